@@ -1,0 +1,45 @@
+"""The command line. Each command group is one module, imported only when it is used."""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from sealgate.model.errors import SealgateError
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {}
+"""Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"sealgate.cli.{COMMANDS[cmd_name][0]}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in sorted(COMMANDS.items())])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sealgate")
+def sealgate() -> None:
+    """Decide before the action, seal the decision, let anyone verify it."""
+
+
+def main() -> None:
+    """Run the command line; our errors become one line on standard error and exit status 1."""
+    try:
+        sealgate(standalone_mode=True)
+    except SealgateError as error:
+        click.echo(f"sealgate: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), err=True)
+        sys.exit(1)

@@ -1,0 +1,257 @@
+"""Canonical JSON: RFC 8785 under two profiles, and the strict parser for JSON from outside.
+
+*Records* (``encode``, ``decode``) are bodies that we hash: keys ``[a-z][a-z0-9_]{0,63}``, no floats, integers within
+±(2^53-1), at most 16 levels and 32 KiB. Within this profile a sorted compact dump equals RFC 8785 byte for byte,
+because ASCII keys sort alike in UTF-8 and UTF-16 and no number needs ECMAScript's formatting.
+
+*Arguments* (``encode_arguments``) are what a tool will be called with: any string keys, floats as ECMAScript writes
+them. Only their digest is kept.
+
+``parse`` reads JSON from outside: duplicate keys, lone surrogates, NaN, infinities, over-deep and over-long input are
+refused, because two readers could understand them differently.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from typing import Final, NoReturn
+
+import orjson
+import rfc8785
+
+from ..model.errors import EncodingError
+from ..model.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_REQUEST_BYTES, MAX_SAFE_INTEGER
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+"""A JSON value. Where floats are refused, the function says so."""
+
+_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_MAX_CACHED_KEYS: Final = 4096
+_known_keys: set[str] = set()  # a cache of keys that matched _KEY, bounded; never consulted for anything else
+
+
+def encode(value: Json, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return the canonical bytes of a record body or other object that we hash.
+
+    Raises:
+        EncodingError: a value is outside the strict profile (see the module).
+    """
+    _check_record(value, 1)
+    try:
+        data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise EncodingError(f"value cannot be encoded: {error}", hint="strings must be valid Unicode") from error
+    if len(data) > max_bytes:
+        raise EncodingError(f"canonical form has {len(data)} bytes", hint=f"at most {max_bytes} are allowed")
+    return data
+
+
+def decode(data: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Json:
+    """Return the value whose canonical bytes are exactly ``data``.
+
+    Parsing and writing again must give the same bytes. That alone refuses duplicate keys, white space, other escapes,
+    other orders, byte order marks and lone surrogates.
+
+    Raises:
+        EncodingError: ``data`` is not canonical or outside the profile.
+    """
+    if len(data) > max_bytes:
+        raise EncodingError(f"input has {len(data)} bytes", hint=f"at most {max_bytes} are allowed")
+    try:
+        value: Json = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise EncodingError(f"not JSON: {error}") from error
+    _check_record(value, 1)
+    if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != data:
+        raise EncodingError("JSON is not in canonical form", hint="write it as RFC 8785 asks")
+    return value
+
+
+def _check_record(value: Json, depth: int) -> None:
+    if isinstance(value, dict):
+        _check_depth_now(depth)
+        for key, item in value.items():
+            if key not in _known_keys:
+                _check_key(key)
+            if type(item) is not str:  # most members are strings
+                _check_record(item, depth + 1)
+    elif isinstance(value, list):
+        _check_depth_now(depth)
+        for item in value:
+            _check_record(item, depth + 1)
+    else:
+        _check_scalar(value)
+
+
+def _check_depth_now(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise EncodingError(f"nesting is deeper than {MAX_DEPTH}")
+
+
+def _check_scalar(value: object) -> None:
+    kind = type(value)
+    if kind is int:
+        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:  # type: ignore[operator]  # kind is int here
+            raise EncodingError("integer is beyond ±(2^53-1)", hint="send it as a decimal string")
+    elif kind is float:
+        raise EncodingError("floats are not allowed here", hint="use a scaled integer or a decimal string")
+    elif kind is not str and kind is not bool and value is not None:
+        raise EncodingError(f"a value of type `{kind.__name__}` is not JSON")
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise EncodingError(f"key `{str(key)[:80]}` is not allowed", hint="keys match [a-z][a-z0-9_]{0,63}")
+    if len(_known_keys) < _MAX_CACHED_KEYS:
+        _known_keys.add(key)
+
+
+def encode_arguments(value: Json, *, max_bytes: int = MAX_REQUEST_BYTES) -> bytes:
+    """Return the RFC 8785 bytes of a tool's arguments: any string keys, finite floats, integers within ±(2^53-1).
+
+    Raises:
+        EncodingError: the value is not I-JSON (RFC 7493), too deep or too long.
+    """
+    if _is_plain(value, 1):
+        data = _dump_plain(value)
+    else:
+        try:
+            data = rfc8785.dumps(value)
+        except (rfc8785.CanonicalizationError, UnicodeError) as error:
+            raise EncodingError(f"arguments cannot be made canonical: {error}") from error
+    if len(data) > max_bytes:
+        raise EncodingError(f"arguments have {len(data)} bytes", hint=f"at most {max_bytes} are allowed")
+    return data
+
+
+def _dump_plain(value: Json) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise EncodingError(f"arguments cannot be made canonical: {error}") from error
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Tell whether a sorted compact dump equals RFC 8785; refuse what neither form allows."""
+    if isinstance(value, dict):
+        _check_depth_now(depth)
+        plain = True
+        for key, item in value.items():
+            if type(key) is not str:
+                raise EncodingError(f"key `{key!r:.80}` is not a string")
+            plain = _is_plain(item, depth + 1) and key.isascii() and plain
+        return plain
+    if isinstance(value, list):
+        _check_depth_now(depth)
+        plain = True
+        for item in value:
+            plain = _is_plain(item, depth + 1) and plain
+        return plain
+    if type(value) is float:
+        return False
+    _check_scalar(value)
+    return True
+
+
+def parse(data: bytes, *, max_bytes: int = MAX_REQUEST_BYTES, max_depth: int = MAX_DEPTH) -> Json:
+    """Return the JSON value of bytes from outside, strictly (RFC 8259, I-JSON's constraints).
+
+    Raises:
+        EncodingError: not UTF-8 JSON, duplicate key, lone surrogate, non-finite or unsafe number, too deep, too long.
+    """
+    if len(data) > max_bytes:
+        raise EncodingError(f"input has {len(data)} bytes", hint=f"at most {max_bytes} are allowed")
+    if data.count(b"[") + data.count(b"{") > max_depth:
+        _check_depth(data, max_depth)
+    try:
+        value: Json = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise EncodingError(f"not JSON: {error}") from error
+    # The usual client sends compact sorted JSON; then equality proves that no key came twice.
+    try:
+        same = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data
+    except orjson.JSONEncodeError:
+        same = False
+    if not same or b"." in data or b"e" in data or b"E" in data or _has_long_number(data):
+        value = _parse_slowly(data)
+    return value
+
+
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")
+
+
+def _has_long_number(data: bytes) -> bool:
+    return _LONG_NUMBER.search(data) is not None
+
+
+def _parse_slowly(data: bytes) -> Json:
+    try:
+        text = data.decode("utf-8")
+        value: Json = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite, parse_int=_safe_integer
+        )
+        text_of_value = json.dumps(value, ensure_ascii=False)
+        text_of_value.encode("utf-8")  # a lone surrogate from an escape cannot be encoded
+    except EncodingError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise EncodingError(f"not JSON: {error}") from error
+    return value
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add returns None
+        raise EncodingError(f"key `{twice[:80]}` appears twice", hint="send each key once")
+    return result
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise EncodingError(f"number `{constant}` is not finite")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise EncodingError(f"number `{text[:40]}` is not finite")
+    return number
+
+
+def _safe_integer(text: str) -> int:
+    if len(text) > len(str(-MAX_SAFE_INTEGER)) or not -MAX_SAFE_INTEGER <= int(text) <= MAX_SAFE_INTEGER:
+        raise EncodingError(f"integer `{text[:40]}` is beyond ±(2^53-1)", hint="send it as a string")
+    return int(text)
+
+
+def _check_depth(data: bytes, max_depth: int) -> None:
+    depth = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in (0x5B, 0x7B):
+            depth += 1
+            if depth > max_depth:
+                raise EncodingError(f"nesting is deeper than {max_depth}")
+        elif byte in (0x5D, 0x7D):
+            depth -= 1
+
+
+def sha256(data: bytes) -> bytes:
+    """Return SHA-256 of ``data``, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def salted_digest(salt: bytes, digest: bytes) -> bytes:
+    """Return HMAC-SHA256(salt, digest): what a record keeps of an input or output, so that guessing needs the salt."""
+    return hmac.digest(salt, digest, "sha256")

@@ -1,0 +1,55 @@
+"""The three outcomes and the closed set of reasons. Only PERMIT permits."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What the gate answers. Anything that is not PERMIT, an unreadable answer included, means no."""
+
+    PERMIT = "PERMIT"
+    DENY = "DENY"
+    SILENCE = "SILENCE"
+
+
+class Reason(StrEnum):
+    """Why. The set is closed on purpose: a caller that switches over it should break when one is added."""
+
+    POLICY = "policy"
+    """A policy permits (PERMIT) or forbids (DENY); ``policies`` names it."""
+
+    QUOTA_EXCEEDED = "quota_exceeded"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    AGENT_PAUSED = "agent_paused"
+
+    NO_POLICY = "no_policy"
+    """No policy set is published, or no policy applies to this request."""
+
+    UNKNOWN_TOOL = "unknown_tool"
+    """The published tool definitions do not have this tool."""
+
+    INVALID_ARGUMENTS = "invalid_arguments"
+    """The arguments do not fit the tool's definition, so no policy can judge them."""
+
+    POLICY_ERROR = "policy_error"
+    """A policy erred while it was evaluated; an erring policy is never an allow."""
+
+    APPROVAL_REQUIRED = "approval_required"
+    DEADLINE = "deadline"
+    NOT_RECORDED = "not_recorded"
+    """The journal could not make the decision durable."""
+
+    CLOCK = "clock"
+    """The clock went back further than records allow."""
+
+    OVERLOADED = "overloaded"
+    STOPPING = "stopping"
+
+
+_DENIALS = frozenset({Reason.POLICY, Reason.QUOTA_EXCEEDED, Reason.LIMIT_EXCEEDED, Reason.AGENT_PAUSED})
+
+REASONS_OF: dict[Outcome, frozenset[Reason]] = {
+    Outcome.PERMIT: frozenset({Reason.POLICY}),
+    Outcome.DENY: _DENIALS,
+    Outcome.SILENCE: frozenset(Reason) - _DENIALS,
+}
+"""Which reasons go with which outcome."""

@@ -1,0 +1,4 @@
+"""What a service needs from outside, as Protocols whose docstrings are contracts.
+
+Every adapter of one port passes one shared suite in ``tests/contract``.
+"""

@@ -1,0 +1,62 @@
+"""The journal: the one ordered, durable queue in the middle. Its append is the commit point of a record."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from sealgate.model.errors import JournalError
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """One record as it is stored: the signed statement and the sealed body that its commitment covers."""
+
+    statement: bytes
+    sealed_body: bytes
+
+
+Completion = Callable[[int | JournalError], None]
+"""Called once for each append: with the record's index when it is on stable storage, or with the error."""
+
+
+class Journal(Protocol):
+    """An append-only, gap-free, ordered list of records, indexed from 0.
+
+    Order and durability: records get consecutive indexes in the order of their ``append`` calls, and a completion
+    is given an index only after the record and all before it are on stable storage (write and fdatasync returned).
+    A group of appends shares one fdatasync.
+
+    Failure: after any failed write or sync the journal is ``failed``; every append that has not completed gets a
+    JournalError, later appends too, and nothing is retried in place, because the page cache no longer tells the truth.
+    ``heal`` starts anew behind the last durable record.
+
+    One process owns a journal (exclusive lock). ``append`` is called from one thread; ``read`` from any.
+    """
+
+    def append(self, record: JournalRecord, completion: Completion) -> None:
+        """Queue one record; returns at once. A full queue or failed journal completes with a JournalError."""
+
+    def read(self, start: int, stop: int | None = None) -> Iterator[tuple[int, JournalRecord]]:
+        """Yield (index, record) of durable records from ``start`` until ``stop`` or the durable end at the call.
+
+        Raises:
+            AlteredError: a stored record's checksum does not match; names the index.
+        """
+
+    @property
+    def size(self) -> int:
+        """The number of durable records."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the journal cannot record now, in words for the operator; None when it can."""
+
+    def heal(self) -> None:
+        """Try to record again after a failure: verify the durable tail from storage and open a new segment.
+
+        Raises:
+            JournalError: it still cannot; the state is unchanged and the call may be repeated.
+        """
+
+    def close(self) -> None:
+        """Complete what is queued, sync, release the lock. Idempotent."""

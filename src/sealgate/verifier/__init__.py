@@ -1,0 +1,1 @@
+"""The verifier: offline, trusting only the keys it was given."""
