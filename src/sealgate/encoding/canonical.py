@@ -173,7 +173,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_REQUEST_BYTES, max_depth: int = M
         same = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data
     except orjson.JSONEncodeError:
         same = False
-    if not same or b"." in data or b"e" in data or b"E" in data or _has_long_number(data):
+    if not same or _has_long_number(data):
         value = _parse_slowly(data)
     return value
 

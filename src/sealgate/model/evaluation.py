@@ -1,0 +1,165 @@
+"""What travels over the API: typed requests and answers.
+
+Requests refuse unknown members, so that a misspelled one is an error and not an ignored wish. Shapes follow the AuthZEN
+Authorization API 1.0; ``context`` is ours, as that specification allows.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+Json = Any
+"""A JSON value that was already parsed strictly."""
+
+
+class Entity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """AuthZEN subject or resource: a type, an id, properties."""
+
+    type: str
+    id: str
+    properties: dict[str, Json] = {}
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """AuthZEN action: the tool's name."""
+
+    name: str
+    properties: dict[str, Json] = {}
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the agent is working on. ``goal`` is recorded as a claim and never an input to policy."""
+
+    id: str
+    goal: str = ""
+
+
+class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """AuthZEN context. ``input`` are the tool's exact arguments; ``facts`` are session facts offered to policies."""
+
+    input: dict[str, Json] = {}
+    facts: dict[str, Json] = {}
+    request_id: str | None = None
+    task: Task | None = None
+    traceparent: str | None = None
+    parent_span_id: str | None = None
+    tool_definition_sha256: str | None = None
+    on_behalf_of: list[str] = []
+    redeem: bool = False
+    deadline_ms: int | None = None
+
+
+class EvaluationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One question: may this subject do this action on this resource with these arguments?"""
+
+    subject: Entity
+    action: Action
+    resource: Entity
+    context: Context = Context()
+
+
+class ReceiptReference(msgspec.Struct, frozen=True):
+    """A receipt as it is answered: its state, where the record stands in the log, the signed statement in base64."""
+
+    state: Literal["signed", "included", "witnessed", "timestamped"]
+    record_id: str
+    index: int
+    statement: str
+
+
+class PermitReference(msgspec.Struct, frozen=True):
+    """A permit as it is answered. ``token`` is a secret of the caller; ``expires_at`` is RFC 3339 UTC."""
+
+    token: str
+    expires_at: str
+    redeemed: bool
+
+
+class DecisionContext(msgspec.Struct, frozen=True):
+    """Why, and what to hold on to."""
+
+    outcome: str
+    reason: str
+    message: str
+    policies: list[str]
+    policy_version: str | None
+    obligations: list[dict[str, Json]]
+    request_id: str
+    record_id: str | None
+    receipt: ReceiptReference | None
+    permit: PermitReference | None
+
+
+class EvaluationResponse(msgspec.Struct, frozen=True):
+    """The answer. ``decision`` is true only for PERMIT."""
+
+    decision: bool
+    context: DecisionContext
+
+
+class RedeemRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The executor asks to use a permit for exactly these arguments (lower-case hex SHA-256 of their RFC 8785 form)."""
+
+    permit: str
+    tool: str
+    arguments_sha256: str
+
+
+class RedeemResponse(msgspec.Struct, frozen=True):
+    """The permit is used up. ``outcome_due`` is when a missing outcome becomes ``outcome_unknown``."""
+
+    decision_id: str
+    outcome_due: str
+    receipt: ReceiptReference
+    status: Literal["redeemed"] = "redeemed"
+
+
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What went wrong in the tool: a type name and a message (kept as a claim, encrypted)."""
+
+    type: str
+    message: str = ""
+
+
+class OutcomeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of a permitted action."""
+
+    decision_id: str
+    status: Literal["succeeded", "failed", "cancelled", "timed_out"]
+    duration_ms: int
+    output_sha256: str | None = None
+    output_size_bytes: int | None = None
+    error: Failure | None = None
+    request_id: str | None = None
+
+
+class CaptureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record of something other than a decision: a session, an input, a reasoning step, an event."""
+
+    kind: str
+    data: dict[str, Json] = {}
+    agent: str | None = None
+    task_id: str | None = None
+    traceparent: str | None = None
+    parent_span_id: str | None = None
+    request_id: str | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A record was made durable."""
+
+    record_id: str
+    receipt: ReceiptReference
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles."""
+
+    principal: str
+    proof: Literal["unix_peer", "api_key", "mutual_tls", "internal"]
+    agents: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def speaks_for(self, agent: str) -> bool:
+        """Tell whether this caller may act as ``agent``."""
+        return agent in self.agents or "*" in self.agents
