@@ -106,6 +106,10 @@ class Recorder:
             kid=signer.key_id, iss=f"urn:sealgate:authority:{self.place.authority_id}", epoch=self._epoch
         )
 
+    def resume_after(self, record_id: str) -> None:
+        """Give only ids that are greater than the newest one in the journal."""
+        self._last_id = max(self._last_id, int(record_id.replace("-", ""), 16))
+
     def draft(self, kind: Kind) -> Draft:
         """Return a new draft with its time, id and salt.
 

@@ -137,9 +137,11 @@ class Verdict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     outcome: Outcome
     reason: Reason
+    message: str
     policies: list[str]
     policy_version: str | None
     obligations: list[dict[str, object]]
+    charges: list[dict[str, object]]
     authorization_method: Literal["policy"]
     duration_us: int
 
