@@ -11,9 +11,11 @@ from sealgate.model.evaluation import (
     DecisionContext,
     EvaluationRequest,
     EvaluationResponse,
+    Identity,
     PermitReference,
     ReceiptReference,
 )
+from sealgate.model.identifiers import parse_traceparent
 
 MESSAGES: Final[dict[Reason, str]] = {
     Reason.NOT_RECORDED: "the decision could not be made durable",
@@ -95,6 +97,25 @@ def unrecorded(reason: Reason, message: str, request_id: str | None) -> Evaluati
             permit=None,
         ),
     )
+
+
+def agent(agent_id: str, caller: Identity, on_behalf_of: list[str]) -> dict[str, Any]:
+    """Return the ``agent`` member of a body."""
+    return {"id": agent_id, "principal": caller.principal, "proof": caller.proof, "on_behalf_of": on_behalf_of}
+
+
+def trace(traceparent: str | None, parent_span_id: str | None) -> dict[str, Any] | None:
+    """Return the ``trace`` member of a body.
+
+    Raises:
+        InputError: the trace context is malformed.
+    """
+    if traceparent is None:
+        return None
+    trace_id, span_id = parse_traceparent(traceparent)
+    if parent_span_id is not None:
+        parse_traceparent(f"00-{trace_id}-{parent_span_id}-00")
+    return {"trace_id": trace_id, "span_id": span_id, "parent_span_id": parent_span_id}
 
 
 _UNKNOWN_TOOL: Final[dict[str, Any]] = {

@@ -1,4 +1,6 @@
-"""The path of one decision. Steps, in order; each that refuses ends the path with a recorded answer:
+"""The path of one decision.
+
+Steps, in order; each that refuses ends the path with a recorded answer:
 
 1. the caller may speak for the subject (else an error: nothing is decided for strangers)
 2. a repeated request id gets the first answer again
@@ -28,9 +30,9 @@ from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import InputError, NotPermittedError, UnavailableError
+from sealgate.model.errors import EncodingError, InputError, NotPermittedError, UnavailableError
 from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Identity
-from sealgate.model.identifiers import parse_traceparent, require_name
+from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
 
@@ -113,6 +115,10 @@ class Gate:
                 hint="list the agent under this identity in the configuration",
             )
         context = request.context
+        if context.task is not None:
+            require_name(context.task.id, "task id")
+        for delegator in context.on_behalf_of:
+            require_name(delegator, "delegator")
         request_id = request_id or context.request_id
         if request_id is not None:
             require_name(request_id, "request id")
@@ -123,7 +129,7 @@ class Gate:
             request_id,
             arguments,
             canonical.sha256(arguments),
-            _trace(context.traceparent, context.parent_span_id),
+            answers.trace(context.traceparent, context.parent_span_id),
             Remembered.key(agent, request_id) if request_id else None,
         )
 
@@ -187,18 +193,18 @@ class Gate:
     def _append(self, draft: Draft, asked: Asked, ruling: Ruling) -> asyncio.Future[Receipt]:
         request = asked.request
         task = request.context.task
-        recorded = self._recorder.record(
-            draft,
-            agent={
-                "id": request.subject.id,
-                "principal": asked.caller.principal,
-                "proof": asked.caller.proof,
-                "on_behalf_of": request.context.on_behalf_of,
-            },
-            trace=asked.trace,
-            task_id=task.id if task else None,
-            request_id=asked.request_id,
-        )
+        try:
+            recorded = self._recorder.record(
+                draft,
+                agent=answers.agent(request.subject.id, asked.caller, request.context.on_behalf_of),
+                trace=asked.trace,
+                task_id=task.id if task else None,
+                request_id=asked.request_id,
+            )
+        except EncodingError:  # too long a body, for one; nothing was written
+            if ruling.release is not None:
+                ruling.release()
+            raise
         if asked.remembered_as is not None:
             self._memory.remembered.remember(asked.remembered_as, recorded, draft.unix_ms)
         recorded.add_done_callback(lambda done: self._settle(done, draft, asked, ruling))
@@ -277,15 +283,6 @@ def _hand_over(done: "asyncio.Future[Receipt]", waiter: "asyncio.Future[Receipt 
 def _give_up(waiter: "asyncio.Future[Receipt | Reason]") -> None:
     if not waiter.done():
         waiter.set_result(Reason.DEADLINE)
-
-
-def _trace(traceparent: str | None, parent_span_id: str | None) -> dict[str, Any] | None:
-    if traceparent is None:
-        return None
-    trace_id, span_id = parse_traceparent(traceparent)
-    if parent_span_id is not None:
-        parse_traceparent(f"00-{trace_id}-{parent_span_id}-00")
-    return {"trace_id": trace_id, "span_id": span_id, "parent_span_id": parent_span_id}
 
 
 def _same_question(asked: Asked, body: dict[str, Any]) -> bool:
