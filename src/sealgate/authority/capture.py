@@ -82,9 +82,7 @@ class Capture:
 
 def _kind(text: str) -> Kind:
     if text not in CAPTURED_KINDS:
-        raise InputError(
-            f"kind `{text[:64]}` cannot be captured", hint=f"one of {', '.join(sorted(CAPTURED_KINDS))}"
-        )
+        raise InputError(f"kind `{text[:64]}` cannot be captured", hint=f"one of {', '.join(sorted(CAPTURED_KINDS))}")
     return Kind(text)
 
 

@@ -73,7 +73,7 @@ class Execution:
         self.counts["redeemed"] += 1
         return RedeemResponse(decision_id=record_id, outcome_due=outcome_due, receipt=answers.reference(receipt))
 
-    async def report(self, request: OutcomeRequest, caller: Identity) -> Recorded:
+    async def report_outcome(self, request: OutcomeRequest, caller: Identity) -> Recorded:
         """Take in what became of an action. Repeating a request id gives the first answer.
 
         Raises:

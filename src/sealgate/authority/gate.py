@@ -82,6 +82,7 @@ class Gate:
         self._times = times
         self._rulebook = rulebook
         self.stopping = False
+        self.halted: str | None = None
         self.counts: dict[str, int] = {}
 
     async def evaluate(
@@ -138,7 +139,7 @@ class Gate:
             return self._unrecorded(asked, Reason.STOPPING, "the authority is stopping")
         if len(self._memory.decisions) >= MAX_OPEN:
             return self._unrecorded(asked, Reason.OVERLOADED, "too many decisions wait for their outcome")
-        failure = self._recorder.failure
+        failure = self.halted or self._recorder.failure
         if failure is not None:
             self._recorder.note_missed(failure)
             return self._unrecorded(asked, Reason.NOT_RECORDED, "the journal cannot record")
