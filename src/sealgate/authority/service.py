@@ -246,7 +246,7 @@ class Authority:
                     self._save_snapshot()
             except SealgateError as error:
                 _LOG.warning("housekeeping: %s", error)
-            except Exception:
+            except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
                 _LOG.exception("housekeeping failed")
 
     async def _heal(self) -> None:
@@ -256,7 +256,7 @@ class Authority:
         try:
             recorded = recorder.heal()
         except UnavailableError as error:
-            _LOG.error("decisions are SILENCE: %s", error)  # noqa: TRY400  # the reason says it all; no trace each second
+            _LOG.error("decisions are SILENCE: %s", error)  # the reason says it all; no trace each second
             return
         if recorded is not None:
             receipt = await recorded
