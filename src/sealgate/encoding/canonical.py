@@ -74,12 +74,13 @@ def _check_record(value: Json, depth: int) -> None:
         for key, item in value.items():
             if key not in _known_keys:
                 _check_key(key)
-            if type(item) is not str:  # most members are strings
+            if type(item) is not str and item is not None:  # most members are
                 _check_record(item, depth + 1)
     elif isinstance(value, list):
         _check_depth_now(depth)
         for item in value:
-            _check_record(item, depth + 1)
+            if type(item) is not str:
+                _check_record(item, depth + 1)
     else:
         _check_scalar(value)
 
