@@ -13,7 +13,7 @@ _SECONDS_BETWEEN_LINES: Final = 0.5
 
 
 def print_report(report: Report, out: TextIO) -> None:
-    """Print the numbered steps and the verdict line. What the evidence says is escaped, so it cannot move the cursor."""
+    """Print the numbered steps and the verdict line. What evidence says is escaped: it cannot move the cursor."""
     width = max((len(step.name) for step in report.steps), default=0)
     for step in report.steps:
         print(f"{step.number:>2}. {step.name:<{width}}  {_MARKS[step.outcome]:<8}  {printable(step.message)}", file=out)

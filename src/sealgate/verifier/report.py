@@ -4,11 +4,11 @@ A step that *fails* ends the verification with its verdict. A step that stays *u
 alteration further down is still found; the verdict is then at best "not proven".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from ..model.errors import AlteredError, EncodingError, ForkError, GapError, NotProvenError, SealgateError
 
@@ -105,9 +105,10 @@ class StopError(Exception):
 
 
 class Steps:
-    """Collects steps in order and ends in a report."""
+    """Collects the steps of ``names`` and ends in a report."""
 
-    def __init__(self, *, trusted: bool) -> None:
+    def __init__(self, names: Sequence[str], *, trusted: bool) -> None:
+        self._names = names
         self._steps: list[Step] = []
         self._trusted = trusted
         self._failure: tuple[Verdict, str] | None = None
@@ -115,8 +116,8 @@ class Steps:
         self.facts: dict[str, Any] = {}
 
     def record(self, name: str, outcome: Outcome, message: str) -> None:
-        """Add the next step."""
-        self._steps.append(Step(len(self._steps) + 1, name, outcome, message))
+        """Add a step; its number is its place in the list of names."""
+        self._steps.append(Step(self._names.index(name) + 1, name, outcome, message))
 
     def ok(self, name: str, message: str) -> None:
         """Add a step that passed."""
@@ -130,7 +131,7 @@ class Steps:
         """Add a step that could not be decided; the verdict is at best "not proven"."""
         self.record(name, Outcome.UNPROVEN, message)
 
-    def fail(self, name: str, verdict: Verdict, message: str) -> None:
+    def fail(self, name: str, verdict: Verdict, message: str) -> NoReturn:
         """Add a step that failed and stop.
 
         Raises:
@@ -167,7 +168,11 @@ class Steps:
             verdict, reason = Verdict.SELF_CONSISTENT, "no trust file was given, so no signature was checked"
         else:
             verdict, reason = Verdict.VERIFIED, "every step passed"
-        return Report(verdict, reason, tuple(self._steps), self.first_bad_index, self.facts)
+        return Report(verdict, reason, tuple(sorted(self._steps, key=_number)), self.first_bad_index, self.facts)
+
+
+def _number(step: Step) -> int:
+    return step.number
 
 
 def verdict_of(error: SealgateError) -> Verdict:
