@@ -20,6 +20,7 @@ from typing import Any, Final
 import cedarpy
 import orjson
 
+from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError
 
@@ -27,7 +28,7 @@ from . import bundle as bundles
 from . import obligations
 from .arguments import Converter, UnfitError
 from .engine import Evaluator, Question, Verdict, load_entities
-from .limits import Limit, read_limits
+from .limits import Claim, Limit, read_limits
 from .obligations import Obligation
 from .policy_set import Policy, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
@@ -81,6 +82,7 @@ class DecisionPoint:
         self.version = bundle.version
         self.stub: Stub = read_stub(bundle.schema if bundle.schema is not None else DEFAULT_STUB)
         self.tools: dict[str, Tool] = {}
+        self.definition_digests: dict[str, str] = {}
         for server, definition in bundle.tools:
             tool = read_tool(definition, server)
             if tool.name in self.tools:
@@ -89,6 +91,9 @@ class DecisionPoint:
                     hint="rename one, for example `<server>___<tool>`",
                 )
             self.tools[tool.name] = tool
+            self.definition_digests[tool.name] = canonical.sha256(
+                canonical.encode_arguments(definition, max_depth=bundles.MAX_BUNDLE_DEPTH)
+            ).hex()
         self.schema_text = generate(self.stub, self.tools.values(), Options())
         self.schema = parse_schema(self.schema_text)
         self.policies: dict[str, Policy] = require_unique(
@@ -154,6 +159,19 @@ class DecisionPoint:
         if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
             return _silent(Reason.DEADLINE, "the time was over before the decision was made")
         return answer
+
+    def claim(self, request: PolicyRequest, task: str = "") -> Claim:
+        """Return what a permitted request wants to use of the limits."""
+        principal = (self._principals[request.principal[0]], request.principal[1])
+        resource = (self._resources[request.resource[0]], request.resource[1])
+        return Claim(
+            principal,
+            frozenset({principal, *self.entities.ancestors(principal)}),
+            request.action,
+            frozenset({resource, *self.entities.ancestors(resource)}),
+            request.arguments,
+            task,
+        )
 
     def _finish(self, verdict: Verdict) -> PolicyVerdict:
         if verdict.outcome is not Outcome.PERMIT:
