@@ -14,7 +14,7 @@ from typing import Final
 
 from ..model.errors import EncodingError
 from ..model.limits import KEY_ID_BYTES, MAX_STATEMENT_BYTES
-from . import cbor
+from . import cbor, layout
 from .canonical import sha256
 
 EDDSA: Final = -8
@@ -125,6 +125,19 @@ def parse(data: bytes) -> Statement:
     """
     if len(data) > MAX_STATEMENT_BYTES:
         raise EncodingError(f"statement has {len(data)} bytes", hint=f"at most {MAX_STATEMENT_BYTES} are allowed")
+    parts = layout.split(data)
+    if parts is None:
+        return parse_general(data)
+    kid, iss, sub, iat, epoch, seq, protected, commitment, signature = parts
+    return Statement(Claims(kid, iss, sub, iat, epoch, seq), commitment, protected, signature)
+
+
+def parse_general(data: bytes) -> Statement:
+    """Return the statement by the general decoder; what ``parse`` falls back to and is tested against.
+
+    Raises:
+        EncodingError: as ``parse``.
+    """
     item = cbor.decode(data)
     if not isinstance(item, cbor.Tag) or item.number != _COSE_SIGN1 or not isinstance(item.value, list):
         raise EncodingError("statement is not a tagged COSE_Sign1")
