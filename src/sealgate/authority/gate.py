@@ -149,7 +149,7 @@ class Gate:
             return self._unrecorded(asked, Reason.CLOCK, error.message)
         started = self._recorder.time.monotonic_s()
         deadline_s = self._deadline_s(asked.request)
-        ruling = self._rule(asked, draft.unix_ms, started + deadline_s)
+        ruling = self._rule(asked, draft, started + deadline_s)
         elapsed = self._recorder.time.monotonic_s() - started
         permit = self._write(draft, asked, ruling, round(elapsed * 1_000_000))
         recorded = self._append(draft, asked, ruling)
@@ -163,7 +163,7 @@ class Gate:
         limit = self._times.deadline_ms
         return (limit if asked_ms is None else max(1, min(asked_ms, limit))) / 1000
 
-    def _rule(self, asked: Asked, now_ms: int, deadline: float) -> Ruling:
+    def _rule(self, asked: Asked, draft: Draft, deadline: float) -> Ruling:
         agent = asked.request.subject.id
         paused = self._memory.paused.get(agent)
         if paused is not None:
@@ -171,7 +171,9 @@ class Gate:
         rulebook = self._rulebook()
         if rulebook is None:
             return _NO_RULES
-        return rulebook.judge(asked.request, now_ms, lambda: deadline - self._recorder.time.monotonic_s())
+        return rulebook.judge(
+            asked.request, draft.record_id, draft.unix_ms, lambda: deadline - self._recorder.time.monotonic_s()
+        )
 
     def _write(self, draft: Draft, asked: Asked, ruling: Ruling, duration_us: int) -> answers.Permit | None:
         """Fill in the decision's body; return the permit that goes with it."""
@@ -203,8 +205,7 @@ class Gate:
                 request_id=asked.request_id,
             )
         except EncodingError:  # too long a body, for one; nothing was written
-            if ruling.release is not None:
-                ruling.release()
+            self._release(draft, ruling)
             raise
         if asked.remembered_as is not None:
             self._memory.remembered.remember(asked.remembered_as, recorded, draft.unix_ms)
@@ -214,8 +215,7 @@ class Gate:
     def _settle(self, done: "asyncio.Future[Receipt]", draft: Draft, asked: Asked, ruling: Ruling) -> None:
         """Runs when the record is durable or lost, whether or not anybody still waits for the answer."""
         if done.exception() is not None:
-            if ruling.release is not None:
-                ruling.release()
+            self._release(draft, ruling)
             if asked.remembered_as is not None:
                 self._memory.remembered.forget(asked.remembered_as)
             return
@@ -225,6 +225,11 @@ class Gate:
             self._memory.remembered.remember(asked.remembered_as, receipt.index, draft.unix_ms)
         if ruling.outcome is Outcome.PERMIT:
             self._memory.decisions.add(self._opened(draft, asked, ruling))
+
+    def _release(self, draft: Draft, ruling: Ruling) -> None:
+        rulebook = self._rulebook()
+        if rulebook is not None and ruling.charges:
+            rulebook.release(draft.record_id)
 
     def _opened(self, draft: Draft, asked: Asked, ruling: Ruling) -> OpenDecision:
         redeemed = asked.request.context.redeem
