@@ -241,8 +241,7 @@ def test_expired_permits_become_unknown_by_themselves(kit):
     async def scenario():
         authority = await kit.started(times=Times(permit_ttl_ms=1))
         answer = await authority.evaluate(question(), CALLER, None)
-        while kit.journal.size < 3:
-            await asyncio.sleep(0.02)
+        await kit.until(lambda: kit.journal.size >= 3)
         with pytest.raises(NotPermittedError, match="expired"):
             await authority.redeem(redemption(answer), CALLER)
         body = kit.bodies()[-1]
@@ -260,8 +259,7 @@ def test_overdue_outcomes_become_unknown_and_may_come_late(kit):
     async def scenario():
         authority = await kit.started(times=Times(outcome_due_ms=1))
         answer = await authority.evaluate(question(redeem=True), CALLER, None)
-        while kit.journal.size < 3:
-            await asyncio.sleep(0.02)
+        await kit.until(lambda: kit.journal.size >= 3)
         report = OutcomeRequest(decision_id=answer.context.record_id, status="succeeded", duration_ms=9)
         await authority.report_outcome(report, CALLER)
         bodies = kit.bodies()[-2:]
@@ -350,8 +348,7 @@ def test_every_body_fits_the_published_model(kit):
         await authority.capture(CaptureRequest(kind="event.logged", data={"a": 1}, agent="a1"), CALLER)
         await authority.pause("a1", "why", CALLER)
         await authority.resume("a1", CALLER)
-        while not any(body["kind"] == "outcome" and body["cause"] for body in kit.bodies()):
-            await asyncio.sleep(0.02)
+        await kit.until(lambda: any(body.get("cause") for body in kit.bodies()))
         bodies = kit.bodies()
         await authority.stop()
         return bodies

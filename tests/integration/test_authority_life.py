@@ -134,7 +134,7 @@ class FailingDisk:
 
 
 def test_a_full_disk_is_silence_then_a_gap_record(kit, monkeypatch):
-    """While the disk refuses, decisions are SILENCE without receipt; when it heals, a gap record says what was missed."""
+    """While the disk refuses: SILENCE without receipt; when it heals, a gap record says what was missed."""
     disk = FailingDisk(monkeypatch)
 
     async def scenario():
@@ -144,10 +144,7 @@ def test_a_full_disk_is_silence_then_a_gap_record(kit, monkeypatch):
         bad = [await authority.evaluate(question(), CALLER, None) for _ in range(4)]
         readiness = authority.readiness()
         disk.broken = False
-        deadline = asyncio.get_running_loop().time() + 10
-        while not any(body["kind"] == "capture.gap" for body in kit.bodies()):
-            assert asyncio.get_running_loop().time() < deadline
-            await asyncio.sleep(0.05)
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
         after = await authority.evaluate(question(), CALLER, None)
         bodies = kit.bodies()
         ready_again = authority.readiness()["ready"]
@@ -181,8 +178,7 @@ def test_a_clock_that_goes_back_is_silence(kit):
         bad = await authority.evaluate(question(), CALLER, None)
         kit.clock.shift_ms = 0
         after = await authority.evaluate(question(), CALLER, None)
-        while not any(body["kind"] == "capture.gap" for body in kit.bodies()):
-            await asyncio.sleep(0.05)
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
         gap = kit.bodies()[-1]
         await authority.stop()
         return good, bad, after, gap
@@ -214,8 +210,7 @@ def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):
         slow["s"] = 0.6
         answer = await authority.evaluate(question(), CALLER, None)
         slow["s"] = 0.0
-        while kit.journal.size < 2:
-            await asyncio.sleep(0.02)
+        await kit.until(lambda: kit.journal.size >= 2)
         body = kit.bodies()[1]
         await authority.stop()
         return answer, body
