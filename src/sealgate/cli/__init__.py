@@ -8,7 +8,9 @@ import click
 
 from sealgate.model.errors import SealgateError
 
-COMMANDS: Final[dict[str, tuple[str, str]]] = {}
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
+}
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
 
 
