@@ -8,7 +8,9 @@ import click
 
 from sealgate.model.errors import SealgateError
 
-COMMANDS: Final[dict[str, tuple[str, str]]] = {}
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "policy": ("policy", "Check, test and lint policies."),
+}
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
 
 
