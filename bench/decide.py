@@ -56,7 +56,7 @@ def question() -> dict[str, Any]:
         "resource": {"type": "tool_server", "id": profile.server},
         "context": {
             "input": {"recipient": known, "amount": 10, "subject": "Refund", "date": "2022-04-01"},
-            "facts": {"asked": [], "from_user": [known], "vouched": [known], "used": []},
+            "facts": {"task": {"asked": [], "from_user": [known], "vouched": [known], "used": []}},
             "task": {"id": "bench"},
         },
     }

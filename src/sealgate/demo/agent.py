@@ -48,8 +48,8 @@ class Suite:
         self.profile = profile
         self.dojo = load(profile.name)
         self._attack = DirectAttack(self.dojo, None)
-        self._points = tuple(self.dojo.get_injection_vector_defaults())
-        marks = {point: _MARK.format(point) for point in self._points}
+        self._defaults = self.dojo.get_injection_vector_defaults()
+        marks = {point: _MARK.format(point) for point in self._defaults}
         self._clean = self.dojo.load_and_inject_default_environment({})
         self._marked = self.dojo.load_and_inject_default_environment(marks)
 
@@ -79,9 +79,9 @@ class Suite:
     def _environment(self, task: Any, injection: Any) -> Any:
         if injection is None:
             return self._clean.model_copy(deep=True)
-        texts = self.dojo.get_injection_vector_defaults() | self._attack.attack(task, injection)
+        texts = self._defaults | self._attack.attack(task, injection)
         marked = self._marked.model_copy(deep=True)
-        return _replace(marked, {_MARK.format(point): texts[point] for point in self._points})
+        return _replace(marked, {_MARK.format(point): text for point, text in texts.items()})
 
 
 class _Session:
@@ -102,10 +102,10 @@ class _Session:
         profile = self._suite.profile
         arguments = dict(call.args)
 
-        def action() -> str | None:
+        def action(judged: Mapping[str, Any]) -> str | None:
             self._trace.append(call)
             self._used.append(call.function)
-            _, error = self._runtime.run_function(self._environment, call.function, arguments)
+            _, error = self._runtime.run_function(self._environment, call.function, judged)
             return error
 
         proposal = Proposal(

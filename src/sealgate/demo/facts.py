@@ -1,6 +1,6 @@
 """What an enforcement point can say about a call without understanding it. Pure.
 
-Four facts travel with every question as ``context.facts``. All are sets of strings:
+Four facts travel with every question as ``context.facts`` (policies read them as ``context.task``). All are sets of strings:
 
 * ``from_user``  argument values that the user's own request spells out;
 * ``vouched``    those, and values that the account's own directory holds (payees paid before, contacts, colleagues);

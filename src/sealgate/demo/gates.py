@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 from sealgate.model.decisions import Outcome
 
+Action = Callable[[Mapping[str, Any]], str | None]
+"""Runs the tool with these arguments; returns its error text, or None where it succeeded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -36,15 +39,15 @@ class Answer:
 class Gate(Protocol):
     """Decides, and runs ``action`` only on PERMIT, after the permit was redeemed. Never raises for a refusal."""
 
-    def call(self, proposal: Proposal, action: Callable[[], str | None]) -> Answer:
-        """Ask, then run ``action`` or not. ``action`` returns the tool's error text, or None where it succeeded."""
+    def call(self, proposal: Proposal, action: Action) -> Answer:
+        """Ask, then run ``action`` with the judged arguments, or not."""
         ...
 
 
 class NoGate:
     """Runs everything: what happens to the same agent and the same attack without Sealgate."""
 
-    def call(self, proposal: Proposal, action: Callable[[], str | None]) -> Answer:  # noqa: ARG002  # it does not look
+    def call(self, proposal: Proposal, action: Action) -> Answer:
         """Run ``action`` unasked."""
-        error = action()
+        error = action(proposal.arguments)
         return Answer(outcome=Outcome.PERMIT, reason="no gate", ran=True, error=error)
