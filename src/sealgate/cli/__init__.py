@@ -8,7 +8,9 @@ import click
 
 from sealgate.model.errors import SealgateError
 
-COMMANDS: Final[dict[str, tuple[str, str]]] = {}
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
+}
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
 
 
