@@ -352,6 +352,8 @@ def peer_of(transport: asyncio.Transport) -> Peer:
 
 def _path(target: bytes) -> str:
     """Return the path of a target in origin or absolute form; nothing else has one (RFC 9112 section 3.2)."""
+    if target.startswith(b"/"):  # always, but for proxies
+        return target.partition(b"?")[0].decode("latin-1")
     try:
         parsed = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError:
