@@ -57,6 +57,7 @@ class Asked:
     arguments_sha256: bytes
     trace: dict[str, Any] | None
     remembered_as: bytes | None
+    input_digest: bytes = b""
 
 
 _NO_RULES: Final = Ruling(Outcome.SILENCE, Reason.NO_POLICY, "no policy set is published")
@@ -188,7 +189,7 @@ class Gate:
                 redeemed=redeemed,
             )
         draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us)
-        digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
+        digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
         draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
         draft.fields["input_size_bytes"] = len(asked.arguments)
         return permit
@@ -240,7 +241,7 @@ class Gate:
             tool=asked.request.action.name,
             policy_version=ruling.policy_version or "",
             salt=draft.salt,
-            input_digest=canonical.salted_digest(draft.salt, asked.arguments_sha256),
+            input_digest=asked.input_digest,
             state=State.REDEEMED if redeemed else State.PERMITTED,
             expires_ms=draft.unix_ms + (self._times.outcome_due_ms if redeemed else self._times.permit_ttl_ms),
             task_id=task.id if task else None,

@@ -8,6 +8,7 @@ from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
 from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
 from sealgate.policy.limits import Charge, LimitLedger
+from sealgate.policy.schema import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Rulebook:
     def __init__(self, point: DecisionPoint) -> None:
         self._point = point
         self._limits = LimitLedger(point.limits)
-        self._tools = {name: _tool_member(tool) for name, tool in point.tools.items()}
+        self._tools = {name: _tool_member(tool, point.definition_digests[name]) for name, tool in point.tools.items()}
         self.version = point.version
         self.policy_count = len(point.policies)
         self.tool_count = len(point.tools)
@@ -47,6 +48,11 @@ class Rulebook:
     def judge(self, request: EvaluationRequest, record_id: str, now_ms: int, remaining: Callable[[], float]) -> Ruling:
         """Return the ruling; a PERMIT has its quotas reserved under ``record_id``. Never raises for a request."""
         context = request.context
+        tool = self._tools.get(request.action.name)
+        if tool and context.tool_definition_sha256 not in (None, tool["definition_sha256"]):
+            # A redefined tool is another tool: what was reviewed is not what would run.
+            message = f"tool `{request.action.name}` is not defined as it was published"
+            return Ruling(Outcome.SILENCE, Reason.UNKNOWN_TOOL, message, policy_version=self.version, tool=tool)
         question = PolicyRequest(
             principal=(request.subject.type, request.subject.id),
             action=request.action.name,
@@ -72,7 +78,7 @@ class Rulebook:
             self.version,
             [duty.as_json() for duty in verdict.obligations] if outcome is Outcome.PERMIT else [],
             [charge.as_json() for charge in charges],
-            self._tools.get(request.action.name),
+            tool,
         )
 
     def release(self, record_id: str) -> None:
@@ -101,14 +107,14 @@ class Rulebook:
 
     def inherit(self, before: "Rulebook") -> None:
         """Keep counting where the former policy set's rules of the same id were."""
-        self._limits = before._limits.under(self._point.limits)
+        self.load_limits(before.dump_limits())
 
     def describe(self) -> dict[str, Any]:
         """Return version and size, for people and machines."""
         return {"policy_version": self.version, "policies": self.policy_count, "tools": self.tool_count}
 
 
-def _tool_member(tool: Any) -> dict[str, Any]:
+def _tool_member(tool: Tool, definition_sha256: str) -> dict[str, Any]:
     """Return the ``tool`` member of a decision's body but for the name."""
     return {
         "server": tool.server,
@@ -116,5 +122,5 @@ def _tool_member(tool: Any) -> dict[str, Any]:
         "publisher": None,
         "trust_level": None,
         "verification_score": None,
-        "definition_sha256": tool.definition_sha256,
+        "definition_sha256": definition_sha256,
     }

@@ -97,6 +97,7 @@ class Authority:
             reader=parts.reader,
             permits=parts.permits,
             times=parts.times,
+            rulebook=lambda: self._administration.rulebook,
         )
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
@@ -157,8 +158,14 @@ class Authority:
         rulebook = Rulebook.load(bundle)
         if rulebook.version != version:
             raise AlteredError(f"policy set `{version}` was changed on disk", hint="restore the published files")
-        rulebook.restore(limits, self._parts.memory.charges)
-        self._parts.memory.charges.clear()
+        if limits is not None:
+            rulebook.load_limits(limits)
+        for usage in self._parts.memory.usage:
+            if usage.charges is None:
+                rulebook.release(usage.record_id)
+            else:
+                rulebook.recharge(usage.record_id, usage.charges, usage.at_ms)
+        self._parts.memory.usage.clear()
         self._administration.rulebook = rulebook
 
     async def rotate_key(self, caller: Identity) -> Recorded:

@@ -38,7 +38,7 @@ _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(\.\d{1,3})?0*(?:([Zz])|([+-]\d\d):?(\d\d)))?", re.ASCII
 )
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,4})?", re.ASCII)
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,14}(?:\.[0-9]{1,4})?", re.ASCII)
 
 Json = Any
 
@@ -222,7 +222,10 @@ def _long(value: int, where: str) -> int:
 
 
 def _decimal(value: float, where: str) -> str:
-    number = Decimal(repr(value))
+    written = repr(value)
+    if _DECIMAL.fullmatch(written):  # most amounts: up to 15 digits and four places, as Cedar writes them
+        return written if "." in written else written + ".0"
+    number = Decimal(written)
     if not number.is_finite() or abs(number) > MAX_DECIMAL:
         raise UnfitError(f"argument `{where:.80}` is beyond what policies can compare")
     exact = number.quantize(Decimal("0.0001"))

@@ -14,20 +14,22 @@ Limits and quotas need state, so the gate asks the bundle's ``limits`` for them 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import cedarpy
+import msgspec
 import orjson
 
+from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError
 
 from . import bundle as bundles
 from . import obligations
 from .arguments import Converter, UnfitError
+from .context_reads import of_policy
 from .engine import Evaluator, Question, Verdict, load_entities
-from .limits import Limit, read_limits
+from .limits import Claim, Limit, read_limits
 from .obligations import Obligation
 from .policy_set import Policy, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
@@ -43,19 +45,17 @@ WIRE_TYPES: Final = {"agent": "Agent", "user": "User", "tool_server": "McpServer
 Json = Any
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRequest:
+class PolicyRequest(msgspec.Struct, frozen=True):
     """What is to be decided. ``principal`` and ``resource`` are (type, id); ``facts`` the stub's contexts by name."""
 
     principal: Uid
     action: str
     resource: Uid
-    arguments: Mapping[str, Json] = field(default_factory=dict)
-    facts: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    arguments: Mapping[str, Json] = {}
+    facts: Mapping[str, Mapping[str, Json]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyVerdict:
+class PolicyVerdict(msgspec.Struct, frozen=True):
     """The decision as a value. ``policies`` determined it; ``errors`` say what erred; ``message`` is for people."""
 
     outcome: Outcome
@@ -81,6 +81,7 @@ class DecisionPoint:
         self.version = bundle.version
         self.stub: Stub = read_stub(bundle.schema if bundle.schema is not None else DEFAULT_STUB)
         self.tools: dict[str, Tool] = {}
+        self.definition_digests: dict[str, str] = {}
         for server, definition in bundle.tools:
             tool = read_tool(definition, server)
             if tool.name in self.tools:
@@ -89,6 +90,9 @@ class DecisionPoint:
                     hint="rename one, for example `<server>___<tool>`",
                 )
             self.tools[tool.name] = tool
+            self.definition_digests[tool.name] = canonical.sha256(
+                canonical.encode_arguments(definition, max_depth=bundles.MAX_BUNDLE_DEPTH)
+            ).hex()
         self.schema_text = generate(self.stub, self.tools.values(), Options())
         self.schema = parse_schema(self.schema_text)
         self.policies: dict[str, Policy] = require_unique(
@@ -103,7 +107,9 @@ class DecisionPoint:
         self._action_type = self.stub.qualified("Action")
         self._principals = self._wire_names(self.stub.principals)
         self._resources = self._wire_names(self.stub.resources)
-        self._guarded = {policy_id: _relied_places(policy.tree) for policy_id, policy in self.policies.items()}
+        self._relied = {policy_id: of_policy(policy.tree).relied for policy_id, policy in self.policies.items()}
+        self._no_facts: dict[str, dict[str, Json]] = {name: {} for name in self.stub.contexts}
+        self._finished: dict[tuple[str, ...], PolicyVerdict] = {}
         if warm:
             self._warm()
 
@@ -139,36 +145,59 @@ class DecisionPoint:
         try:
             converted = converter.convert(request.arguments)  # 3
             facts = self._facts(request.facts)
-            members = {**converted.members, **facts} if facts else converted.members
-            context = orjson.dumps(members).decode()
+            scope = self._evaluator.slice_of(principal, action, resource)
+            # Arguments were typed just now, so what no policy reads is left out and the schema not asked again. Facts
+            # come from outside: with them the engine gets the whole context and checks it against the schema.
+            members = {**converted.members, **facts}
+            context = orjson.dumps(members if request.facts else scope.reads.select(members)).decode()
         except (UnfitError, TypeError, ValueError, RecursionError) as error:
             return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
         if converted.unclear:  # 4
-            unclear = self._relied_on(principal, action, resource, converted.unclear)
+            unclear = self._relied_on(scope.ids, converted.unclear)
             if unclear:
                 return _silent(Reason.INVALID_ARGUMENTS, unclear)
         question = Question(principal, action, resource, context, frozenset(converted.roots), tuple(converted.entities))
-        # Arguments were typed above; facts come from outside, so the engine checks them against the schema.
-        verdict = self._evaluator.evaluate(question, validate=bool(request.facts))  # 5
-        answer = self._finish(verdict)  # 6
+        answer = self._finish(self._evaluator.evaluate(question, validate=bool(request.facts)))  # 5, 6
         if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
             return _silent(Reason.DEADLINE, "the time was over before the decision was made")
         return answer
 
+    def claim(self, request: PolicyRequest, task: str = "") -> Claim:
+        """Return what a permitted request wants to use of the limits."""
+        principal = (self._principals[request.principal[0]], request.principal[1])
+        resource = (self._resources[request.resource[0]], request.resource[1])
+        return Claim(
+            principal,
+            frozenset({principal, *self.entities.ancestors(principal)}),
+            request.action,
+            frozenset({resource, *self.entities.ancestors(resource)}),
+            request.arguments,
+            task,
+        )
+
     def _finish(self, verdict: Verdict) -> PolicyVerdict:
         if verdict.outcome is not Outcome.PERMIT:
-            message = _message(verdict)
-            return PolicyVerdict(verdict.outcome, verdict.reason, verdict.policies, (), verdict.errors, message)
-        duties = [self._duties[policy_id] for policy_id in verdict.policies]
+            return PolicyVerdict(
+                verdict.outcome, verdict.reason, verdict.policies, (), verdict.errors, _message(verdict)
+            )
+        known = self._finished.get(verdict.policies)
+        if known is None:
+            known = self._with_duties(verdict.policies)
+            if len(self._finished) < MAX_WARMED:
+                self._finished[verdict.policies] = known
+        return known
+
+    def _with_duties(self, policies: tuple[str, ...]) -> PolicyVerdict:
+        """Return what a PERMIT of these policies asks for: every one's duties, so that none lifts another's."""
+        duties = [self._duties[policy_id] for policy_id in policies]
         approvals = [duty.approval for duty in duties if duty.approval is not None]
         if approvals:
             needed = ", ".join(f"{approval.count} of `{approval.role}`" for approval in approvals)
-            policies = tuple(approval.policy for approval in approvals)
+            asking = tuple(approval.policy for approval in approvals)
             message = f"an approval is needed: {needed}"
-            return PolicyVerdict(Outcome.SILENCE, Reason.APPROVAL_REQUIRED, policies, (), (), message)
-        owed = obligations.collect(duties)
-        message = f"permitted by {', '.join(f'`{policy_id}`' for policy_id in verdict.policies)}"
-        return PolicyVerdict(Outcome.PERMIT, Reason.POLICY, verdict.policies, owed, (), message)
+            return PolicyVerdict(Outcome.SILENCE, Reason.APPROVAL_REQUIRED, asking, (), (), message)
+        message = f"permitted by {', '.join(f'`{policy_id}`' for policy_id in policies)}"
+        return PolicyVerdict(Outcome.PERMIT, Reason.POLICY, policies, obligations.collect(duties), (), message)
 
     def _facts(self, facts: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
         known = self.stub.contexts
@@ -176,16 +205,13 @@ class DecisionPoint:
             if name not in known:
                 raise UnfitError(f"fact `{name:.80}` is not in the schema")
             _refuse_escapes(value)
-        return {name: facts.get(name, {}) for name in known}
+        return {name: facts.get(name, {}) for name in known} if facts else self._no_facts
 
-    def _relied_on(self, principal: Uid, action: Uid, resource: Uid, unclear: Mapping[str, str]) -> str:
-        try:
-            ids = self._evaluator.slice_of(principal, action, resource).ids
-        except ValueError:
-            return "the policies could not be read"
+    def _relied_on(self, ids: tuple[str, ...], unclear: Mapping[str, str]) -> str:
         for policy_id in ids:
+            relied = self._relied[policy_id]
             for name, problem in unclear.items():
-                if name in self._guarded[policy_id] or "*" in self._guarded[policy_id]:
+                if name in relied or "*" in relied:
                     return f"argument `{name:.80}` has no normal form that policy `{policy_id}` could judge: {problem}"
         return ""
 
@@ -237,35 +263,6 @@ def _require_valid(policies: Mapping[str, Policy], schema: Any) -> None:
         policy = order[int(number)]
         where = f"{policy.source}, line {policy.line} (`{policy.id}`)"
     raise InputError(f"{where}: {first.error.splitlines()[0]:.300}", hint="a rule that cannot match does not load")
-
-
-def _relied_places(tree: Json) -> frozenset[str]:
-    """Return the arguments whose normal form a policy reads without also reading their ``ok``; ``*`` means all."""
-    read: set[str] = set()
-    asked: set[str] = set()
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            match node:
-                case {".": {"left": {".": {"left": left, "attr": str() as name}}, "attr": str() as part}} if (
-                    _is_normalized(left)
-                ):
-                    (asked if part == "ok" else read).add(name)
-                    continue
-                case {"has": {"left": left}} if _is_normalized(left) or left == {"Var": "context"}:
-                    continue
-            if _is_normalized(node):
-                read.add("*")
-                continue
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
-    return frozenset(read - asked)
-
-
-def _is_normalized(node: Json) -> bool:
-    return bool(node == {".": {"left": {"Var": "context"}, "attr": "normalized"}})
 
 
 def _refuse_escapes(value: Json) -> None:

@@ -19,7 +19,7 @@ extension underneath it and decodes with msgspec, which halves the cost. The dep
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import cedarpy
 import msgspec
@@ -28,6 +28,7 @@ from cedarpy import _internal
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError
 
+from .context_reads import Reads, merge, of_policy
 from .entities import EntityStore, references
 from .policy_set import Link, Policy, first_line
 from .slicing import ScopeIndex, Uid, request_keys
@@ -56,8 +57,7 @@ class _Answer(msgspec.Struct, frozen=True):
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What the engine is asked. ``context`` is JSON text in the engine's form, ``context_roots`` the entities in it."""
 
     principal: Uid
@@ -68,8 +68,7 @@ class Question:
     extra_entities: tuple[Mapping[str, Json], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What came of it: outcome and reason, the policies that determined it, what erred."""
 
     outcome: Outcome
@@ -78,18 +77,15 @@ class Verdict:
     errors: tuple[str, ...] = ()
 
 
-class Slice(Protocol):
-    """What a caller may know of the slice that a question falls into."""
-
-    ids: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
-class _Slice:
+class Slice:
+    """The policies that can matter to one scope, parsed. ``names`` maps the engine's names to our ids."""
+
     ids: tuple[str, ...]
-    names: Mapping[str, str]  # the engine's name → our id
+    names: Mapping[str, str]
     handle: Any
     literals: frozenset[Uid]
+    reads: Reads
 
 
 class Evaluator:
@@ -116,13 +112,13 @@ class Evaluator:
         self._forbids = {key: tree["effect"] == "forbid" for key, tree in trees.items()}
         self._index = ScopeIndex(trees) if sliced else None
         self._all = tuple(trees)
-        self._by_scope: OrderedDict[tuple[Uid, Uid, Uid], _Slice] = OrderedDict()
-        self._slices: OrderedDict[tuple[str, ...], _Slice] = OrderedDict()
+        self._by_scope: OrderedDict[tuple[Uid, Uid, Uid], Slice] = OrderedDict()
+        self._slices: OrderedDict[tuple[str, ...], Slice] = OrderedDict()
         self._handles: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     # step 1
 
-    def slice_of(self, principal: Uid, action: Uid, resource: Uid) -> _Slice:
+    def slice_of(self, principal: Uid, action: Uid, resource: Uid) -> Slice:
         """Return the policies that can matter to this principal, action and resource, parsed.
 
         Raises:
@@ -142,7 +138,7 @@ class Evaluator:
         _remember(self._by_scope, scope, found, MAX_SLICES)
         return found
 
-    def _parse_slice(self, ids: tuple[str, ...]) -> _Slice:
+    def _parse_slice(self, ids: tuple[str, ...]) -> Slice:
         static = [key for key in ids if key in self._policies]
         linked = [self._links[key] for key in ids if key in self._links]
         templates = sorted({link.template for link in linked})
@@ -155,11 +151,12 @@ class Evaluator:
             names |= {_link_name(link): link.id for link in linked}
         trees = [self._policies[key].tree for key in static] + [self._templates[key].tree for key in templates]
         literals = frozenset(references(trees)) | {uid for link in linked for uid in link.values.values()}
-        return _Slice(ids, names, handle, literals)
+        reads = merge(map(of_policy, trees))
+        return Slice(ids, names, handle, literals, reads)
 
     # step 2
 
-    def _entities_for(self, question: Question, slice_: _Slice) -> Any:
+    def _entities_for(self, question: Question, slice_: Slice) -> Any:
         key = (question.principal, question.action, question.resource, slice_.ids, question.context_roots)
         known = None if question.extra_entities else self._handles.get(key)
         if known is not None:
@@ -203,7 +200,7 @@ class Evaluator:
             return _erred(f"the engine panicked: {first_line(error)}")
         return self._judge(answer, slice_)
 
-    def _judge(self, answer: _Answer, slice_: _Slice) -> Verdict:
+    def _judge(self, answer: _Answer, slice_: Slice) -> Verdict:
         errors = tuple(answer.diagnostics.errors)
         if answer.decision == "NoDecision":
             return Verdict(Outcome.SILENCE, Reason.POLICY_ERROR, (), errors or ("the engine made no decision",))
