@@ -92,7 +92,7 @@ def _evidence(
     named = broken.exit_code == evidence.ALTERED and str(index) in broken.output
     if output:
         output.heading(
-            f"The receipt of a refused attack: record {index}, included after {waited:.1f} s, checked by another program"
+            f"The receipt of a refused attack: record {index}, included after {waited:.1f} s, and another program"
         )
         output.check(sealed)
         output.heading("The whole log, exported and verified by the same program")

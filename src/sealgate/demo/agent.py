@@ -69,7 +69,8 @@ class Suite:
         """Do the user's task through ``gate``; with ``injection_task`` as an agent that obeys the injected text."""
         task = self.dojo.user_tasks[user_task]
         injection = self.dojo.injection_tasks[injection_task] if injection_task else None
-        environment = task.init_environment(self._environment(task, injection))
+        texts = self._attack.attack(task, injection) if injection else {}
+        environment = task.init_environment(self.environment(texts))
         before = environment.model_copy(deep=True)
         session = _Session(
             self, gate, environment, task, f"{self.profile.name}.{user_task}.{injection_task or 'alone'}"
@@ -78,12 +79,12 @@ class Suite:
             session.step(wanted_by, call)
         return session.judge(task, injection, before)
 
-    def _environment(self, task: Any, injection: Any) -> Any:
-        if injection is None:
+    def environment(self, injections: Mapping[str, str]) -> Any:
+        """Return a fresh environment with these texts at AgentDojo's injection points."""
+        if not injections:
             return self._clean.model_copy(deep=True)
-        texts = self._defaults | self._attack.attack(task, injection)
-        marked = self._marked.model_copy(deep=True)
-        return _replace(marked, {_MARK.format(point): text for point, text in texts.items()})
+        texts = {_MARK.format(point): text for point, text in (self._defaults | dict(injections)).items()}
+        return _replace(self._marked.model_copy(deep=True), texts)
 
 
 class _Session:
