@@ -152,6 +152,13 @@ class Kit:
             await authority.publish_policy(bundle(policies, limits), CALLER)
         return authority
 
+    @staticmethod
+    async def until(condition, timeout_s=10.0):
+        """Wait until the condition holds; fail when it does not in time."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():  # noqa: ASYNC110  # what is waited for happens in another thread
+                await asyncio.sleep(0.02)
+
     def bodies(self):
         """All records' bodies, in order."""
         return [self.reader.read(index).content() for index in range(self.reader.size)]

@@ -60,24 +60,23 @@ class Rulebook:
             arguments=context.input,
             facts=context.facts,
         )
-        verdict = self._point.decide(question, remaining=remaining)
-        charges: list[Charge] = []
-        outcome, reason, message, policies = verdict.outcome, verdict.reason, verdict.message, list(verdict.policies)
-        if outcome is Outcome.PERMIT and self._point.limits:
-            claim = self._point.claim(question, context.task.id if context.task else "")
-            exceeded = self._limits.reserve(claim, record_id, now_ms)
-            if exceeded is None:
-                charges = self._limits.charges(record_id)
-            else:
-                outcome, reason, message, policies = Outcome.DENY, exceeded.reason, exceeded.message, [exceeded.rule]
+        verdict = self._point.decide_within(
+            question,
+            self._limits,
+            reservation=record_id,
+            now_ms=now_ms,
+            task=context.task.id if context.task else "",
+            remaining=remaining,
+        )
+        permitted = verdict.outcome is Outcome.PERMIT
         return Ruling(
-            outcome,
-            reason,
-            message,
-            policies,
+            verdict.outcome,
+            verdict.reason,
+            verdict.message,
+            list(verdict.policies),
             self.version,
-            [duty.as_json() for duty in verdict.obligations] if outcome is Outcome.PERMIT else [],
-            [charge.as_json() for charge in charges],
+            [duty.as_json() for duty in verdict.obligations],
+            [charge.as_json() for charge in self._limits.charges(record_id)] if permitted else [],
             tool,
         )
 

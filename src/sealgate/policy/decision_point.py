@@ -10,7 +10,7 @@
 6. approvals: a PERMIT whose policy asks for one is SILENCE ``approval_required``;
 7. deadline again: an answer that comes too late is SILENCE.
 
-Limits and quotas need state, so the gate asks the bundle's ``limits`` for them after a PERMIT (``limits``).
+Limits and quotas need state, which ``decide_within`` takes as an argument and asks after a PERMIT (``limits``).
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ from . import obligations
 from .arguments import Converter, UnfitError
 from .context_reads import of_policy
 from .engine import Evaluator, Question, Verdict, load_entities
-from .limits import Claim, Limit, read_limits
+from .limits import Claim, Limit, LimitLedger, read_limits
 from .obligations import Obligation
 from .policy_set import Policy, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
@@ -162,15 +162,42 @@ class DecisionPoint:
             return _silent(Reason.DEADLINE, "the time was over before the decision was made")
         return answer
 
-    def claim(self, request: PolicyRequest, task: str = "") -> Claim:
-        """Return what a permitted request wants to use of the limits."""
+    def decide_within(
+        self,
+        request: PolicyRequest,
+        ledger: LimitLedger,
+        *,
+        reservation: str,
+        now_ms: int,
+        task: str = "",
+        remaining: Remaining = _endless,
+    ) -> PolicyVerdict:
+        """Decide, and on PERMIT take what the action needs from every quota of ``ledger``, or say DENY.
+
+        Args:
+            request: who wants to do what to what.
+            ledger: the state of this bundle's limits; unchanged unless the answer is PERMIT.
+            reservation: the id to settle or release it by; never used twice.
+            now_ms: Unix milliseconds.
+            task: the task's id, for quotas per task. It is the caller's claim.
+            remaining: seconds that are left.
+        """
+        verdict = self.decide(request, remaining=remaining)
+        if verdict.outcome is not Outcome.PERMIT or not self.limits:
+            return verdict
+        exceeded = ledger.reserve(self._claim(request, task), reservation, now_ms)
+        if exceeded is None:
+            return verdict
+        return PolicyVerdict(Outcome.DENY, exceeded.reason, (exceeded.rule,), (), (), exceeded.message)
+
+    def _claim(self, request: PolicyRequest, task: str) -> Claim:
         principal = (self._principals[request.principal[0]], request.principal[1])
         resource = (self._resources[request.resource[0]], request.resource[1])
         return Claim(
             principal,
-            frozenset({principal, *self.entities.ancestors(principal)}),
+            self.entities.ancestors(principal) | {principal},
             request.action,
-            frozenset({resource, *self.entities.ancestors(resource)}),
+            self.entities.ancestors(resource) | {resource},
             request.arguments,
             task,
         )
