@@ -57,7 +57,9 @@ def _bundle(directory: Path) -> dict[str, Any]:
             {"id": path.stem, "text": path.read_text(encoding="utf-8")}
             for path in sorted((directory / "policies").glob("*.cedar"))
         ],
-        "tools": [json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / "tools").glob("*.json"))],
+        "tools": [
+            json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / "tools").glob("*.json"))
+        ],
         "limits": [],
         "entities": json.loads((directory / "entities.json").read_text(encoding="utf-8")),
     }
