@@ -29,6 +29,7 @@ _SHA_256: Final = -16
 _HASH_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _COSE_SIGN1: Final = 18
+_MAX_SUBJECTS: Final = 10_000
 _JSON: Final = "application/json"
 
 
@@ -67,13 +68,17 @@ class ClaimsEncoder:
         claims = cbor.encode(_CLAIMS) + b"\xa3" + _pair(_ISS, iss)
         hashing = _pair(_HASH_ALG, _SHA_256) + _pair(_CONTENT_TYPE, _JSON)
         self._before = b"\xa7" + _pair(_ALG, EDDSA) + _pair(_KID, kid) + claims
+        self._subjects: dict[str, bytes] = {}
         self._after = hashing + _pair(_EPOCH, epoch) + cbor.encode(_SEQ)
 
     def protected(self, *, sub: str, iat: int, seq: int) -> bytes:
         """Return the protected header's bytes; equal to the general encoder's."""
-        return b"".join(
-            (self._before, _pair(_SUB, sub), cbor.encode(_IAT), cbor.head(0, iat), self._after, cbor.head(0, seq))
-        )
+        before = self._subjects.get(sub)
+        if before is None:
+            if len(self._subjects) >= _MAX_SUBJECTS:
+                self._subjects.clear()
+            before = self._subjects[sub] = self._before + _pair(_SUB, sub) + cbor.encode(_IAT)
+        return b"".join((before, cbor.head(0, iat), self._after, cbor.head(0, seq)))
 
 
 def _pair(key: int, value: cbor.Cbor) -> bytes:

@@ -29,7 +29,8 @@ def test_paths_round_trip(kind, index, width):
     "path",
     [
         "tile/8/000", "tile/00/000", "tile/0/0", "tile/0/x000/001", "tile/0/000.p/256", "tile/0/000.p/0",
-        "tile/0/000.p/01", "tile/0/../../secret", "stmt/000\n", "/stmt/000", "stmt/\u0660\u0660\u0660", "tile/0/001/002",
+        "tile/0/000.p/01", "tile/0/../../secret", "stmt/000\n", "/stmt/000", "stmt/\u0660\u0660\u0660",
+        "tile/0/001/002",
         "tile/0/x001/002.p/300", "checkpoint", "", "tile/0/" + "x999/" * 9 + "999",
     ],
 )  # fmt: skip
