@@ -113,7 +113,7 @@ _LONG = b"a" * (bounds.MAX_HEAD_BYTES + 1)
         (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
         (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"GET /" + b"a" * 2048 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET /" + b"a" * bounds.MAX_TARGET_BYTES + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 64 + b"\r\n", 431),
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + _LONG + b"\r\n\r\n", 431),
         (POST + b"Content-Length: 262145\r\n\r\n", 413),
