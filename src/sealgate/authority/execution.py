@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Callable
 from typing import Any, Final
 
 from sealgate.authority import answers
@@ -10,6 +11,7 @@ from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecision, PermitMac, record_id_of
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
@@ -25,12 +27,22 @@ _MAX_DURATION_MS: Final = 366 * 24 * 3600 * 1000
 class Execution:
     """Moves decisions on after PERMIT. One event loop owns it."""
 
-    def __init__(self, *, memory: Memory, recorder: Recorder, reader: Reader, permits: PermitMac, times: Times) -> None:
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        recorder: Recorder,
+        reader: Reader,
+        permits: PermitMac,
+        times: Times,
+        rulebook: Callable[[], Rulebook | None],
+    ) -> None:
         self._memory = memory
         self._recorder = recorder
         self._reader = reader
         self._permits = permits
         self._times = times
+        self._rulebook = rulebook
         self.counts: dict[str, int] = {"redeemed": 0, "reported": 0, "unknown": 0}
 
     async def redeem(self, request: RedeemRequest, caller: Identity) -> RedeemResponse:
@@ -106,6 +118,9 @@ class Execution:
             decision.state = before  # it may be reported again
             raise
         self._memory.decisions.close(record_id)
+        rulebook = self._rulebook()
+        if rulebook is not None:
+            rulebook.settle(record_id)
         self.counts["reported"] += 1
         return Recorded(receipt.record_id, answers.reference(receipt))
 
@@ -171,6 +186,9 @@ class Execution:
         }
         await self._record(draft, decision, _INTERNAL, None)
         self.counts["unknown"] += 1
+        rulebook = self._rulebook()
+        if event is Event.EXPIRE and rulebook is not None:
+            rulebook.release(decision.record_id)  # nobody redeemed it, so nothing ran
 
     async def _record(self, draft: Draft, decision: OpenDecision, caller: Identity, request_id: str | None) -> Receipt:
         trace = None

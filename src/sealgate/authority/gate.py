@@ -57,6 +57,7 @@ class Asked:
     arguments_sha256: bytes
     trace: dict[str, Any] | None
     remembered_as: bytes | None
+    input_digest: bytes = b""
 
 
 _NO_RULES: Final = Ruling(Outcome.SILENCE, Reason.NO_POLICY, "no policy set is published")
@@ -149,7 +150,7 @@ class Gate:
             return self._unrecorded(asked, Reason.CLOCK, error.message)
         started = self._recorder.time.monotonic_s()
         deadline_s = self._deadline_s(asked.request)
-        ruling = self._rule(asked, draft.unix_ms, started + deadline_s)
+        ruling = self._rule(asked, draft, started + deadline_s)
         elapsed = self._recorder.time.monotonic_s() - started
         permit = self._write(draft, asked, ruling, round(elapsed * 1_000_000))
         recorded = self._append(draft, asked, ruling)
@@ -163,7 +164,7 @@ class Gate:
         limit = self._times.deadline_ms
         return (limit if asked_ms is None else max(1, min(asked_ms, limit))) / 1000
 
-    def _rule(self, asked: Asked, now_ms: int, deadline: float) -> Ruling:
+    def _rule(self, asked: Asked, draft: Draft, deadline: float) -> Ruling:
         agent = asked.request.subject.id
         paused = self._memory.paused.get(agent)
         if paused is not None:
@@ -171,7 +172,9 @@ class Gate:
         rulebook = self._rulebook()
         if rulebook is None:
             return _NO_RULES
-        return rulebook.judge(asked.request, now_ms, lambda: deadline - self._recorder.time.monotonic_s())
+        return rulebook.judge(
+            asked.request, draft.record_id, draft.unix_ms, lambda: deadline - self._recorder.time.monotonic_s()
+        )
 
     def _write(self, draft: Draft, asked: Asked, ruling: Ruling, duration_us: int) -> answers.Permit | None:
         """Fill in the decision's body; return the permit that goes with it."""
@@ -186,7 +189,7 @@ class Gate:
                 redeemed=redeemed,
             )
         draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us)
-        digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
+        digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
         draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
         draft.fields["input_size_bytes"] = len(asked.arguments)
         return permit
@@ -203,8 +206,7 @@ class Gate:
                 request_id=asked.request_id,
             )
         except EncodingError:  # too long a body, for one; nothing was written
-            if ruling.release is not None:
-                ruling.release()
+            self._release(draft, ruling)
             raise
         if asked.remembered_as is not None:
             self._memory.remembered.remember(asked.remembered_as, recorded, draft.unix_ms)
@@ -214,8 +216,7 @@ class Gate:
     def _settle(self, done: "asyncio.Future[Receipt]", draft: Draft, asked: Asked, ruling: Ruling) -> None:
         """Runs when the record is durable or lost, whether or not anybody still waits for the answer."""
         if done.exception() is not None:
-            if ruling.release is not None:
-                ruling.release()
+            self._release(draft, ruling)
             if asked.remembered_as is not None:
                 self._memory.remembered.forget(asked.remembered_as)
             return
@@ -226,6 +227,11 @@ class Gate:
         if ruling.outcome is Outcome.PERMIT:
             self._memory.decisions.add(self._opened(draft, asked, ruling))
 
+    def _release(self, draft: Draft, ruling: Ruling) -> None:
+        rulebook = self._rulebook()
+        if rulebook is not None and ruling.charges:
+            rulebook.release(draft.record_id)
+
     def _opened(self, draft: Draft, asked: Asked, ruling: Ruling) -> OpenDecision:
         redeemed = asked.request.context.redeem
         trace, task = asked.trace or {}, asked.request.context.task
@@ -235,7 +241,7 @@ class Gate:
             tool=asked.request.action.name,
             policy_version=ruling.policy_version or "",
             salt=draft.salt,
-            input_digest=canonical.salted_digest(draft.salt, asked.arguments_sha256),
+            input_digest=asked.input_digest,
             state=State.REDEEMED if redeemed else State.PERMITTED,
             expires_ms=draft.unix_ms + (self._times.outcome_due_ms if redeemed else self._times.permit_ttl_ms),
             task_id=task.id if task else None,

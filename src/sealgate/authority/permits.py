@@ -9,6 +9,7 @@ import binascii
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Final
 
@@ -50,7 +51,9 @@ class PermitMac:
         return base64.urlsafe_b64encode(record_id + self._mac(record_id, agent)).rstrip(b"=").decode()
 
     def _mac(self, record_id: bytes, agent: str) -> bytes:
-        return hmac.digest(self._key, b"permit\x00" + record_id + agent.encode(), "sha256")[:_MAC_BYTES]
+        # Keyed BLAKE2b (RFC 7693) is a MAC by design and costs a quarter of an HMAC, on every PERMIT.
+        named = record_id + agent.encode()
+        return blake2b(named, digest_size=_MAC_BYTES, key=self._key, person=b"sealgate permit").digest()
 
     def fits(self, token: str, agent: str) -> bool:
         """Tell, in constant time, whether ``token`` was made for ``agent``."""

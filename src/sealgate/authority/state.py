@@ -16,6 +16,15 @@ from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A decision's charges to limits, or (None) that they were given back."""
+
+    record_id: str
+    at_ms: int
+    charges: list[dict[str, Any]] | None
+
+
 @dataclass(slots=True)
 class Memory:
     """Everything that decides the next answer and is not configuration."""
@@ -24,8 +33,8 @@ class Memory:
     remembered: Remembered
     paused: dict[str, str] = field(default_factory=dict)
     policy_version: str | None = None
-    charges: list[dict[str, Any]] = field(default_factory=list)
-    """Charges to limits found by replay, given to the limits once the policy set is loaded; then empty."""
+    usage: list[Usage] = field(default_factory=list)
+    """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
     last_ms: int = 0
     cursor: int = 0
@@ -61,8 +70,8 @@ class Memory:
 
     def _decision(self, body: dict[str, Any], now: int) -> None:
         verdict, permit = body["decision"], body["permit"]
-        for charge in verdict.get("charges", ()):
-            self.charges.append({**charge, "unix_ms": now, "task_id": body["task_id"], "agent": body["agent"]["id"]})
+        if verdict["charges"]:
+            self.usage.append(Usage(body["record_id"], now, verdict["charges"]))
         if permit is not None:
             self.decisions.add(open_decision(body))
 
@@ -72,6 +81,8 @@ class Memory:
             self.decisions.replace(decision, State.REDEEMED, unix_ms(body["outcome_due"]))
 
     def _outcome(self, body: dict[str, Any], now: int) -> None:
+        if body["cause"] == "permit_expired":
+            self.usage.append(Usage(body["decision_id"], now, None))
         if body["status"] != "outcome_unknown":
             self.decisions.close(body["decision_id"])
             return

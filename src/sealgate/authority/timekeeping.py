@@ -9,6 +9,8 @@ from sealgate.ports.clock import Clock
 DEFAULT_TOLERANCE_MS: Final = 2_000
 """A backward step up to this is bridged by standing still, as a time daemon's small corrections are."""
 
+_SECONDS_REMEMBERED: Final = 16
+
 
 def rfc3339(unix_ms: int) -> str:
     """Return RFC 3339 UTC with milliseconds and ``Z``."""
@@ -25,8 +27,7 @@ class Timekeeper:
         self._clock = clock
         self._tolerance_ms = tolerance_ms
         self.last_ms = last_ms
-        self._second = -1
-        self._prefix = ""
+        self._prefixes: dict[int, str] = {}
 
     def now_ms(self) -> int:
         """Return the time for the next record.
@@ -46,12 +47,14 @@ class Timekeeper:
         return now
 
     def text(self, unix_ms: int) -> str:
-        """Return ``rfc3339(unix_ms)``, remembering the current second's text."""
+        """Return ``rfc3339(unix_ms)``, remembering the texts of a few seconds (now, an expiry, a due time)."""
         second = unix_ms // 1000
-        if second != self._second:
-            self._second = second
-            self._prefix = rfc3339(second * 1000)[:-4]
-        return f"{self._prefix}{unix_ms % 1000:03d}Z"
+        prefix = self._prefixes.get(second)
+        if prefix is None:
+            if len(self._prefixes) >= _SECONDS_REMEMBERED:
+                self._prefixes.clear()
+            prefix = self._prefixes[second] = rfc3339(second * 1000)[:-4]
+        return f"{prefix}{unix_ms % 1000:03d}Z"
 
     def monotonic_s(self) -> float:
         """Return the clock's monotonic seconds."""

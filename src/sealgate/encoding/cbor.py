@@ -29,9 +29,11 @@ Cbor = int | bytes | str | bool | list["Cbor"] | dict[int | str, "Cbor"] | Tag |
 
 def head(major: int, argument: int) -> bytes:
     """Return the shortest head of an item of ``major`` type."""
-    for limit, code, size in ((24, argument, 0), (1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4), (1 << 64, 27, 8)):
+    if argument < 24:
+        return bytes((major << 5 | argument,))
+    for limit, code, size in ((1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4), (1 << 64, 27, 8)):
         if argument < limit:
-            return bytes([major << 5 | code]) + argument.to_bytes(size, "big") if size else bytes([major << 5 | code])
+            return bytes((major << 5 | code,)) + argument.to_bytes(size, "big")
     raise EncodingError("integer does not fit CBOR's 64 bits")
 
 
