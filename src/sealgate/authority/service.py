@@ -29,6 +29,7 @@ from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
+from sealgate.model.records import Kind
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal
 
@@ -71,6 +72,7 @@ class Parts:
     publisher: Publisher
     storage: Storage
     times: Times
+    genesis: dict[str, Any]
     rotate: Callable[[Identity], Any]
     close: Callable[[], None]
 
@@ -127,10 +129,21 @@ class Authority:
         newest = _newest_id(parts.reader)
         if newest is not None:
             parts.recorder.resume_after(newest)
+        if parts.journal.size == 0:
+            await self._found()
         self._load_policy(limits)
         self._started = True
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def _found(self) -> None:
+        """Write the first record: the log's keys, endorsed by the root key at ``sealgate init``.
+
+        If we die before it is durable, the journal is still empty and the next start writes it.
+        """
+        draft = self._parts.recorder.draft(Kind.GENESIS)
+        draft.fields = {name: value for name, value in self._parts.genesis.items() if name != "kind"}
+        await self._parts.recorder.record(draft)
 
     def halt(self, reason: str) -> None:
         """Answer SILENCE from now on: the log has forked. May be called from any thread."""
