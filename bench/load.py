@@ -15,7 +15,9 @@ import uvloop
 
 from bench.wire import answer_length
 
-_HEAD: Final = b"POST /access/v1/evaluation HTTP/1.1\r\nHost: sealgate\r\nContent-Type: application/json\r\nX-Request-ID: "
+_HEAD: Final = (
+    b"POST /access/v1/evaluation HTTP/1.1\r\nHost: sealgate\r\nContent-Type: application/json\r\nX-Request-ID: "
+)
 
 
 class Caller(asyncio.Protocol):
@@ -91,8 +93,4 @@ async def _run(path: str, callers: int, seconds: float, body: bytes) -> dict[str
 
 
 if __name__ == "__main__":
-    print(
-        json.dumps(
-            uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.stdin.buffer.read()))
-        )
-    )
+    print(json.dumps(uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.stdin.buffer.read()))))

@@ -26,7 +26,12 @@ def main() -> None:
             result = pipeline.intercept(
                 agent_id=agent,
                 tool_name="data.read",
-                parameters={"recipient": "GB29NWBK60161331926819", "amount": 10, "subject": "Refund", "date": "2022-04-01"},
+                parameters={
+                    "recipient": "GB29NWBK60161331926819",
+                    "amount": 10,
+                    "subject": "Refund",
+                    "date": "2022-04-01",
+                },
                 agent_confidence=0.8,
             )
             counts[number] += 1
