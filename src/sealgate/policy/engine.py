@@ -16,6 +16,7 @@ The engine's public wrapper copies requests and parses answers with the standard
 extension underneath it and decodes with msgspec, which halves the cost. The dependency is therefore pinned exactly.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -201,7 +202,7 @@ class Evaluator:
         return self._judge(answer, slice_)
 
     def _judge(self, answer: _Answer, slice_: Slice) -> Verdict:
-        errors = tuple(answer.diagnostics.errors)
+        errors = tuple(_without_values(error, slice_.names) for error in answer.diagnostics.errors)
         if answer.decision == "NoDecision":
             return Verdict(Outcome.SILENCE, Reason.POLICY_ERROR, (), errors or ("the engine made no decision",))
         try:
@@ -225,6 +226,21 @@ NOTHING_APPLIES: Final = Verdict(Outcome.SILENCE, Reason.NO_POLICY)
 
 def _erred(message: str) -> Verdict:
     return Verdict(Outcome.SILENCE, Reason.POLICY_ERROR, (), (message,))
+
+
+_QUOTED: Final = re.compile(r"`([^`]*)`")
+_VALUE_WORDS: Final = re.compile(r"(invalid [A-Za-z0-9 ]+: |values? ).*$", re.DOTALL)
+
+
+def _without_values(error: str, names: Mapping[str, str]) -> str:
+    """Return the engine's error with our policy ids and without the request's own values.
+
+    Errors are recorded and shown to operators; arguments may be personal and are kept as digests only.
+    """
+    head, _, rest = error.partition(": ")
+    head = _QUOTED.sub(lambda match: f"`{names.get(match[1], '…')}`", head)
+    rest = _QUOTED.sub(lambda match: f"`{match[1]}`" if match[1].isidentifier() else "`…`", rest)
+    return first_line(ValueError(_VALUE_WORDS.sub(lambda match: match[1] + "…", f"{head}: {rest}" if rest else head)))
 
 
 def _link_name(link: Link) -> str:
