@@ -1,5 +1,6 @@
 """From a body to a typed request."""
 
+import contextlib
 import json
 
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 from sealgate.model.errors import EncodingError, InputError
 from sealgate.model.evaluation import EvaluationRequest, OutcomeRequest
 from sealgate.server.decoding import decode, decode_leniently, is_json, is_strict, without_foreign
-import contextlib
 
 QUESTION = {
     "subject": {"type": "agent", "id": "a1"},
