@@ -10,6 +10,9 @@ from sealgate.model.errors import SealgateError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("serve", "Run the authority."),
+    "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
+    "policy": ("policy", "Check, test and lint policies."),
+    "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
 

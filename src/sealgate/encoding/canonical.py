@@ -74,12 +74,13 @@ def _check_record(value: Json, depth: int) -> None:
         for key, item in value.items():
             if key not in _known_keys:
                 _check_key(key)
-            if type(item) is not str:  # most members are strings
+            if type(item) is not str and item is not None:  # most members are
                 _check_record(item, depth + 1)
     elif isinstance(value, list):
         _check_depth_now(depth)
         for item in value:
-            _check_record(item, depth + 1)
+            if type(item) is not str:
+                _check_record(item, depth + 1)
     else:
         _check_scalar(value)
 
@@ -107,13 +108,15 @@ def _check_key(key: object) -> None:
         _known_keys.add(key)
 
 
-def encode_arguments(value: Json, *, max_bytes: int = MAX_REQUEST_BYTES) -> bytes:
+def encode_arguments(value: Json, *, max_bytes: int = MAX_REQUEST_BYTES, max_depth: int = MAX_DEPTH) -> bytes:
     """Return the RFC 8785 bytes of a tool's arguments: any string keys, finite floats, integers within ±(2^53-1).
+
+    A policy bundle, which holds tools' own schemas, has the same form and is deeper.
 
     Raises:
         EncodingError: the value is not I-JSON (RFC 7493), too deep or too long.
     """
-    if _is_plain(value, 1):
+    if _is_plain(value, 1 + MAX_DEPTH - max_depth):  # the check counts up to MAX_DEPTH
         data = _dump_plain(value)
     else:
         try:
