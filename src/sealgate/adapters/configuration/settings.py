@@ -109,7 +109,7 @@ class Journal:
     """The ordered, durable queue in the middle."""
 
     segment_bytes: int = _set(
-        256 << 20, "A journal segment is closed at this size.", "bytes", least=1 << 20, most=1 << 34
+        64 << 20, "A journal segment is closed at this size.", "bytes", least=1 << 20, most=1 << 34
     )
     queue_length: int = _set(8192, "Records that wait for the disk at once.", "records", least=1, most=1 << 20)
 
