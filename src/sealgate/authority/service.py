@@ -18,8 +18,8 @@ from sealgate.authority import answers, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.capture import Capture
 from sealgate.authority.execution import Execution
-from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.gate import Gate, Times
+from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader

@@ -10,8 +10,8 @@ from sealgate.adapters.configuration import loading
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
-from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.installation import API_KEYS, DATA_KEYS
+from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
@@ -123,7 +123,9 @@ def _authority(
     )
     reader = Reader(journal=journal, data_keys=data_keys, origin=place.origin)
     publisher = Publisher(
-        ledger, interval_s=configuration.ledger.checkpoint_interval_ms / 1000, followers=_followers(configuration, ledger)
+        ledger,
+        interval_s=configuration.ledger.checkpoint_interval_ms / 1000,
+        followers=_followers(configuration, ledger),
     )
 
     def close() -> None:
@@ -155,7 +157,7 @@ def _authority(
             close=close,
         )
     )
-    publisher.on_halt = authority.halt
+    publisher.when_halted(authority.halt)
     return authority
 
 
@@ -184,4 +186,8 @@ def _listeners(configuration: Configuration) -> Listeners:
             client_authorities=None if tls.client_ca == Path() else tls.client_ca,
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
         )
-    return Listeners(unix=UnixListener(configuration.server.socket), https=https)
+    return Listeners(
+        unix=UnixListener(configuration.server.socket, configuration.server.socket_group or None),
+        https=https,
+        public_url=configuration.server.public_url,
+    )
