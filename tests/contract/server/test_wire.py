@@ -124,7 +124,7 @@ _LONG = b"a" * (bounds.MAX_HEAD_BYTES + 1)
     ids=lambda value: repr(value[-40:]) if isinstance(value, bytes) else str(value),
 )
 def test_what_is_refused_before_it_reaches_the_application(served, request_bytes, status):
-    """Each refusal is a problem, and the connection ends. (The control: the same server answers the next caller.)"""
+    """Each refusal is a problem, the connection ends, and the next caller is answered as ever."""
     received = _exchange(served, request_bytes)
 
     assert _statuses(received) == [status]
@@ -198,7 +198,9 @@ def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
     """The record may already be written, so the decision is finished."""
     body = json.dumps(question | {"action": {"name": "slow"}}).encode()
     with served.connect() as raw:
-        raw.sendall(POST.replace(b"/v1/records", b"/access/v1/evaluation") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        raw.sendall(
+            POST.replace(b"/v1/records", b"/access/v1/evaluation") + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
         while not served.twin.waiting:
             time.sleep(0.01)
     served.call(served.twin.release.set)
