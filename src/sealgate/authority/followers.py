@@ -6,13 +6,16 @@ next round and raises what the last one ended with; a fork therefore halts the p
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from typing import Final, Protocol
 
 from sealgate.model.errors import EvidenceError, ForkError, SealgateError, UnavailableError
 from sealgate.ports.timestamps import TimestampAuthority
 from sealgate.ports.witnesses import WitnessPort
 from sealgate.proofs import checkpoints, tree
 from sealgate.proofs.notes import SignatureLine, VerifierKey
+
+_RETRY_S: Final = 60.0
+"""How soon a timestamp authority that gave nothing is asked again."""
 
 
 class FollowedLog(Protocol):
@@ -158,12 +161,16 @@ class TimestampFollower:
         """Start a round when it is time and the log has grown.
 
         Raises:
-            UnavailableError: the last round gave no timestamp; the next is an interval later.
+            UnavailableError: the last round gave no timestamp; it is tried again after at most a minute.
         """
         now = self._monotonic_s()
         if self._due is None or now >= self._due:
-            self._due = now + self._interval_s
-            self._rounds.turn(self._round)
+            self._due = now + min(self._interval_s, _RETRY_S)
+            try:
+                self._rounds.turn(self._round)
+            except SealgateError:
+                self._due = None  # the last round's outcome is told; the next call starts the next round
+                raise
 
     def _round(self) -> None:
         note = self._log.checkpoint()
@@ -174,6 +181,7 @@ class TimestampFollower:
             return
         self._log.attach_timestamp(point.size, self._authority.timestamp(point.text.encode()))
         self._stamped = point.size
+        self._due = self._monotonic_s() + self._interval_s
 
     def close(self) -> None:
         """End the thread."""

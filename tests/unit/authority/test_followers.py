@@ -167,10 +167,31 @@ def test_timestamps_follow_their_interval(follow):
             return b"stamped " + message
 
     follower = follow(TimestampFollower(log, Authority(), interval_s=10, monotonic_s=lambda: now[0]))
-    for moment, size in ((0, 7), (5, 8), (11, 8), (22, 8), (33, 9)):
+    for moment, size in ((0, 7), (5, 8), (11, 8), (22, 8), (33, 9)):  # the interval is 10
         now[0], log.size = float(moment), size
         follower()
         follower._rounds._running.result(timeout=10)
 
     assert sorted(log.stamps) == [7, 8, 9]
     assert log.stamps[7] == b"stamped " + log.point(7).text.encode()
+
+
+def test_a_missing_timestamp_is_asked_for_again(follow):
+    """After a failure the next attempt comes within a minute, not an interval later."""
+    log, now, asked = _Log(7), [0.0], []
+
+    class Absent:
+        def timestamp(self, message):
+            asked.append(message)
+            raise UnavailableError("the authority is away")
+
+    follower = follow(TimestampFollower(log, Absent(), interval_s=3600, monotonic_s=lambda: now[0]))
+    follower()
+    follower._rounds._running.exception(timeout=10)
+    now[0] = 61.0
+    with pytest.raises(UnavailableError, match="away"):
+        follower()
+    follower()
+    follower._rounds._running.exception(timeout=10)
+
+    assert len(asked) == 2
