@@ -1,8 +1,9 @@
 """Bar 3, the verifier's part: records verified a second on one core in flat memory, and the time of one receipt.
 
 Each figure is measured in a process of its own, pinned to one processor, and judged by that process's processor time
-(wall clock is printed beside it: a busy machine takes the core away, a slow disk is not our speed). Its peak memory is compared with that of the
-same work on a log a tenth as long. The log has bodies of about 600 bytes, so digests and canonical form are included.
+(wall clock is printed beside it: a busy machine takes the core away, a slow disk is not our speed). Its peak memory is
+compared with that of the same work on a log a tenth as long. The log has bodies of about 600 bytes, so digests and
+canonical form are included.
 """
 
 import multiprocessing
