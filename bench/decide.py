@@ -1,8 +1,8 @@
 """Bar 1: one decision over the Unix socket, durable, signed, encrypted, with the syncs counted.
 
-In blocks that alternate on one machine and one file system: single decisions; bare append-and-fdatasync of records of the
-same size; 64 callers from a separate light process; Vaara from PyPI with its default SQLite trail. Vaara gets its best
-number of threads of three tried. Every decision is checked to be a PERMIT, so that no fast error counts.
+In blocks that alternate on one machine and one file system: single decisions; bare append-and-fdatasync of records of
+the same size; 64 callers from a separate light process; Vaara from PyPI with its default SQLite trail. Vaara gets
+the best of three numbers of threads. Every decision is checked to be a PERMIT, so that no fast error counts.
 """
 
 import json
@@ -82,11 +82,12 @@ def run(options: Options) -> Result:
                 _measure(samples, one, bare, vaara, seconds / rounds)
             bare.close()
     figures = _figures(samples, record_bytes, syncs, vaara)
+    together = int(sum(load["answers"] for load in samples.ours))
     return Result(
         name="decide",
         figures=figures,
         runs=rounds,
-        measured_on=f"{len(samples.decided)} single decisions, {int(sum(r['answers'] for r in samples.ours))} by 64 callers",
+        measured_on=f"{len(samples.decided)} single decisions, {together} by {CALLERS} callers",
         missed=_missed(figures),
     )
 

@@ -69,28 +69,32 @@ class Suite:
         """Do the user's task through ``gate``; with ``injection_task`` as an agent that obeys the injected text."""
         task = self.dojo.user_tasks[user_task]
         injection = self.dojo.injection_tasks[injection_task] if injection_task else None
-        environment = task.init_environment(self._environment(task, injection))
+        texts = self._attack.attack(task, injection) if injection else {}
+        environment = task.init_environment(self.environment(texts))
         before = environment.model_copy(deep=True)
-        session = _Session(self, gate, environment, task)
+        session = _Session(
+            self, gate, environment, task, f"{self.profile.name}.{user_task}.{injection_task or 'alone'}"
+        )
         for wanted_by, call in _interleaved(task.ground_truth(before), injection, before):
             session.step(wanted_by, call)
         return session.judge(task, injection, before)
 
-    def _environment(self, task: Any, injection: Any) -> Any:
-        if injection is None:
+    def environment(self, injections: Mapping[str, str]) -> Any:
+        """Return a fresh environment with these texts at AgentDojo's injection points."""
+        if not injections:
             return self._clean.model_copy(deep=True)
-        texts = self._defaults | self._attack.attack(task, injection)
-        marked = self._marked.model_copy(deep=True)
-        return _replace(marked, {_MARK.format(point): text for point, text in texts.items()})
+        texts = {_MARK.format(point): text for point, text in (self._defaults | dict(injections)).items()}
+        return _replace(self._marked.model_copy(deep=True), texts)
 
 
 class _Session:
     """One task while it runs."""
 
-    def __init__(self, suite: Suite, gate: Gate, environment: Any, task: Any) -> None:
+    def __init__(self, suite: Suite, gate: Gate, environment: Any, task: Any, task_id: str) -> None:
         from agentdojo.functions_runtime import FunctionsRuntime  # noqa: PLC0415  # takes seconds to load
 
         self._suite, self._gate, self._environment, self._task = suite, gate, environment, task
+        self._task_id = task_id
         self._runtime = FunctionsRuntime(suite.dojo.tools)
         self._request = suite.profile.request(task.PROMPT, environment)
         self._used: list[str] = []
@@ -106,7 +110,7 @@ class _Session:
             self._trace.append(call)
             self._used.append(call.function)
             _, error = self._runtime.run_function(self._environment, call.function, judged)
-            return error
+            return None if error is None else str(error)
 
         proposal = Proposal(
             agent=profile.agent,
@@ -114,7 +118,7 @@ class _Session:
             tool=call.function,
             arguments=arguments,
             facts=about(self._request, arguments, self._used),
-            task_id=f"{profile.name}/{self._task.ID}",
+            task_id=self._task_id,
             goal=self._task.PROMPT,
         )
         self._steps.append(Step(wanted_by, call.function, arguments, self._gate.call(proposal, action)))

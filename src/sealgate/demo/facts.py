@@ -1,6 +1,6 @@
 """What an enforcement point can say about a call without understanding it. Pure.
 
-Four facts travel with every question as ``context.facts`` (policies read them as ``context.task``). All are sets of strings:
+Four facts travel with every question and policies read them as ``context.task``. All are sets of strings:
 
 * ``from_user``  argument values that the user's own request spells out;
 * ``vouched``    those, and values that the account's own directory holds (payees paid before, contacts, colleagues);
@@ -52,7 +52,7 @@ def about(request: Request, arguments: Mapping[str, Any], used: Iterable[str]) -
 
 
 def names(text: str, value: str) -> bool:
-    """Tell whether ``text`` spells out ``value`` whole: ``a.com`` is not named by ``x-a.com`` nor by ``a.com.evil.net``."""
+    """Tell whether ``text`` spells out ``value`` whole: neither ``x-a.com`` nor ``a.com.evil.net`` names ``a.com``."""
     if len(value) < MIN_VALUE_LENGTH or value not in text:
         return False
     return re.search(rf"(?<![\w@./-]){re.escape(value)}(?![\w@/-]|\.[a-z0-9])", text) is not None

@@ -37,9 +37,9 @@ class SealedGate:
         body.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by inspect.signature
             [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in proposal.arguments]
         )
-        guarded = self._client.guard(
-            tool=proposal.tool, server=proposal.server, facts={"task": dict(proposal.facts)}
-        )(body)
+        guarded = self._client.guard(tool=proposal.tool, server=proposal.server, facts={"task": dict(proposal.facts)})(
+            body
+        )
         error = None
         try:
             guarded(**proposal.arguments)

@@ -19,8 +19,29 @@ BENCHMARK_VERSION: Final = "v1.2.2"
 NAMES: Final = ("banking", "workspace", "slack", "travel")
 
 _VOCABULARY: Final = frozenset(
-    "account add address appointment calendar cancel channel delete email emails event file files invite password "
-    "remind reminder remove reschedule share update".split()
+    [
+        "account",
+        "add",
+        "address",
+        "appointment",
+        "calendar",
+        "cancel",
+        "channel",
+        "delete",
+        "email",
+        "emails",
+        "event",
+        "file",
+        "files",
+        "invite",
+        "password",
+        "remind",
+        "reminder",
+        "remove",
+        "reschedule",
+        "share",
+        "update",
+    ]
 )
 
 

@@ -1,4 +1,4 @@
-"""Write each suite's tool definitions from AgentDojo's own function schemas: ``python -m sealgate.demo.tools [--check]``.
+"""Write each suite's tool definitions from AgentDojo's function schemas: ``python -m sealgate.demo.tools [--check]``.
 
 The output is an MCP ``tools/list`` result per suite, committed so that policies can be checked without AgentDojo.
 """
