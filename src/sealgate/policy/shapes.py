@@ -143,15 +143,17 @@ class _Reader:
             raise InputError(f"schema of `{'.'.join(path):.120}` is not an object")
         if "$ref" in schema:
             return self._reference(schema["$ref"])
-        for word in ("anyOf", "oneOf"):
-            if word in schema:
-                return self._union(schema[word], path, depth)
-        match schema.get("allOf"):
-            case [only]:
-                return self.read(only, path, depth + 1)
         kind = schema.get("type")
         if isinstance(kind, list):
             return self._union([{**schema, "type": item} for item in kind], path, depth)
+        # A `type` beside alternatives must hold as well as one of them, so it alone decides.
+        if kind is None:
+            for word in ("anyOf", "oneOf"):
+                if word in schema:
+                    return self._union(schema[word], path, depth)
+            match schema.get("allOf"):
+                case [only]:
+                    return self.read(only, path, depth + 1)
         if kind is None and "properties" in schema:
             kind = "object"
         return self._typed(kind, schema, path, depth)
