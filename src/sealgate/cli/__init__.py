@@ -14,6 +14,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("keys", "Rotate and revoke signing keys; manage API keys."),
     "config": ("config", "Check or show the configuration."),
     "completion": ("completion", "Print shell completion."),
+    "agents": ("agents", "List, pause and resume agents."),
+    "receipt": ("receipt", "Fetch a receipt as files."),
     "serve": ("serve", "Run the authority."),
     "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
     "policy": ("policy", "Check, test and lint policies."),

@@ -19,12 +19,17 @@ _CHECKS = [
     openapi_checks.response_schema_conformance,
     openapi_checks.negative_data_rejection,
 ]
+_REJECTION = openapi_checks.negative_data_rejection
+"""Not for a batch: there an evaluation that cannot be asked is an answer of its own, with status 200."""
+
+
+_RUNS = [("positive", route) for route in ROUTES] + [("negative", route) for route in ROUTES if route.takes]
+"""Where there is nothing but a path there is nothing invalid to send."""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("mode", ["positive", "negative"])
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize(("mode", "route"), _RUNS, ids=[f"{mode} {route.method} {route.path}" for mode, route in _RUNS])
 def test_every_answer_is_as_the_document_says(served, route, mode):
     """No 500, no undocumented status, no answer of another shape; what the document forbids is refused."""
     schema = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
@@ -45,7 +50,8 @@ def test_every_answer_is_as_the_document_says(served, route, mode):
         asked += 1
         case.headers["Authorization"] = "Bearer everything"
         response = case.call(base_url=served.url, verify=str(served.authority.file))
-        case.validate_response(response, checks=_CHECKS)
+        chosen = [check for check in _CHECKS if route.handler != "evaluate_batch" or check is not _REJECTION]
+        case.validate_response(response, checks=chosen)
 
     ask()
 

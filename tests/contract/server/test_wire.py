@@ -113,7 +113,7 @@ _LONG = b"a" * (bounds.MAX_HEAD_BYTES + 1)
         (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
         (b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"GET /" + b"a" * 2048 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET /" + b"a" * bounds.MAX_TARGET_BYTES + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 64 + b"\r\n", 431),
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + _LONG + b"\r\n\r\n", 431),
         (POST + b"Content-Length: 262145\r\n\r\n", 413),
@@ -124,7 +124,7 @@ _LONG = b"a" * (bounds.MAX_HEAD_BYTES + 1)
     ids=lambda value: repr(value[-40:]) if isinstance(value, bytes) else str(value),
 )
 def test_what_is_refused_before_it_reaches_the_application(served, request_bytes, status):
-    """Each refusal is a problem, and the connection ends. (The control: the same server answers the next caller.)"""
+    """Each refusal is a problem, the connection ends, and the next caller is answered as ever."""
     received = _exchange(served, request_bytes)
 
     assert _statuses(received) == [status]
@@ -198,7 +198,9 @@ def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
     """The record may already be written, so the decision is finished."""
     body = json.dumps(question | {"action": {"name": "slow"}}).encode()
     with served.connect() as raw:
-        raw.sendall(POST.replace(b"/v1/records", b"/access/v1/evaluation") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        raw.sendall(
+            POST.replace(b"/v1/records", b"/access/v1/evaluation") + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
         while not served.twin.waiting:
             time.sleep(0.01)
     served.call(served.twin.release.set)
