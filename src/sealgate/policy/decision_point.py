@@ -1,0 +1,316 @@
+"""The decision point: a bundle goes in, ``decide`` answers PERMIT, DENY or SILENCE. No I/O, no clock.
+
+``decide`` in numbered steps; each can only make the answer less permissive:
+
+1. deadline: nothing is asked once the caller's time is over;
+2. the tool and the types: an unknown tool, principal or resource type is SILENCE;
+3. the arguments become typed values, or the answer is SILENCE ``invalid_arguments``;
+4. places: where an argument has no normal form, no rule may judge it that relies on one;
+5. the engine (``engine``): DENY, PERMIT or SILENCE by the policies;
+6. approvals: a PERMIT whose policy asks for one is SILENCE ``approval_required``;
+7. deadline again: an answer that comes too late is SILENCE.
+
+Limits and quotas need state, which ``decide_within`` takes as an argument and asks after a PERMIT (``limits``).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import cedarpy
+import msgspec
+import orjson
+
+from sealgate.encoding import canonical
+from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.errors import InputError
+
+from . import bundle as bundles
+from . import obligations
+from .arguments import Converter, UnfitError
+from .context_reads import of_policy
+from .engine import Evaluator, Question, Verdict, load_entities
+from .limits import Claim, Limit, LimitLedger, read_limits
+from .obligations import Obligation
+from .policy_set import Policy, parse_policies, require_unique
+from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
+from .shapes import RESERVED_KEYS
+from .slicing import Uid
+
+MAX_WARMED: Final = 4096
+"""Slices parsed at load, so that the first requests do not pay for it."""
+
+WIRE_TYPES: Final = {"agent": "Agent", "user": "User", "tool_server": "McpServer"}
+"""AuthZEN's lower-case type names and the entity types they stand for, where the schema has no type of that name."""
+
+Json = Any
+
+
+class PolicyRequest(msgspec.Struct, frozen=True):
+    """What is to be decided. ``principal`` and ``resource`` are (type, id); ``facts`` the stub's contexts by name."""
+
+    principal: Uid
+    action: str
+    resource: Uid
+    arguments: Mapping[str, Json] = {}
+    facts: Mapping[str, Mapping[str, Json]] = {}
+
+
+class PolicyVerdict(msgspec.Struct, frozen=True):
+    """The decision as a value. ``policies`` determined it; ``errors`` say what erred; ``message`` is for people."""
+
+    outcome: Outcome
+    reason: Reason
+    policies: tuple[str, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    errors: tuple[str, ...] = ()
+    message: str = ""
+
+
+Remaining = Callable[[], float]
+"""How many seconds the caller has left; negative or zero: none."""
+
+
+def _endless() -> float:
+    return float("inf")
+
+
+class DecisionPoint:
+    """One policy set, ready to decide. Immutable; only its caches change. One thread."""
+
+    def __init__(self, bundle: bundles.Bundle, *, warm: bool = True) -> None:
+        self.version = bundle.version
+        self.stub: Stub = read_stub(bundle.schema if bundle.schema is not None else DEFAULT_STUB)
+        self.tools: dict[str, Tool] = {}
+        self.definition_digests: dict[str, str] = {}
+        for server, definition in bundle.tools:
+            tool = read_tool(definition, server)
+            if tool.name in self.tools:
+                raise InputError(
+                    f"tool `{tool.name}` is offered by `{self.tools[tool.name].server}` and `{server}`",
+                    hint="rename one, for example `<server>___<tool>`",
+                )
+            self.tools[tool.name] = tool
+            self.definition_digests[tool.name] = canonical.sha256(
+                canonical.encode_arguments(definition, max_depth=bundles.MAX_BUNDLE_DEPTH)
+            ).hex()
+        self.schema_text = generate(self.stub, self.tools.values(), Options())
+        self.schema = parse_schema(self.schema_text)
+        self.policies: dict[str, Policy] = require_unique(
+            policy for source in bundle.sources for policy in parse_policies(source.text, source.id)
+        )
+        _require_valid(self.policies, self.schema)
+        self.limits: tuple[Limit, ...] = read_limits(bundle.limits, self.tools)
+        self.entities = load_entities(bundle.entities, self.schema)
+        self._duties = {policy_id: obligations.read(policy) for policy_id, policy in self.policies.items()}
+        self._evaluator = Evaluator(self.policies, self.entities, self.schema)
+        self._converters = {name: Converter(tool, self.stub) for name, tool in self.tools.items()}
+        self._action_type = self.stub.qualified("Action")
+        self._principals = self._wire_names(self.stub.principals)
+        self._resources = self._wire_names(self.stub.resources)
+        self._relied = {policy_id: of_policy(policy.tree).relied for policy_id, policy in self.policies.items()}
+        self._no_facts: dict[str, dict[str, Json]] = {name: {} for name in self.stub.contexts}
+        self._finished: dict[tuple[str, ...], PolicyVerdict] = {}
+        if warm:
+            self._warm()
+
+    @classmethod
+    def from_bundle(cls, bundle: bytes | Mapping[str, Json], *, warm: bool = True) -> "DecisionPoint":
+        """Return the decision point of a bundle (canonical bytes, any strict JSON, or the value).
+
+        Raises:
+            InputError: anything in it does not load; nothing is loaded in part.
+        """
+        return cls(bundles.read(bundle), warm=warm)
+
+    def decide(self, request: PolicyRequest, *, remaining: Remaining = _endless) -> PolicyVerdict:
+        """Return the decision. Never raises for a request, however broken.
+
+        Args:
+            request: who wants to do what to what.
+            remaining: seconds that are left; asked before and after the engine runs, which takes microseconds.
+        """
+        if remaining() <= 0:  # 1
+            return _silent(Reason.DEADLINE, "no time was left to decide")
+        converter = self._converters.get(request.action)  # 2
+        if converter is None:
+            return _silent(Reason.UNKNOWN_TOOL, f"no tool `{request.action:.80}` is published")
+        principal_type = self._principals.get(request.principal[0])
+        resource_type = self._resources.get(request.resource[0])
+        if principal_type is None or resource_type is None:
+            wrong = request.resource[0] if principal_type else request.principal[0]
+            return _silent(Reason.NO_POLICY, f"no policy can speak of the entity type `{wrong:.80}` here")
+        principal = (principal_type, request.principal[1])
+        resource = (resource_type, request.resource[1])
+        action = (self._action_type, request.action)
+        try:
+            converted = converter.convert(request.arguments)  # 3
+            facts = self._facts(request.facts)
+            scope = self._evaluator.scope_of(principal, action, resource).slice
+            # Arguments were typed just now, so what no policy reads is left out and the schema not asked again. Facts
+            # come from outside: with them the engine gets the whole context and checks it against the schema.
+            members = {**converted.members, **facts}
+            context = orjson.dumps(members if request.facts else scope.reads.select(members)).decode()
+        except (UnfitError, TypeError, ValueError, RecursionError) as error:
+            return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
+        if converted.unclear:  # 4
+            unclear = self._relied_on(scope.ids, converted.unclear)
+            if unclear:
+                return _silent(Reason.INVALID_ARGUMENTS, unclear)
+        question = Question(principal, action, resource, context, frozenset(converted.roots), tuple(converted.entities))
+        answer = self._finish(self._evaluator.evaluate(question, validate=bool(request.facts)))  # 5, 6
+        if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
+            return _silent(Reason.DEADLINE, "the time was over before the decision was made")
+        return answer
+
+    def decide_within(
+        self,
+        request: PolicyRequest,
+        ledger: LimitLedger,
+        *,
+        reservation: str,
+        now_ms: int,
+        task: str = "",
+        remaining: Remaining = _endless,
+    ) -> PolicyVerdict:
+        """Decide, and on PERMIT take what the action needs from every quota of ``ledger``, or say DENY.
+
+        Args:
+            request: who wants to do what to what.
+            ledger: the state of this bundle's limits; unchanged unless the answer is PERMIT.
+            reservation: the id to settle or release it by; never used twice.
+            now_ms: Unix milliseconds.
+            task: the task's id, for quotas per task. It is the caller's claim.
+            remaining: seconds that are left.
+        """
+        verdict = self.decide(request, remaining=remaining)
+        if verdict.outcome is not Outcome.PERMIT or not self.limits:
+            return verdict
+        exceeded = ledger.reserve(self._claim(request, task), reservation, now_ms)
+        if exceeded is None:
+            return verdict
+        return PolicyVerdict(Outcome.DENY, exceeded.reason, (exceeded.rule,), (), (), exceeded.message)
+
+    def _claim(self, request: PolicyRequest, task: str) -> Claim:
+        principal = (self._principals[request.principal[0]], request.principal[1])
+        resource = (self._resources[request.resource[0]], request.resource[1])
+        return Claim(
+            principal,
+            self.entities.ancestors(principal) | {principal},
+            request.action,
+            self.entities.ancestors(resource) | {resource},
+            request.arguments,
+            task,
+        )
+
+    def _finish(self, verdict: Verdict) -> PolicyVerdict:
+        if verdict.outcome is not Outcome.PERMIT:
+            return PolicyVerdict(
+                verdict.outcome, verdict.reason, verdict.policies, (), verdict.errors, _message(verdict)
+            )
+        known = self._finished.get(verdict.policies)
+        if known is None:
+            known = self._with_duties(verdict.policies)
+            if len(self._finished) < MAX_WARMED:
+                self._finished[verdict.policies] = known
+        return known
+
+    def _with_duties(self, policies: tuple[str, ...]) -> PolicyVerdict:
+        """Return what a PERMIT of these policies asks for: every one's duties, so that none lifts another's."""
+        duties = [self._duties[policy_id] for policy_id in policies]
+        approvals = [duty.approval for duty in duties if duty.approval is not None]
+        if approvals:
+            needed = ", ".join(f"{approval.count} of `{approval.role}`" for approval in approvals)
+            asking = tuple(approval.policy for approval in approvals)
+            message = f"an approval is needed: {needed}"
+            return PolicyVerdict(Outcome.SILENCE, Reason.APPROVAL_REQUIRED, asking, (), (), message)
+        message = f"permitted by {', '.join(f'`{policy_id}`' for policy_id in policies)}"
+        return PolicyVerdict(Outcome.PERMIT, Reason.POLICY, policies, obligations.collect(duties), (), message)
+
+    def _facts(self, facts: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
+        known = self.stub.contexts
+        for name, value in facts.items():
+            if name not in known:
+                raise UnfitError(f"fact `{name:.80}` is not in the schema")
+            _refuse_escapes(value)
+        return {name: facts.get(name, {}) for name in known} if facts else self._no_facts
+
+    def _relied_on(self, ids: tuple[str, ...], unclear: Mapping[str, str]) -> str:
+        for policy_id in ids:
+            relied = self._relied[policy_id]
+            for name, problem in unclear.items():
+                if name in relied or "*" in relied:
+                    return f"argument `{name:.80}` has no normal form that policy `{policy_id}` could judge: {problem}"
+        return ""
+
+    def _wire_names(self, names: tuple[str, ...]) -> dict[str, str]:
+        known = {name: self.stub.qualified(name) for name in names}
+        known |= {self.stub.qualified(name): self.stub.qualified(name) for name in names}
+        for wire, name in WIRE_TYPES.items():
+            if name in names:
+                known.setdefault(wire, self.stub.qualified(name))
+        # One kind of principal or resource: a common AuthZEN type can only mean that one.
+        if len(names) == 1:
+            for wire in ("agent",) if names == self.stub.principals else ("tool_server",):
+                known.setdefault(wire, self.stub.qualified(names[0]))
+        return known
+
+    def _warm(self) -> None:
+        principals = [uid for uid in self._uids() if uid[0] in set(self._principals.values())]
+        resources = [uid for uid in self._uids() if uid[0] in set(self._resources.values())]
+        actions = [(self._action_type, name) for name in self.tools]
+        scopes = ((who, what, where) for who in principals for where in resources for what in actions)
+        for number, scope in enumerate(scopes):
+            if number >= MAX_WARMED:
+                break
+            self._evaluator.scope_of(*scope)
+
+    def _uids(self) -> list[Uid]:
+        return [(entity["uid"]["type"], entity["uid"]["id"]) for entity in self.entities]
+
+
+def _require_valid(policies: Mapping[str, Policy], schema: Any) -> None:
+    order = [policy for policy in policies.values() if not policy.is_template]
+    for policy in policies.values():
+        if policy.is_template:
+            raise InputError(
+                f"{policy.source}, line {policy.line}: template `{policy.id}` has no link",
+                hint="write the entity into the policy",
+            )
+    text = "\n".join(policy.text for policy in order)
+    try:
+        result = cedarpy.validate_policies(text, schema)
+    except ValueError as error:
+        raise InputError(f"policies do not validate: {str(error).splitlines()[0]:.300}") from error
+    if result.validation_passed:
+        return
+    first = result.errors[0]
+    number = first.policy_id.removeprefix("policy")
+    where = "policies"
+    if number.isdigit() and int(number) < len(order):
+        policy = order[int(number)]
+        where = f"{policy.source}, line {policy.line} (`{policy.id}`)"
+    raise InputError(f"{where}: {first.error.splitlines()[0]:.300}", hint="a rule that cannot match does not load")
+
+
+def _refuse_escapes(value: Json) -> None:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if RESERVED_KEYS & item.keys():
+                raise UnfitError("a fact has a key that is reserved by Cedar")
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _message(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.DENY:
+        return f"forbidden by {', '.join(f'`{policy_id}`' for policy_id in verdict.policies)}"
+    if verdict.reason is Reason.NO_POLICY:
+        return "no policy permits this"
+    return f"a policy could not be evaluated: {verdict.errors[0][:200] if verdict.errors else 'unknown error'}"
+
+
+def _silent(reason: Reason, message: str) -> PolicyVerdict:
+    return PolicyVerdict(Outcome.SILENCE, reason, message=message)
