@@ -8,6 +8,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ class LogMaker:
             "kind": kind,
             "record_id": uuid7(seconds * 1000, noise[:10]),
             "salt": base64.urlsafe_b64encode(noise).rstrip(b"=").decode(),
-            "time": f"2026-01-{1 + index // 86400 % 28:02}T{index // 3600 % 24:02}:{index // 60 % 60:02}:{index % 60:02}.000Z",
+            "time": datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             **members,
         }
         return canonical.encode(record)
@@ -258,7 +259,12 @@ class LogMaker:
     def cose_receipt(self, index: int, **changes: Any) -> bytes:
         """Return the RFC 9942 receipt of a published record."""
         kid = statement.key_id(public(self.keys.receipt))
-        header = {"kid": kid, "issuer": "urn:sealgate:log", "origin": self.origin, "tree_size": self.size} | changes
+        header: dict[str, Any] = {
+            "kid": kid,
+            "issuer": "urn:sealgate:log",
+            "origin": self.origin,
+            "tree_size": self.size,
+        } | changes
         protected = transparent.receipt_protected(**header)
         signature = sign(self.keys.receipt, transparent.receipt_signing_input(protected, self.builder.root()))
         path = tiles.prove_inclusion(index, self.size, self.read_tile)

@@ -12,6 +12,9 @@ from sealgate.adapters.journals.writer import create_first_segment
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.file import FileSigner, FileWrappingKey
 from sealgate.adapters.stores.authority_files import AuthorityFiles
+from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
+from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.authority import key_events
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecisions, PermitMac
@@ -22,7 +25,12 @@ from sealgate.authority.recorder import Place, Recorder
 from sealgate.authority.service import Authority, Parts
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
+from sealgate.ledger.log import Keys as LedgerKeys
+from sealgate.ledger.log import Ledger
+from sealgate.ledger.recovery import Stores
 from sealgate.model.evaluation import Action, Context, Entity, EvaluationRequest, Identity
+from sealgate.proofs import notes
+from sealgate.proofs.notes import VerifierKey
 
 ORIGIN = "test.example/log"
 CALLER = Identity(principal="tester", proof="unix_peer", agents=frozenset({"a1", "a2"}), roles=frozenset({"enforce"}))
@@ -84,23 +92,6 @@ class SettableClock:
         return system_time.monotonic()
 
 
-class NoLog:
-    """A log that has published nothing yet: receipts stay ``signed``."""
-
-    def step(self):
-        """Nothing to do."""
-        return False
-
-    def size(self):
-        """Nothing published."""
-        return 0
-
-    def receipt_state(self, index):
-        """Nothing included."""
-        del index
-        return "signed"
-
-
 class Kit:
     """Builds authorities over one data directory, so that tests can stop, crash and start again."""
 
@@ -110,6 +101,10 @@ class Kit:
         self.seed, self.kek, self.permit_key = os.urandom(32), os.urandom(32), os.urandom(32)
         (folder / "journal").mkdir(parents=True)
         create_first_segment(folder / "journal", ORIGIN)
+        self.log_signer, self.receipt_signer, self.root = (FileSigner(os.urandom(32)) for _ in range(3))
+        for name in ("log", "staging"):
+            (folder / name).mkdir()
+        SqliteLock.create(folder / "lock.db", ORIGIN)
         SqliteDataKeys.create(folder / "datakeys.db")
 
     def build(self, *, wrap_journal=lambda journal: journal, times=None):
@@ -126,7 +121,13 @@ class Kit:
         )
         self.reader = Reader(journal=self.journal, data_keys=keys, origin=ORIGIN)
         memory = Memory(OpenDecisions(late_window_ms=60_000), Remembered(window_ms=900_000))
-        log = NoLog()
+        stores = Stores(
+            journal=self.journal,
+            public=DirectoryLog(self.folder / "log"),
+            staging=DirectoryStaging(self.folder / "staging"),
+            lock=SqliteLock(self.folder / "lock.db", ORIGIN),
+        )
+        log = Ledger(ORIGIN, stores, LedgerKeys(self.log_signer, self.receipt_signer, "urn:sealgate:authority:test"))
         return Authority(
             Parts(
                 memory=memory,
@@ -139,9 +140,23 @@ class Kit:
                 publisher=Publisher(log, interval_s=0.05),
                 storage=AuthorityFiles(self.folder),
                 times=times or Times(),
-                rotate=None,
-                close=keys.close,
+                genesis=self.genesis(),
+                rotations=None,
+                close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
+        )
+
+    def genesis(self):
+        """The endorsed keys of this log."""
+        return key_events.genesis(
+            origin=ORIGIN,
+            authority_id="test",
+            log_key=VerifierKey(ORIGIN, notes.ED25519, self.log_signer.public_key).encode(),
+            root_key=self.root.public_key,
+            statement_key=FileSigner(self.seed).public_key,
+            receipt_key=self.receipt_signer.public_key,
+            predecessor=None,
+            sign=self.root.sign,
         )
 
     async def started(self, *, policies=POLICIES, limits=(), **options):

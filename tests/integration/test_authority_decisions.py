@@ -112,7 +112,7 @@ def test_a_permit_is_redeemed_once_and_its_outcome_reported_once(kit):
         await authority.stop()
         return kinds
 
-    assert run(scenario()) == ["policy.published", "decision", "permit.redeemed", "outcome"]
+    assert run(scenario()) == ["genesis", "policy.published", "decision", "permit.redeemed", "outcome"]
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_decide_and_redeem_in_one_append(kit):
     answer, size, bodies = run(scenario())
 
     assert answer.context.permit.redeemed
-    assert size == 2
-    assert bodies[1]["permit"]["redeemed"] is True
-    assert bodies[2]["status"] == "failed"
+    assert size == 3
+    assert bodies[2]["permit"]["redeemed"] is True
+    assert bodies[3]["status"] == "failed"
 
 
 def test_repeated_request_ids_give_the_first_answer(kit):
@@ -241,7 +241,7 @@ def test_expired_permits_become_unknown_by_themselves(kit):
     async def scenario():
         authority = await kit.started(times=Times(permit_ttl_ms=1))
         answer = await authority.evaluate(question(), CALLER, None)
-        await kit.until(lambda: kit.journal.size >= 3)
+        await kit.until(lambda: kit.journal.size >= 4)
         with pytest.raises(NotPermittedError, match="expired"):
             await authority.redeem(redemption(answer), CALLER)
         body = kit.bodies()[-1]
@@ -259,7 +259,7 @@ def test_overdue_outcomes_become_unknown_and_may_come_late(kit):
     async def scenario():
         authority = await kit.started(times=Times(outcome_due_ms=1))
         answer = await authority.evaluate(question(redeem=True), CALLER, None)
-        await kit.until(lambda: kit.journal.size >= 3)
+        await kit.until(lambda: kit.journal.size >= 4)
         report = OutcomeRequest(decision_id=answer.context.record_id, status="succeeded", duration_ms=9)
         await authority.report_outcome(report, CALLER)
         bodies = kit.bodies()[-2:]

@@ -210,8 +210,8 @@ def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):
         slow["s"] = 0.6
         answer = await authority.evaluate(question(), CALLER, None)
         slow["s"] = 0.0
-        await kit.until(lambda: kit.journal.size >= 2)
-        body = kit.bodies()[1]
+        await kit.until(lambda: kit.journal.size >= 3)
+        body = kit.bodies()[2]
         await authority.stop()
         return answer, body
 

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from sealgate.adapters.durable import sync_directory
 from sealgate.model.errors import ConfigurationError, UnavailableError
 
 MAX_BYTES: Final = 1 << 20
@@ -105,12 +106,3 @@ def _write_temporary(path: Path, data: bytes) -> Path:
         temporary.unlink(missing_ok=True)
         raise UnavailableError(f"file `{path}` cannot be written: {error.strerror}") from error
     return temporary
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

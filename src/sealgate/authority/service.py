@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sealgate.authority import replay
+from sealgate.authority import answers, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.capture import Capture
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
+from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
@@ -71,7 +72,8 @@ class Parts:
     publisher: Publisher
     storage: Storage
     times: Times
-    rotate: Callable[[Identity], Any]
+    genesis: dict[str, Any]
+    rotations: Rotations
     close: Callable[[], None]
 
 
@@ -127,10 +129,19 @@ class Authority:
         newest = _newest_id(parts.reader)
         if newest is not None:
             parts.recorder.resume_after(newest)
+        if parts.journal.size == 0:
+            await self._found()
         self._load_policy(limits)
         self._started = True
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def _found(self) -> None:
+        """Write the first record: the log's keys, endorsed by the root key at ``sealgate init``.
+
+        If we die before it is durable, the journal is still empty and the next start writes it.
+        """
+        await key_rotation.record_event(self._parts.recorder, self._parts.genesis)
 
     def halt(self, reason: str) -> None:
         """Answer SILENCE from now on: the log has forked. May be called from any thread."""
@@ -174,8 +185,10 @@ class Authority:
         Raises:
             UnavailableError: the key store refused, or the change could not be recorded; the old key stays.
         """
-        recorded: Recorded = await self._parts.rotate(caller)
-        return recorded
+        del caller  # its role was checked; the endorsement by the root key is what counts
+        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations)
+        self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
+        return Recorded(receipt.record_id, answers.reference(receipt))
 
     def current_policy(self) -> dict[str, Any] | None:
         """Return version and size of the policy set in force, or None."""

@@ -19,7 +19,7 @@ from typing import Final
 from sealgate.ledger import staging as staged
 from sealgate.ledger.endorsements import Endorsed, Endorsements
 from sealgate.ledger.reading import tile_reader
-from sealgate.ledger.recovery import CHECKPOINT, Loaded, Stores, apply, load, remove_replaced
+from sealgate.ledger.recovery import CHECKPOINT, Loaded, Stores, apply, load, remove_replaced, settle
 from sealgate.model.errors import InputError, NotProvenError
 from sealgate.ports.lock_database import Held
 from sealgate.ports.signer import Signer
@@ -60,7 +60,7 @@ class Ledger:
         self._max_batch = max_batch
         self._turn = threading.RLock()  # one step or attachment at a time
         self._loaded: Loaded | None = None
-        self._unsettled: list[str] = []
+        self._unsettled = 0
         self._cose: tuple[int, bytes, bytes] | None = None
         self._head = (b"", 0)  # the published note and its size, replaced as one
         self._endorsements = Endorsements(stores.public, self._key, keys.witnesses, keys.quorum)
@@ -89,7 +89,7 @@ class Ledger:
 
     def _load(self) -> Loaded:
         loaded = load(self._stores, self._key)
-        self._loaded, self._unsettled = loaded, []
+        self._loaded, self._unsettled = loaded, 0
         self._head = (loaded.published, loaded.held.size)
         return loaded
 
@@ -112,25 +112,24 @@ class Ledger:
         self._head = (note, batch.size)
         remove_replaced(self._stores.public, batch.files)  # 8
         self._loaded = Loaded(Held(note, batch.size, closed=False), note, loaded.sequencer)
-        self._unsettled.append(name)
-        if len(self._unsettled) >= SETTLE_EVERY:
-            self._settle()  # 9
+        self._unsettled += 1
+        if self._unsettled >= SETTLE_EVERY:
+            self._settle(batch.size)  # 9
         return True
 
     def _sign(self, checkpoint: Checkpoint) -> bytes:
         line = checkpoints.sign_line(self._key, self._keys.log.sign(checkpoint.text.encode()))
         return checkpoints.encode(checkpoint, (line,))
 
-    def _settle(self) -> None:
-        self._stores.public.settle()
-        self._stores.staging.drop(self._unsettled)
-        self._unsettled = []
+    def _settle(self, size: int) -> None:
+        settle(self._stores, size)
+        self._unsettled = 0
 
     def close(self) -> None:
         """Settle, so that the next start has nothing to apply again. The stores stay open."""
         with self._turn:
             if self._loaded is not None:
-                self._settle()
+                self._settle(self._loaded.held.size)
 
     def close_shard(self, index: int) -> bytes:
         """Make the record at ``index`` the last leaf for good; return the final checkpoint as published.
@@ -147,7 +146,6 @@ class Ledger:
             loaded = self._loaded or self._load()
             self._stores.lock.freeze(loaded.held.body)
             self._load()
-            self._settle()
             return self._head[0]
 
     # -- what is published -------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ Rules, in order (numbers are used below):
 2. A published checkpoint that is newer than the lock, or has another root at the same size, is a second history:
    refuse. The lock was restored from a backup, or the directory belongs to another log.
 3. Staged batches up to the lock's size were committed: apply them again, which changes nothing where they were applied.
-   Later ones were never signed: drop them.
+   Later ones stay: a lock whose commit failed may still turn out, after the next crash, to have committed. They are
+   dropped when a later batch is settled.
 4. The right edge must lead to the signed root, and the published checkpoint must lie on the same tree.
 5. The journal must hold every signed leaf, and its statements must be those of the right edge.
 6. Publish the lock's checkpoint if that was what the crash prevented.
@@ -93,9 +94,15 @@ def load(stores: Stores, key: VerifierKey) -> Loaded:
             stores.public.replace(CHECKPOINT, held.body)
     for files in replayed.values():
         remove_replaced(stores.public, files)
-    stores.public.settle()
-    stores.staging.drop(stores.staging.names())
+    settle(stores, head.size)
     return Loaded(held, published or b"", sequencer)
+
+
+def settle(stores: Stores, size: int) -> None:
+    """Make the public files durable, then drop the staged batches up to the committed ``size``."""
+    stores.public.settle()
+    parsed = {name: staged.parse_name(name) for name in stores.staging.names()}
+    stores.staging.drop([name for name, batch in parsed.items() if batch is None or batch[0] <= size])
 
 
 def _verified(note: bytes, key: VerifierKey, where: str) -> Checkpoint:
@@ -126,7 +133,7 @@ def _replay(stores: Stores, head: Checkpoint) -> dict[int, dict[str, bytes]]:
     for name in stores.staging.names():
         parsed = staged.parse_name(name)
         if parsed is None or parsed[0] > head.size or (parsed[0] == head.size and parsed[1] != head.root):
-            continue  # never signed, so nobody can have seen it
+            continue  # not committed, as far as the lock knows now
         batches[parsed[0]] = staged.decode(stores.staging.get(name))
     for size in sorted(batches):
         apply(stores.public, batches[size], again=True)

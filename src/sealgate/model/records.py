@@ -250,7 +250,35 @@ class CaptureGap(Common, kw_only=True, forbid_unknown_fields=True):
     since: str
 
 
+class Genesis(Common, kw_only=True, forbid_unknown_fields=True):
+    """The first record of a log: its keys, endorsed by the root key; ``predecessor`` is a closed shard's checkpoint."""
+
+    origin: str
+    authority_id: str
+    log_key: str
+    root_key: str
+    statement_key: str
+    receipt_key: str
+    predecessor: str | None
+    root_signature: str
+
+
+class KeyEvent(Common, kw_only=True, forbid_unknown_fields=True):
+    """A key was added, retired or revoked from this index on, endorsed by the root key."""
+
+    origin: str
+    key_id: str
+    purpose: Literal["statement", "log", "receipt"]
+    algorithm: Literal["ed25519"]
+    public_key: str
+    root_signature: str
+
+
 MODEL: dict[str, type[Common]] = {
+    Kind.GENESIS: Genesis,
+    Kind.KEY_ADDED: KeyEvent,
+    Kind.KEY_RETIRED: KeyEvent,
+    Kind.KEY_REVOKED: KeyEvent,
     Kind.DECISION: Decision,
     Kind.PERMIT_REDEEMED: PermitRedeemed,
     Kind.OUTCOME: OutcomeReported,

@@ -100,12 +100,40 @@ class TreeHasher:
         count = len(leaves) // HASH_BYTES
         if count == 0 or count & (count - 1) or self.size % count or len(leaves) % HASH_BYTES:
             raise InputError(f"{count} leaves cannot be added at once at size {self.size}")
-        carry, size = perfect_root(leaves), self.size // count
+        self.append_subtree(perfect_root(leaves), count)
+
+    def append_subtree(self, root: bytes, count: int) -> None:
+        """Take the root over the next 2^k leaves where the size is a multiple of 2^k.
+
+        Raises:
+            InputError: the number is no power of two, or the size is not aligned to it.
+        """
+        if count < 1 or count & (count - 1) or self.size % count:
+            raise InputError(f"{count} leaves cannot be added at once at size {self.size}")
+        carry, size = root, self.size // count
         while size & 1:
             carry = node_hash(self._subtrees.pop(), carry)
             size >>= 1
         self._subtrees.append(carry)
         self.size += count
+
+    @property
+    def subtrees(self) -> tuple[bytes, ...]:
+        """The perfect subtrees of the size's binary digits, largest first: all that is needed to go on."""
+        return tuple(self._subtrees)
+
+    @classmethod
+    def resume(cls, size: int, subtrees: Sequence[bytes]) -> "TreeHasher":
+        """Return the hasher that had these ``subtrees`` at ``size``.
+
+        Raises:
+            InputError: their number does not fit the size.
+        """
+        if size.bit_count() != len(subtrees) or any(len(item) != HASH_BYTES for item in subtrees):
+            raise InputError(f"{len(subtrees)} subtrees do not make a tree of size {size}")
+        hasher = cls()
+        hasher.size, hasher._subtrees = size, list(subtrees)
+        return hasher
 
     def root(self) -> bytes:
         """Return the root over all leaves so far."""

@@ -18,6 +18,7 @@ from sealgate.sdk.errors import (
     RequestRefused,
     Silence,
     SpoolFull,
+    SpoolUnusable,
     UnreadableAnswer,
 )
 from sealgate.sdk.guards import Guard, guard
@@ -48,6 +49,7 @@ __all__ = [
     "Sealgate",
     "Silence",
     "SpoolFull",
+    "SpoolUnusable",
     "Step",
     "Task",
     "UnreadableAnswer",

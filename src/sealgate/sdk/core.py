@@ -33,6 +33,8 @@ class Core:
     @property
     def transport(self) -> Transport:
         """The blocking transport."""
+        if self._transport is not None:  # no lock on the usual path: a fork could copy it locked
+            return self._transport
         with self._lock:
             if self._transport is None:
                 self._transport = _open(self.settings)
@@ -41,6 +43,8 @@ class Core:
     @property
     def async_transport(self) -> AsyncTransport:
         """The awaiting transport."""
+        if self._async_transport is not None:
+            return self._async_transport
         with self._lock:
             if self._async_transport is None:
                 self._async_transport = _open_async(self.settings)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from sealgate.model.errors import SealgateError
 from sealgate.sdk import flows
 from sealgate.sdk.answers import Answer, Recorded
-from sealgate.sdk.errors import AuthorityUnreachable, RequestRefused
+from sealgate.sdk.errors import AuthorityUnreachable, RequestRefused, SpoolUnusable
 from sealgate.sdk.spool import Spool
 from sealgate.sdk.transport import Call
 
@@ -43,16 +44,23 @@ class Courier:
         self._waiting = False  # whether the spool may hold something; the folder is looked at once a process
 
     def prepare(self) -> None:
-        """Look for reports that an earlier process left, and make sure that there is room for one more.
+        """Before anything runs: make sure that its outcome would find a place, and send what an earlier process left.
 
         Raises:
-            SpoolFull: there is none, so nothing new may run.
+            SpoolUnusable: it would find none, so nothing new may run.
         """
         if self._process != os.getpid():
-            self._process = os.getpid()  # a forked child has no thread of ours
+            self._process = os.getpid()  # a forked child has no thread of ours, and may have copied a locked lock
+            self._lock = threading.Lock()
             self._thread = None
             self._waiting = False
-            if self.spool.count():
+            try:
+                self.spool.prepare()
+                left_over = self.spool.count()
+            except SealgateError as error:
+                self._process = 0  # look again next time
+                raise SpoolUnusable(error.message, hint=error.hint or "set SEALGATE_SPOOL to a folder") from error
+            if left_over:
                 self._start()
         if self._waiting:
             self.spool.require_room()

@@ -8,7 +8,8 @@
     ├── RequestRefused (NotPermittedError) the authority refused the request itself (HTTP 4xx)
     ├── ObligationUnmet (NotPermittedError) a permit came with a duty that nobody here can fulfil
     ├── ArgumentsRefused (InputError)     the arguments have no JSON form, so they cannot be judged
-    ├── SpoolFull (UnavailableError)      too many outcomes wait for the authority
+    ├── SpoolUnusable (UnavailableError)  the outcome would have no place to wait
+    │   └── SpoolFull                     … because too many wait already
     └── AuthorityUnreachable (UnavailableError)
         └── UnreadableAnswer              something answered, but not with a well-formed decision
     OutcomeNotReported (UnavailableError) the body ran; its outcome could be neither delivered nor spooled
@@ -63,7 +64,11 @@ class ArgumentsRefused(ActionNotRun, InputError):  # noqa: N818  # a fact, as ab
     """The arguments have no exact JSON form (or changed while they were judged), so no decision can cover them."""
 
 
-class SpoolFull(ActionNotRun, UnavailableError):  # noqa: N818  # a fact, as above
+class SpoolUnusable(ActionNotRun, UnavailableError):  # noqa: N818  # a fact, as above
+    """There is no safe place where the outcome could wait if the authority went away, so nothing runs."""
+
+
+class SpoolFull(SpoolUnusable):
     """Too many outcomes wait for the authority. Nothing new runs until they are delivered."""
 
 

@@ -78,11 +78,11 @@ class Spool:
         if len(data) > MAX_REPORT_BYTES:
             raise UnavailableError(f"a report of {len(data)} bytes is too large", hint=f"at most {MAX_REPORT_BYTES}")
         self.require_room()
+        self.prepare()
         try:
-            self._prepare()
             self._write(data, call.request_id or "")
         except OSError as error:
-            raise UnavailableError(f"the spool `{self.folder}` cannot be written: {error.strerror or error}") from error
+            raise self._unwritable(error) from error
 
     def _write(self, data: bytes, request_id: str) -> None:
         # Two processes may get the same time; the request id keeps their names apart.
@@ -99,14 +99,26 @@ class Spool:
         # If we die here, the report may or may not be there; nobody was told yet.
         _sync_folder(self.folder)
 
-    def _prepare(self) -> None:
-        if not self.folder.is_dir():
-            for folder in (self._parent, self.folder):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_target(self.folder / "target", self.target)
-            _sync_folder(self._parent)
-        _require_private(self._parent)
-        _require_private(self.folder)
+    def prepare(self) -> None:
+        """Create the folder where it is missing and make sure that it is ours alone.
+
+        Raises:
+            UnavailableError: it cannot be created.
+            ConfigurationError: others could write here.
+        """
+        try:
+            if not self.folder.is_dir():
+                for folder in (self._parent, self.folder):
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write_target(self.folder / "target", self.target)
+                _sync_folder(self._parent)
+            _require_private(self._parent)
+            _require_private(self.folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> UnavailableError:
+        return UnavailableError(f"the spool `{self.folder}` cannot be written: {error.strerror or error}")
 
     def count(self) -> int:
         """Return how many reports wait, refused ones not included."""

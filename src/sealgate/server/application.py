@@ -149,7 +149,8 @@ def _media_type(kind: Kind) -> problems.Problem:
 def _request_id(raw: bytes | None) -> str | None:
     if raw is None:
         return None
-    if not 0 < len(raw) <= MAX_REQUEST_ID_BYTES or not all(0x20 < byte < 0x7F for byte in raw):
+    text = raw.decode("latin-1")
+    if not 0 < len(text) <= MAX_REQUEST_ID_BYTES or not text.isascii() or not text.isprintable() or " " in text:
         hint = f"send 1 to {MAX_REQUEST_ID_BYTES} visible ASCII characters"
         raise InputError("X-Request-ID cannot be used", hint=hint)
-    return raw.decode("ascii")
+    return text

@@ -8,8 +8,8 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 64
 """Header fields of one request."""
 
-MAX_TARGET_BYTES: Final = 2048
-"""The request target (path and query), in bytes."""
+MAX_TARGET_BYTES: Final = 8192
+"""The request target (path and query), in bytes. An identifier of 256 characters takes up to 3,072, percent-encoded."""
 
 MAX_PIPELINED: Final = 16
 """Requests of one connection that wait behind the one being answered; beyond it the connection is not read."""

@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             counts.connections_refused += 1
             kind = problems.STOPPING if self._all.stopping else problems.OVERLOADED
             self._all.open.add(self)
-            self._refuse(kind, "no further connection is served now", hint="try again shortly")
+            self._refuse(kind, "no further connection is served now", "try again shortly")
         else:
             self._peer = peer_of(self._transport)
             self._all.open.add(self)
@@ -158,11 +158,11 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(problems.BAD_HTTP, "no other protocol is offered here", hint="leave out `Upgrade`")
+            pass  # refused when its head was complete
         except httptools.HttpParserError:
-            self._refuse(problems.BAD_HTTP, "the bytes are not a valid HTTP/1.1 request", hint="see RFC 9112")
+            self._refuse(problems.BAD_HTTP, "the bytes are not a valid HTTP/1.1 request", "see RFC 9112")
         if self._in_head and self._head_feeds > bounds.MAX_HEAD_BYTES:  # the parser keeps what it has not handed out
-            self._refuse(problems.HEAD_TOO_LARGE, f"over {bounds.MAX_HEAD_BYTES} bytes", hint="send fewer headers")
+            self._refuse(problems.HEAD_TOO_LARGE, f"over {bounds.MAX_HEAD_BYTES} bytes", "send fewer headers")
         if len(self._queue) > bounds.MAX_PIPELINED and not self._transport.is_closing():
             self._transport.pause_reading()
 
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value) + 4
         name = name.lower()
         if name in self._headers and name in _SINGLE:
-            self._refuse(problems.BAD_HTTP, f"`{name.decode('latin-1')}` comes twice", hint="send it once")
+            self._refuse(problems.BAD_HTTP, f"`{name.decode('latin-1')}` comes twice", "send it once")
         self._headers[name] = value
 
     def on_headers_complete(self) -> None:
@@ -206,17 +206,11 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         if self._deaf:
             return
+        refusal = self._judge_head()
+        if refusal is not None:
+            self._refuse(*refusal)
+            return
         parser, headers = self._parser, self._headers
-        if self._header_count > bounds.MAX_HEADERS or self._header_bytes > bounds.MAX_HEAD_BYTES:
-            limits = f"over {bounds.MAX_HEADERS} headers or {bounds.MAX_HEAD_BYTES} bytes"
-            self._refuse(problems.HEAD_TOO_LARGE, limits, hint="send fewer headers")
-            return
-        if len(self._target) > bounds.MAX_TARGET_BYTES:
-            self._refuse(problems.TARGET_TOO_LONG, f"over {bounds.MAX_TARGET_BYTES} bytes", hint="send a shorter path")
-            return
-        if b"host" not in headers and parser.get_http_version() == "1.1":
-            self._refuse(problems.BAD_HTTP, "`Host` is missing", hint="RFC 9112 section 3.2 asks for it")
-            return
         self._path = _path(self._target)
         self._max_body_bytes = self._application.max_body_bytes(self._path, parser.get_method().decode("ascii"))
         length = headers.get(b"content-length")
@@ -224,6 +218,22 @@ class Connection(asyncio.Protocol):
             self._too_large()
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and self._worker is None:
             self._transport.write(_CONTINUE)
+
+    def _judge_head(self) -> tuple[Kind, str, str] | None:
+        """Return why this head is refused (kind, detail, hint), if it is."""
+        version = self._parser.get_http_version()
+        if self._header_count > bounds.MAX_HEADERS or self._header_bytes > bounds.MAX_HEAD_BYTES:
+            limits = f"over {bounds.MAX_HEADERS} headers or {bounds.MAX_HEAD_BYTES} bytes"
+            return problems.HEAD_TOO_LARGE, limits, "send fewer headers"
+        if len(self._target) > bounds.MAX_TARGET_BYTES:
+            return problems.TARGET_TOO_LONG, f"over {bounds.MAX_TARGET_BYTES} bytes", "send a shorter path"
+        if version not in {"1.1", "1.0"}:
+            return problems.BAD_HTTP, "only HTTP/1.1 and 1.0 are spoken here", "see RFC 9112"
+        if self._parser.should_upgrade():
+            return problems.BAD_HTTP, "no other protocol is offered here", "leave out `Upgrade`"
+        if b"host" not in self._headers and version == "1.1":
+            return problems.BAD_HTTP, "`Host` is missing", "RFC 9112 section 3.2 asks for it"
+        return None
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -283,9 +293,9 @@ class Connection(asyncio.Protocol):
 
     def _too_large(self) -> None:
         limit = self._max_body_bytes
-        self._refuse(problems.TOO_LARGE, f"over {limit} bytes", hint=f"send at most {limit} bytes to this path")
+        self._refuse(problems.TOO_LARGE, f"over {limit} bytes", f"send at most {limit} bytes to this path")
 
-    def _refuse(self, kind: Kind, detail: str, *, hint: str = "") -> None:
+    def _refuse(self, kind: Kind, detail: str, hint: str) -> None:
         """Answer a request that never reaches the application, behind the answers still under way."""
         if self._deaf:
             return
@@ -320,7 +330,7 @@ class Connection(asyncio.Protocol):
         elif now - self._since <= TIMEOUT_S.get(self._phase, float("inf")):
             return
         elif self._phase == "reading":
-            self._refuse(problems.TIMEOUT, "the request did not arrive in time", hint="send it in one piece")
+            self._refuse(problems.TIMEOUT, "the request did not arrive in time", "send it in one piece")
         else:
             self._transport.close()
 
@@ -352,6 +362,8 @@ def peer_of(transport: asyncio.Transport) -> Peer:
 
 def _path(target: bytes) -> str:
     """Return the path of a target in origin or absolute form; nothing else has one (RFC 9112 section 3.2)."""
+    if target.startswith(b"/"):  # always, but for proxies
+        return target.partition(b"?")[0].decode("latin-1")
     try:
         parsed = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError:

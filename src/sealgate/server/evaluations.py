@@ -81,7 +81,7 @@ def read(body: bytes, *, max_bytes: int, strict: bool) -> Batch | EvaluationRequ
     if not isinstance(value, dict):
         raise InputError("the body is not an object", hint="send subject, action, resource or evaluations")
     defaults = {name: value[name] for name in _DEFAULTS if name in value}
-    evaluations = value.get("evaluations") or []
+    evaluations = value.get("evaluations", [])
     semantic = _semantic(value.get("options", {}))
     if strict and (foreign := value.keys() - {*_DEFAULTS, "evaluations", "options"}):
         raise InputError(f"the body has an unknown member `{min(foreign)[:80]}`", hint="see /openapi.json")

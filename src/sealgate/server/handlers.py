@@ -10,7 +10,7 @@ import msgspec
 
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import NotPermittedError, NotProvenError
+from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
 from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
 from sealgate.model.identifiers import require_name, require_uuid
 
@@ -152,7 +152,9 @@ class Handlers:
 
     async def publish_policy(self, call: Call) -> Response:
         """Publish a bundle. Its bytes go on as they came: their digest is the policy version."""
-        canonical.parse(call.request.body, max_bytes=call.route.max_bytes, max_depth=64)
+        bundle = canonical.parse(call.request.body, max_bytes=call.route.max_bytes, max_depth=64)
+        if not isinstance(bundle, dict):
+            raise InputError("the bundle is not an object", hint="send the bundle that `sealgate policy` made")
         return Response(200, _encode(await self._operations.publish_policy(call.request.body, call.caller)))
 
     async def current_policy(self, call: Call) -> Response:

@@ -37,7 +37,13 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "An agent's id."},
     "tile": {"type": "string", "minLength": 1, "description": "As C2SP tlog-tiles names it, slashes included."},
 }
-_ALWAYS: Final = (problems.INVALID, problems.INTERNAL, problems.UNAVAILABLE)
+_ALWAYS: Final = (
+    problems.INVALID,
+    problems.TARGET_TOO_LONG,
+    problems.HEAD_TOO_LARGE,
+    problems.INTERNAL,
+    problems.UNAVAILABLE,
+)
 _WITH_BODY: Final = (problems.TOO_LARGE, problems.TIMEOUT)
 
 

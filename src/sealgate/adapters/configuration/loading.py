@@ -153,12 +153,6 @@ def _text(setting: Setting, value: Any, where: str) -> str:
         raise ConfigurationError(f"`{where}` is not a string")
     if setting.choices and value not in setting.choices:
         raise ConfigurationError(f"`{where}` is `{value[:80]}`", hint=f"one of {', '.join(setting.choices)}")
-    return _octal(value, where) if setting.unit == "octal" else value
-
-
-def _octal(value: str, where: str) -> str:
-    if len(value) not in (3, 4) or not set(value) <= set("01234567"):
-        raise ConfigurationError(f"`{where}` is `{value[:80]}`", hint="write it as three or four octal digits")
     return value
 
 

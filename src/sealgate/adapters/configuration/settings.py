@@ -56,7 +56,10 @@ class Server:
     """Where callers reach the authority."""
 
     socket: Path = _set(Path("sealgate.sock"), "The Unix socket; relative to the data directory.")
-    socket_mode: str = _set("0660", "The socket's mode; who may connect still needs an `[[identity]]`.", "octal")
+    socket_group: str = _set(
+        "", "The group whose members may connect to the socket besides the authority's user; empty: nobody else."
+    )
+    public_url: str = _set("https://localhost", "What AuthZEN clients know this decision point by.")
     max_request_bytes: int = _set(
         256 * 1024, "A longer request is refused and never judged in part.", "bytes", least=1024, most=16 << 20
     )
@@ -72,6 +75,9 @@ class Tls:
     certificate: Path = _set(Path(), "The certificate chain, PEM.")
     key: Path = _set(Path(), "The certificate's private key, PEM, mode 0600.")
     client_ca: Path = _set(Path(), "Who signs client certificates, PEM; empty: no mutual TLS.")
+    client_certificate: str = _set(
+        "optional", "Whether callers must prove themselves by certificate.", choices=("optional", "required")
+    )
     min_version: str = _set("1.3", "The lowest TLS version that is spoken.", choices=("1.2", "1.3"))
 
 
@@ -103,7 +109,7 @@ class Journal:
     """The ordered, durable queue in the middle."""
 
     segment_bytes: int = _set(
-        256 << 20, "A journal segment is closed at this size.", "bytes", least=1 << 20, most=1 << 34
+        64 << 20, "A journal segment is closed at this size.", "bytes", least=1 << 20, most=1 << 34
     )
     queue_length: int = _set(8192, "Records that wait for the disk at once.", "records", least=1, most=1 << 20)
 
@@ -123,6 +129,7 @@ class Timestamps:
     """The RFC 3161 time-stamping authority."""
 
     url: str = _set("", "The authority's address; empty: no timestamps.")
+    roots: Path = _set(Path(), "What its certificate must chain to, PEM.")
     interval_s: int = _set(3600, "How often a checkpoint is stamped.", "seconds", least=10, most=604_800)
 
 
@@ -134,7 +141,7 @@ class Records:
     environment: str = _set("production", "The environment, as you name it.")
     retention_class: str = _set("default", "The retention class of new records; bodies of a class share data keys.")
     clock_tolerance_ms: int = _set(
-        1000,
+        2000,
         "How far the clock may be behind the newest record; further is SILENCE `clock`.",
         "milliseconds",
         least=0,
@@ -186,7 +193,7 @@ class IdentityEntry:
 
     name: str = _required("How records name this caller.")
     uid: int | None = _set(None, "The operating-system user at the other end of the Unix socket.", least=0)
-    gid: int | None = _set(None, "A group of that user, primary or supplementary.", least=0)
+    gid: int | None = _set(None, "The primary group of the process at the other end.", least=0)
     certificate_sha256: str = _set("", "SHA-256 of the client certificate (DER), lower-case hex.")
     certificate_san: str = _set("", "A subject alternative name of the client certificate: `DNS:…` or `URI:…`.")
     agents: tuple[str, ...] = _set((), "The agents it may speak for; `*` is every agent.")
@@ -252,6 +259,8 @@ def check_together(configuration: Configuration) -> None:
         quorum, witnesses = configuration.ledger.witness_quorum, len(configuration.witness)
         hint = "add `[[witness]]` entries or lower the quorum"
         raise ConfigurationError(f"`ledger.witness_quorum` is {quorum}, with {witnesses} witnesses", hint=hint)
+    if configuration.timestamps.url and configuration.timestamps.roots == Path():
+        raise ConfigurationError("`timestamps.url` needs `timestamps.roots`", hint="name the PEM file of its root")
     keys = configuration.keys
     if keys.store == "pkcs11" and (keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin):
         raise ConfigurationError("`keys.store` is `pkcs11` without module, token and PIN", hint="set `keys.pkcs11_*`")

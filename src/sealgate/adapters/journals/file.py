@@ -8,6 +8,7 @@ once for a group. While it syncs, the next group gathers: load makes groups larg
 import fcntl
 import os
 import threading
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from queue import SimpleQueue
 from typing import Final, Self
 
 from sealgate.adapters.journals.recovery import Segment, read_whole, recover, scan
-from sealgate.adapters.journals.segment import FRAME_BYTES, MAX_SEALED_BYTES, SparseIndex, frame_at
+from sealgate.adapters.journals.segment import CHECKED_FROM, FRAME_BYTES, MAX_SEALED_BYTES, WHOLE, SparseIndex
 from sealgate.adapters.journals.writer import SegmentWriter, create_first_segment
 from sealgate.model.errors import AlteredError, ConfigurationError, InputError, JournalError, SealgateError
 from sealgate.model.limits import MAX_STATEMENT_BYTES
@@ -262,31 +263,39 @@ def _lock(directory: Path) -> int:
 
 
 def _segment_frames(segment: Segment, start: int, stop: int) -> Iterator[tuple[int, bytes, int, int, int]]:
-    """Yield (index, buffer, statement start, statement end, frame end) of the records of one segment."""
-    first = segment.header.first_index
+    """Yield (index, buffer, statement start, statement end, frame end) of the records of one segment.
+
+    The ledger reads every record through this loop while the gate decides, so it is written for speed: no call for a
+    record but the checksum's.
+    """
+    unpack, crc32 = WHOLE.unpack_from, zlib.crc32
     descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if segment.index is None:
             segment.index = _index_segment(descriptor, segment)
-        position, offset = segment.index.nearest(start - first)
-        index, at, data = first + position, 0, b""
+        position, offset = segment.index.nearest(start - segment.header.first_index)
+        index, at, data, held = segment.header.first_index + position, 0, b"", 0
         wanted = _LOOKUP_BYTES if stop - start == 1 else _READ_BYTES
         while index < stop:
-            frame = frame_at(data, at, len(data))
-            if frame is None:
-                offset += at
-                if len(data) - at > _LOOKUP_BYTES:
-                    raise _altered(segment, index)  # whole in the buffer and still not a frame
-                more = os.pread(descriptor, max(wanted, 2 * (len(data) - at)), offset)
-                if len(more) <= len(data) - at:
-                    raise _altered(segment, index)
-                data, at = more, 0
-                continue
-            if frame.index != index:
-                raise _altered(segment, index)
-            if index >= start:
-                yield index, data, at + FRAME_BYTES, frame.statement_end, frame.end
-            at, index = frame.end, index + 1
+            begin = at + FRAME_BYTES
+            if begin <= held:
+                length, crc, found, _, statement_bytes = unpack(data, at)
+                end = at + CHECKED_FROM + length
+                if end <= held:
+                    middle = begin + statement_bytes
+                    if found != index or middle > end or crc32(data[at + CHECKED_FROM : end]) != crc:
+                        raise _altered(segment, index)
+                    if index >= start:
+                        yield index, data, begin, middle, end
+                    at, index = end, index + 1
+                    continue
+            offset += at
+            if held - at > _LOOKUP_BYTES:
+                raise _altered(segment, index)  # more than any record has
+            data = os.pread(descriptor, wanted, offset)
+            if len(data) <= held - at:
+                raise _altered(segment, index)  # the file ends inside the record
+            at, held = 0, len(data)
     finally:
         os.close(descriptor)
 

@@ -91,7 +91,7 @@ def scan(data: bytes, header: Header, end: int) -> tuple[SparseIndex, int, int]:
     """Return the sparse index, the offset behind the last good frame and the index after it."""
     sparse = SparseIndex()
     at, index = HEADER_BYTES, header.first_index
-    while (frame := frame_at(data, at, end)) is not None and frame.index == index:
+    while (frame := frame_at(data, at, end)) is not None and frame.record == index:
         sparse.add(at)
         at, index = frame.end, index + 1
     return sparse, at, index
@@ -102,7 +102,7 @@ def _require_torn(data: bytes, segment: Segment, index: int) -> None:
     if witness is not None:
         raise AlteredError(
             f"journal record {index} at byte {segment.durable_bytes} of `{segment.path.name}` was altered: "
-            f"record {witness.index}, written after it was durable, is intact",
+            f"record {witness.record}, written after it was durable, is intact",
             index=index,
             hint=_RESTORE,
         )

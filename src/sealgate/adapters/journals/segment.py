@@ -18,7 +18,7 @@ import struct
 import zlib
 from array import array
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sealgate.model.limits import MAX_BODY_BYTES, MAX_STATEMENT_BYTES
 from sealgate.ports.journal import JournalRecord
@@ -37,8 +37,11 @@ HEADER_BYTES: Final = _HEADER.size + _CRC.size
 
 _FRAME = struct.Struct("<II")
 _PAYLOAD = struct.Struct("<QIH")
-_WHOLE = struct.Struct("<IIQIH")
-FRAME_BYTES: Final = _WHOLE.size
+WHOLE: Final = struct.Struct("<IIQIH")
+"""Frame and payload heads in one: length, checksum, index, distance, statement length."""
+FRAME_BYTES: Final = WHOLE.size
+CHECKED_FROM: Final = _FRAME.size
+"""Where in a frame the bytes begin that its checksum and length cover."""
 _LEAST: Final = _PAYLOAD.size
 _MOST: Final = _LEAST + MAX_STATEMENT_BYTES + MAX_SEALED_BYTES
 
@@ -84,11 +87,10 @@ def encode_group(first_index: int, records: list[JournalRecord]) -> tuple[bytes,
     return b"".join(parts), starts
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame found in a buffer. ``end`` is the offset behind it."""
+class Frame(NamedTuple):
+    """One frame found in a buffer. ``record`` is its index, ``end`` the offset behind it."""
 
-    index: int
+    record: int
     distance: int
     statement_end: int
     start: int
@@ -99,7 +101,7 @@ def frame_at(data: bytes | memoryview, at: int, end: int) -> Frame | None:
     """Return the frame that starts at ``at`` and lies before ``end`` with a right checksum, or None."""
     if at + FRAME_BYTES > end:
         return None
-    length, crc, index, distance, statement_bytes = _WHOLE.unpack_from(data, at)
+    length, crc, index, distance, statement_bytes = WHOLE.unpack_from(data, at)
     stop = at + _FRAME.size + length
     if not _LEAST <= length <= _MOST or stop > end or _LEAST + statement_bytes > length:
         return None
@@ -114,7 +116,7 @@ def witness_behind(data: bytes, bad: int, index: int) -> Frame | None:
     ``index`` is the index expected at ``bad``. Every offset is tried, because a damaged length hides where the next
     frame starts.
     """
-    unpack = _WHOLE.unpack_from
+    unpack = WHOLE.unpack_from
     for at in range(bad + 1, len(data) - FRAME_BYTES + 1):
         length, _, found, distance, _ = unpack(data, at)
         if _LEAST <= length <= _MOST and index <= found <= index + (1 << 32) and at - distance > bad:

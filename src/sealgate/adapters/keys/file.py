@@ -11,10 +11,11 @@ import nacl.bindings
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from sealgate.adapters import protected_files
-from sealgate.adapters.keys import envelope, weak_keys
+from sealgate.adapters.keys import envelope
 from sealgate.adapters.keys.envelope import COST_OF_HUMAN_PASSPHRASE, Cost, Header, Purpose
 from sealgate.encoding import statement
 from sealgate.model.errors import AlteredError, ConfigurationError
+from sealgate.proofs.keys import require_public_key
 
 _RANDOM_BYTES = envelope.SALT_BYTES + envelope.NONCE_BYTES
 
@@ -24,7 +25,7 @@ class FileSigner:
 
     def __init__(self, seed: bytes) -> None:
         self._public_key, self._secret = nacl.bindings.crypto_sign_seed_keypair(seed)
-        weak_keys.check(self._public_key)
+        require_public_key(self._public_key)
         self._key_id = statement.key_id(self._public_key)
 
     @property

@@ -42,6 +42,8 @@ class SqliteLock:
             )
         try:
             self._db = _connect(path)
+            # A commit whose sync failed may have been found in the write-ahead log: write it anew, and sync that.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             found = self._db.execute(
                 "UPDATE checkpoints SET fence=fence+1 WHERE log_id=? RETURNING fence", (self._log_id,)
             ).fetchall()

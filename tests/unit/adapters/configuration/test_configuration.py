@@ -36,7 +36,8 @@ def test_the_defaults_hold():
 
 def test_paths_become_absolute():
     """Paths start at the folder of the file, the socket and keys at the data directory."""
-    found = parse('data_directory = "data"\n[tls]\ncertificate = "cert.pem"\n[server]\nsocket = "/run/gate.sock"\n')
+    tls = '[tls]\ncertificate = "cert.pem"\nclient_certificate = "required"\n'
+    found = parse('data_directory = "data"\n' + tls + '[server]\nsocket = "/run/gate.sock"\n')
 
     assert found.data_directory == BASE / "data"
     assert found.keys.directory == BASE / "data" / "keys"
@@ -73,7 +74,6 @@ def test_variables_of_others_are_left_alone():
         ("[decisions]\ndeadline_ms = 2.5\n", "not an integer"),
         ("[tls]\nmin_version = '1.1'\n", "one of 1.2, 1.3"),
         ("[tls]\nlisten = ':8443'\n", "needs `tls.certificate`"),
-        ("[server]\nsocket_mode = '0888'\n", "octal"),
         ("[server]\nsocket = 7\n", "not a string"),
         ('[server]\nsocket = "a\\u0000b"\n', "not a string"),
         ("[ledger]\nwitness_quorum = 1\n", "with 0 witnesses"),
