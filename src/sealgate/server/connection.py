@@ -134,6 +134,9 @@ class Connection(asyncio.Protocol):
             counts.connections_refused += 1
             kind = problems.STOPPING if self._all.stopping else problems.OVERLOADED
             self._all.open.add(self)
+            if len(self._all.open) > 2 * self._all.max_open:  # no more than so many are told why
+                self._transport.abort()
+                return
             self._refuse(kind, "no further connection is served now", "try again shortly")
         else:
             self._peer = peer_of(self._transport)
