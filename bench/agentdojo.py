@@ -5,8 +5,8 @@ policies, 32 agents at a time, each call with a request id of its own. Then a pa
 same ids, as after a lost answer: no record may be added. Records are counted in the log that the authority exports, not
 from its answers.
 
-Beyond the bar: runs in which the recorded attack succeeded are executed again on AgentDojo's environment, once without a
-gate (does the recorded attack still work there?) and once with only the permitted calls, and judged by AgentDojo.
+Beyond the bar: runs in which the recorded attack succeeded are executed again on AgentDojo's environment, once without
+a gate (does the recorded attack still work there?) and once with only the permitted calls, and judged by AgentDojo.
 """
 
 import asyncio

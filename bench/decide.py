@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sealgate.demo.authority import Authority
+
 from bench.disk import BareAppend
 from bench.harness import Options, Result, percentile
 from bench.peers.vaara import Vaara
 from bench.syncs import watched
 from bench.wire import Wire, request
-from sealgate.demo.authority import Authority
 from sealgate.demo.suites import PROFILES
 
 CALLERS: Final = 64
