@@ -2,8 +2,8 @@
 
 It stands in for the authority where the server alone is tested or measured. It is not part of the product.
 
-Names decide: an action that begins with ``forbid`` is DENY, ``slow_…`` waits until it is released, ``broken_…`` raises
-what its name says; everything else is PERMIT.
+Names decide: an action that begins with ``forbid`` is DENY, ``slow`` waits until it is released (``slow_1`` for a
+second, ``slow_forever`` for ever), ``broken_…`` raises what its name says; everything else is PERMIT.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from sealgate.model.errors import (
     JournalError,
     NotPermittedError,
     NotProvenError,
-    SealgateError,
 )
 from sealgate.model.evaluation import (
     CaptureRequest,
@@ -88,7 +87,7 @@ class Twin:
             raise ERRORS[name]
         if name.startswith("slow"):
             self.waiting += 1
-            await self.release.wait()
+            await (asyncio.sleep(1) if name == "slow_1" else self.release.wait())
         self.calls.append((request_id or "", request))
         permitted = not name.startswith("forbid")
         receipt = self._record()
@@ -222,12 +221,6 @@ class Resolver:
         return None
 
 
-def check_protocols(twin: Twin, error: SealgateError) -> None:
-    """Make the type checker compare the twin with the port."""
-    from sealgate.server.operations import Operations  # noqa: PLC0415  # for the type checker only
-
-    _: tuple[Operations, SealgateError] = (twin, error)
-
-
 if __name__ == "__main__":
-    serve(lambda: Server(Twin(), Resolver(), Listeners(unix=UnixListener(Path(sys.argv[1])))))
+    drained = serve(lambda: Server(Twin(), Resolver(), Listeners(unix=UnixListener(Path(sys.argv[1])))))
+    sys.exit(0 if drained else 3)

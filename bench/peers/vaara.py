@@ -32,7 +32,7 @@ class Vaara:
         """Return decisions a second, on a new trail."""
         with tempfile.TemporaryDirectory(dir=self._folder) as home:
             done = subprocess.run(
-                [self._python, _SCRIPT, str(threads), str(seconds)],
+                [self._python, "-P", _SCRIPT, str(threads), str(seconds)],
                 env={**os.environ, "HOME": home},
                 check=True,
                 capture_output=True,

@@ -141,7 +141,7 @@ class Kit:
                 storage=AuthorityFiles(self.folder),
                 times=times or Times(),
                 genesis=self.genesis(),
-                rotate=None,
+                rotations=None,
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

@@ -25,17 +25,20 @@ class Publisher:
         *,
         interval_s: float,
         followers: Sequence[Follower] = (),
-        on_halt: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._interval_s = interval_s
         self._followers = followers
-        self._on_halt = on_halt
+        self._on_halt: Callable[[str], None] = lambda _: None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self.failure: str | None = None
         self.halted: str | None = None
         self.steps = 0
+
+    def when_halted(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` with the reason, on the publisher thread, when the log has forked; set before ``start``."""
+        self._on_halt = tell
 
     def start(self) -> None:
         """Begin to follow the journal."""

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sealgate.authority import replay
+from sealgate.authority import answers, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.capture import Capture
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
+from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
@@ -29,7 +30,6 @@ from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
-from sealgate.model.records import Kind
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal
 
@@ -73,7 +73,7 @@ class Parts:
     storage: Storage
     times: Times
     genesis: dict[str, Any]
-    rotate: Callable[[Identity], Any]
+    rotations: Rotations
     close: Callable[[], None]
 
 
@@ -141,9 +141,7 @@ class Authority:
 
         If we die before it is durable, the journal is still empty and the next start writes it.
         """
-        draft = self._parts.recorder.draft(Kind.GENESIS)
-        draft.fields = {name: value for name, value in self._parts.genesis.items() if name != "kind"}
-        await self._parts.recorder.record(draft)
+        await key_rotation.record_event(self._parts.recorder, self._parts.genesis)
 
     def halt(self, reason: str) -> None:
         """Answer SILENCE from now on: the log has forked. May be called from any thread."""
@@ -187,8 +185,10 @@ class Authority:
         Raises:
             UnavailableError: the key store refused, or the change could not be recorded; the old key stays.
         """
-        recorded: Recorded = await self._parts.rotate(caller)
-        return recorded
+        del caller  # its role was checked; the endorsement by the root key is what counts
+        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations)
+        self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
+        return Recorded(receipt.record_id, answers.reference(receipt))
 
     def current_policy(self) -> dict[str, Any] | None:
         """Return version and size of the policy set in force, or None."""
@@ -244,7 +244,7 @@ class Authority:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
-            self._save_snapshot()
+            await loop.run_in_executor(None, self._store_last_snapshot)
         await loop.run_in_executor(None, self._parts.journal.close)
         self._parts.close()
 
@@ -263,7 +263,8 @@ class Authority:
                     pass
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
-                    self._save_snapshot()
+                    # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
+                    await loop.run_in_executor(None, self._parts.storage.store_snapshot, self._snapshot())
             except SealgateError as error:
                 _LOG.warning("housekeeping: %s", error)
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
@@ -282,14 +283,20 @@ class Authority:
             receipt = await recorded
             _LOG.warning("recording again; the gap is record %d", receipt.index)
 
-    def _save_snapshot(self) -> None:
+    def _store_last_snapshot(self) -> None:
+        try:
+            self._parts.storage.store_snapshot(self._snapshot())
+        except SealgateError as error:  # it only makes the next start longer
+            _LOG.warning("no snapshot: %s", error)
+
+    def _snapshot(self) -> bytes:
         parts = self._parts
         place = parts.recorder.place
         key = parts.data_keys.current("authority/snapshot", parts.recorder.time.last_ms)
         rulebook = self._administration.rulebook
         limits = rulebook.dump_limits() if rulebook else {}
         nonce = os.urandom(sealed_body.NONCE_BYTES)
-        parts.storage.store_snapshot(replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin))
+        return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
 
 
 def _newest_id(reader: Reader) -> str | None:

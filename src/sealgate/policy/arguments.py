@@ -40,6 +40,8 @@ _DATE_TIME: Final = re.compile(
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,14}(?:\.[0-9]{1,4})?", re.ASCII)
 
+_AS_THEY_ARE: Final = {"String": str, "Bool": bool}
+
 Json = Any
 
 
@@ -71,7 +73,15 @@ class Converter:
         self._null = stub.qualified("Null")
         self._unknown = stub.qualified("Unknown")
         # Simple arguments first: most tools have nothing else, and this runs in every decision.
-        self._texts = frozenset(name for name, item in tool.input.attributes.items() if item.shape == Scalar("String"))
+        shapes = {name: item.shape for name, item in tool.input.attributes.items()}
+        self._as_they_are = {
+            name: _AS_THEY_ARE[shape.name]
+            for name, shape in shapes.items()
+            if isinstance(shape, Scalar) and shape.name in _AS_THEY_ARE
+        }
+        self._numbers = frozenset(
+            name for name, shape in shapes.items() if shape in (Scalar("Number"), Scalar("Float"))
+        )
         self._required = frozenset(name for name, item in tool.input.attributes.items() if item.required)
 
     def convert(self, arguments: Mapping[str, Json]) -> Converted:
@@ -84,8 +94,12 @@ class Converter:
         values: dict[str, Json] = {}
         attributes = self._tool.input.attributes
         for name, value in arguments.items():
-            if name in self._texts and type(value) is str:
+            kind = type(value)
+            if kind is self._as_they_are.get(name):
                 values[name] = value
+                continue
+            if name in self._numbers and (kind is float or kind is int):
+                values[name] = _extension("decimal", _decimal(value, name))
                 continue
             attribute = attributes.get(name)
             if attribute is None:

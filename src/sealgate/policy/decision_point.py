@@ -145,7 +145,7 @@ class DecisionPoint:
         try:
             converted = converter.convert(request.arguments)  # 3
             facts = self._facts(request.facts)
-            scope = self._evaluator.slice_of(principal, action, resource)
+            scope = self._evaluator.scope_of(principal, action, resource).slice
             # Arguments were typed just now, so what no policy reads is left out and the schema not asked again. Facts
             # come from outside: with them the engine gets the whole context and checks it against the schema.
             members = {**converted.members, **facts}
@@ -262,7 +262,7 @@ class DecisionPoint:
         for number, scope in enumerate(scopes):
             if number >= MAX_WARMED:
                 break
-            self._evaluator.slice_of(*scope)
+            self._evaluator.scope_of(*scope)
 
     def _uids(self) -> list[Uid]:
         return [(entity["uid"]["type"], entity["uid"]["id"]) for entity in self.entities]

@@ -3,7 +3,7 @@
 ``Evaluator`` holds policies and a schema; ``evaluate`` slices, runs the engine and judges. Steps:
 
 1. slice: the policies whose scope can match (``slicing``), kept parsed in a bounded cache;
-2. entities: the closure the slice can see (``entities``), kept parsed in a bounded cache;
+2. entities: the closure the slice can see (``entities``), kept parsed with the scope;
 3. run the engine on both, at most once;
 4. check the answer: well-formed, ids from the slice, effects that fit the decision;
 5. judge (DESIGN section 6): DENY if a forbid is satisfied; PERMIT if allowed and nothing erred; else SILENCE.
@@ -16,6 +16,7 @@ The engine's public wrapper copies requests and parses answers with the standard
 extension underneath it and decodes with msgspec, which halves the cost. The dependency is therefore pinned exactly.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ from .slicing import ScopeIndex, Uid, request_keys
 MAX_SLICES: Final = 4096
 """Parsed slices kept; each holds a few policies."""
 
-MAX_ENTITY_SETS: Final = 8192
-"""Parsed entity closures kept."""
+MAX_SCOPES: Final = 16_384
+"""Scopes kept, each with its parsed entity closure; they share their slices."""
 
 Json = Any
 Authorize = Callable[[list[dict[str, Any]], Any, Any, Any, bool], list[str]]
@@ -88,6 +89,19 @@ class Slice:
     reads: Reads
 
 
+class Scope:
+    """A principal, action and resource that were asked about before: their slice and all that does not change."""
+
+    __slots__ = ("entities", "request", "slice", "uids")
+
+    def __init__(self, uids: tuple[Uid, Uid, Uid], found: Slice) -> None:
+        self.uids = uids
+        self.slice = found
+        self.entities: Any = None  # the closure's handle, made when first needed
+        names = ("principal", "action", "resource")
+        self.request = {name: {"type": uid[0], "id": uid[1]} for name, uid in zip(names, uids, strict=True)}
+
+
 class Evaluator:
     """Policies and entities, ready to be asked. One thread (the engine holds the interpreter lock anyway)."""
 
@@ -112,31 +126,31 @@ class Evaluator:
         self._forbids = {key: tree["effect"] == "forbid" for key, tree in trees.items()}
         self._index = ScopeIndex(trees) if sliced else None
         self._all = tuple(trees)
-        self._by_scope: OrderedDict[tuple[Uid, Uid, Uid], Slice] = OrderedDict()
+        self._scopes: OrderedDict[tuple[Uid, Uid, Uid], Scope] = OrderedDict()
         self._slices: OrderedDict[tuple[str, ...], Slice] = OrderedDict()
-        self._handles: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     # step 1
 
-    def slice_of(self, principal: Uid, action: Uid, resource: Uid) -> Slice:
+    def scope_of(self, principal: Uid, action: Uid, resource: Uid) -> Scope:
         """Return the policies that can matter to this principal, action and resource, parsed.
 
         Raises:
             ValueError: the engine refuses them; they were accepted one by one, so this is a defect.
         """
-        scope = (principal, action, resource)
-        known = self._by_scope.get(scope)
+        uids = (principal, action, resource)
+        known = self._scopes.get(uids)
         if known is not None:
             return known
         ids = self._all
         if self._index is not None:
-            ids = self._index.candidates(*(request_keys(uid, self._entities.ancestors(uid)) for uid in scope))
+            ids = self._index.candidates(*(request_keys(uid, self._entities.ancestors(uid)) for uid in uids))
         found = self._slices.get(ids)
         if found is None:
             found = self._parse_slice(ids)
             _remember(self._slices, ids, found, MAX_SLICES)
-        _remember(self._by_scope, scope, found, MAX_SLICES)
-        return found
+        scope = Scope(uids, found)
+        _remember(self._scopes, uids, scope, MAX_SCOPES)
+        return scope
 
     def _parse_slice(self, ids: tuple[str, ...]) -> Slice:
         static = [key for key in ids if key in self._policies]
@@ -156,16 +170,15 @@ class Evaluator:
 
     # step 2
 
-    def _entities_for(self, question: Question, slice_: Slice) -> Any:
-        key = (question.principal, question.action, question.resource, slice_.ids, question.context_roots)
-        known = None if question.extra_entities else self._handles.get(key)
-        if known is not None:
-            return known
-        roots = {question.principal, question.action, question.resource} | question.context_roots | slice_.literals
+    def _entities_for(self, question: Question, scope: Scope) -> Any:
+        plain = not question.context_roots and not question.extra_entities
+        if plain and scope.entities is not None:
+            return scope.entities
+        roots = {*scope.uids, *question.context_roots, *scope.slice.literals}
         seen = [*self._entities.closure(roots), *question.extra_entities]
         handle = _internal.Entities.from_json_str(msgspec.json.encode(seen).decode(), None)
-        if not question.extra_entities:
-            _remember(self._handles, key, handle, MAX_ENTITY_SETS)
+        if plain:
+            scope.entities = handle
         return handle
 
     # steps 3 to 5
@@ -179,18 +192,13 @@ class Evaluator:
                 has checked principal, action and resource and has typed every value of the context itself.
         """
         try:
-            slice_ = self.slice_of(question.principal, question.action, question.resource)
-            if not slice_.ids and not validate:
+            scope = self.scope_of(question.principal, question.action, question.resource)
+            if not scope.slice.ids and not validate:
                 return NOTHING_APPLIES
-            entities = self._entities_for(question, slice_)
-            request = {
-                "principal": {"type": question.principal[0], "id": question.principal[1]},
-                "action": {"type": question.action[0], "id": question.action[1]},
-                "resource": {"type": question.resource[0], "id": question.resource[1]},
-                "context": question.context,
-            }
+            entities = self._entities_for(question, scope)
+            request = {**scope.request, "context": question.context}
             schema = self._schema if validate else None
-            (raw,) = self._authorize([request], slice_.handle, entities, schema, False)
+            (raw,) = self._authorize([request], scope.slice.handle, entities, schema, False)
             answer = _decode_answer(raw)
         except Exception as error:  # noqa: BLE001  # whatever the engine throws, the answer is not yes
             return _erred(f"{type(error).__name__}: {first_line(error)}")
@@ -198,14 +206,15 @@ class Evaluator:
             if type(error).__name__ != "PanicException":  # the engine's panic is not an Exception
                 raise
             return _erred(f"the engine panicked: {first_line(error)}")
-        return self._judge(answer, slice_)
+        return self._judge(answer, scope.slice)
 
     def _judge(self, answer: _Answer, slice_: Slice) -> Verdict:
-        errors = tuple(answer.diagnostics.errors)
+        found = answer.diagnostics.errors
+        errors = tuple([_described(error, slice_.names) for error in found]) if found else ()
         if answer.decision == "NoDecision":
             return Verdict(Outcome.SILENCE, Reason.POLICY_ERROR, (), errors or ("the engine made no decision",))
         try:
-            determining = tuple(sorted(slice_.names[name] for name in answer.diagnostics.reason))
+            determining = tuple(sorted([slice_.names[name] for name in answer.diagnostics.reason]))
             forbidding = [self._forbids[policy_id] for policy_id in determining]
         except KeyError as error:
             return _erred(f"the engine named a policy `{error.args[0]!s:.80}` that it was not given")
@@ -225,6 +234,35 @@ NOTHING_APPLIES: Final = Verdict(Outcome.SILENCE, Reason.NO_POLICY)
 
 def _erred(message: str) -> Verdict:
     return Verdict(Outcome.SILENCE, Reason.POLICY_ERROR, (), (message,))
+
+
+_EVALUATING: Final = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
+_LACKS: Final = re.compile(r"does not have the attribute `([A-Za-z_][A-Za-z0-9_]*)`", re.ASCII)
+_KINDS: Final = (
+    ("does not have the attribute", "a record or entity lacks an attribute"),
+    ("does not have the tag", "an entity lacks a tag"),
+    ("does not exist", "an entity does not exist"),
+    ("type error", "a value is of another type"),
+    ("integer overflow", "an integer overflows"),
+    ("extension function", "an extension function refuses its argument"),
+    ("is not valid for", "the request does not fit the schema"),
+    ("while parsing context", "the context cannot be read"),
+)
+
+
+def _described(error: str, names: Mapping[str, str]) -> str:
+    """Return what the engine's error says without the request's own values, and with our policy ids.
+
+    Errors are recorded and shown to operators, while arguments may be personal and are kept as digests only. So the
+    engine's text is never passed on: what kind of error it is, is.
+    """
+    evaluating = _EVALUATING.match(error)
+    detail = evaluating[2] if evaluating else error
+    kind = next((said for part, said in _KINDS if part in detail), "the engine refuses it")
+    lacks = _LACKS.search(detail)
+    if lacks:
+        kind = f"a record or entity lacks the attribute `{lacks[1]}`"
+    return f"policy `{names.get(evaluating[1], '?')}`: {kind}" if evaluating else kind
 
 
 def _link_name(link: Link) -> str:

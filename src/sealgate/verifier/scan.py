@@ -165,7 +165,8 @@ class Scan:
             return [b""] * good
         found: Items | None = self.files.items(tiles.BODIES, number, width)
         if found is None:
-            return [b""] * good
+            missing = NotProvenError(f"body bundle {number} is missing beside the others")
+            raise FoundError("bodies", missing, number * TILE_WIDTH)
         if found.broken and len(found.items) == width:
             return found.items[: min(good, width - 1)]
         return found.items[:good]

@@ -1,7 +1,7 @@
 """A real server over the in-memory authority, on a Unix socket and on HTTPS, in a thread of its own."""
 
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
 import pathlib
 import socket
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import uvloop
-from bench.twin import Resolver, Twin
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.twin import Resolver, Twin
 from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
 from sealgate.server.serving import Server
 
@@ -60,7 +61,7 @@ class Authority:
         return pair
 
     def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         usage = x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False)
         builder = (
@@ -69,8 +70,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -94,8 +95,8 @@ class Served:
         https = HttpsListener(
             "127.0.0.1", 0, self.pair.certificate, self.pair.private_key, client_authorities=authority.file, **more
         )
-        listeners = Listeners(UnixListener(self.socket), https, "https://pdp.example.com")
-        self.server = Server(self.twin, self.resolver, listeners, **options)
+        listeners = Listeners(UnixListener(self.socket), https, "https://pdp.example.com", **options)
+        self.server = Server(self.twin, self.resolver, listeners)
         self.drained: bool | None = None
         self.loop = uvloop.new_event_loop()
         self._listening = threading.Event()

@@ -26,7 +26,11 @@ def _decide(client: httpx.Client, question: dict[str, object]) -> dict[str, obje
 
 def test_a_permit_is_redeemed_once(client, question):
     """The first redemption is 200, the second 409."""
-    wanted = {"permit": _decide(client, question)["permit"]["token"], "tool": "send_money", "arguments_sha256": "0" * 64}
+    wanted = {
+        "permit": _decide(client, question)["permit"]["token"],
+        "tool": "send_money",
+        "arguments_sha256": "0" * 64,
+    }
 
     first, second = (client.post("/v1/permits/redeem", json=wanted) for _ in range(2))
 
@@ -41,7 +45,9 @@ def test_outcomes_and_records_are_recorded(client, served):
     outcome = {"decision_id": "d", "status": "failed", "duration_ms": 3, "error": {"type": "OSError"}}
 
     assert client.post("/v1/outcomes", json=outcome).json()["receipt"]["index"] == 0
-    assert client.post("/v1/records", json={"kind": "event.logged", "data": {"a": [1.5]}}).json()["receipt"]["index"] == 1
+    assert (
+        client.post("/v1/records", json={"kind": "event.logged", "data": {"a": [1.5]}}).json()["receipt"]["index"] == 1
+    )
     assert [asked.status for _, asked in served.twin.calls[:1]] == ["failed"]
     assert served.twin.calls[1][1].data == {"a": [1.5]}
 
@@ -113,7 +119,9 @@ def test_an_unknown_caller_is_401(served, question, headers):
         assert response.headers["www-authenticate"] == 'Bearer realm="sealgate"'
         assert client.post("/access/v1/evaluation", json=question, headers=OPERATOR).status_code == 200
     with served.client() as local:
-        assert local.post("/access/v1/evaluation", json=question, headers=headers).status_code == (401 if headers else 200)
+        assert local.post("/access/v1/evaluation", json=question, headers=headers).status_code == (
+            401 if headers else 200
+        )
 
 
 def _trust(served):

@@ -154,12 +154,18 @@ def test_no_defaults_are_needed(client, question):
     """3.2.5: every evaluation may be complete."""
     forbidden = question | {"action": {"name": "forbid"}}
 
-    assert _decisions(client.post("/access/v1/evaluations", json={"evaluations": [question, forbidden]})) == [True, False]
+    assert _decisions(client.post("/access/v1/evaluations", json={"evaluations": [question, forbidden]})) == [
+        True,
+        False,
+    ]
 
 
 def test_an_entity_takes_its_required_members_from_the_default(client, question, served):
     """3.2.7: a resource that names only its id has the type of the default, but not its properties."""
-    batch = question | {"resource": {"type": "record", "properties": {"a": 1}}, "evaluations": [{"resource": {"id": "1"}}]}
+    batch = question | {
+        "resource": {"type": "record", "properties": {"a": 1}},
+        "evaluations": [{"resource": {"id": "1"}}],
+    }
 
     assert _decisions(client.post("/access/v1/evaluations", json=batch)) == [True]
 

@@ -124,7 +124,7 @@ _LONG = b"a" * (bounds.MAX_HEAD_BYTES + 1)
     ids=lambda value: repr(value[-40:]) if isinstance(value, bytes) else str(value),
 )
 def test_what_is_refused_before_it_reaches_the_application(served, request_bytes, status):
-    """Each refusal is a problem, and the connection ends. (The control: the same server answers the next caller.)"""
+    """Each refusal is a problem, the connection ends, and the next caller is answered as ever."""
     received = _exchange(served, request_bytes)
 
     assert _statuses(received) == [status]
@@ -198,7 +198,9 @@ def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
     """The record may already be written, so the decision is finished."""
     body = json.dumps(question | {"action": {"name": "slow"}}).encode()
     with served.connect() as raw:
-        raw.sendall(POST.replace(b"/v1/records", b"/access/v1/evaluation") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        raw.sendall(
+            POST.replace(b"/v1/records", b"/access/v1/evaluation") + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
         while not served.twin.waiting:
             time.sleep(0.01)
     served.call(served.twin.release.set)
@@ -210,12 +212,23 @@ def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
     assert _statuses(_exchange(served, _closing(GET))) == [200]
 
 
-def test_connections_over_the_limit_are_told_so(served):
+def test_the_bound_of_a_body_is_configured(make_served):
+    """A shorter bound is kept on every path but that of policy bundles."""
+    served = make_served(max_request_bytes=20_000)
+
+    for size, status in ((19_000, 200), (21_000, 413)):
+        body = b'{"kind":"' + b"k" * size + b'"}'
+        assert _statuses(_exchange(served, _closing(POST + b"Content-Length: %d\r\n\r\n" % len(body)) + body)) == [
+            status
+        ]
+
+
+def test_connections_over_the_limit_are_told_so(make_served):
     """One too many is refused with 503; when one leaves, the next is served."""
+    served = make_served(max_connections=1)
     with served.connect() as kept:
         kept.sendall(GET)
         assert _statuses(kept.recv(4096)) == [200]
-        served.call(lambda: setattr(served.server._connections, "max_open", 1))
         with served.connect() as refused:
             assert _statuses(_receive_all(refused)) == [503]
     time.sleep(0.1)

@@ -2,11 +2,12 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sealgate.cli.policy_directory import read_directory, read_tests
+from sealgate.cli.policy_tests import run as run_policy_tests
 from sealgate.demo.gates import Action, Answer, NoGate, Proposal
 from sealgate.demo.suites import NAMES, PROFILES
 from sealgate.model.decisions import Outcome
@@ -49,22 +50,6 @@ class EngineGate:
         return Answer(verdict.outcome, verdict.reason, verdict.policies, ran=True, error=action(proposal.arguments))
 
 
-def _bundle(directory: Path) -> dict[str, Any]:
-    return {
-        "format": "sealgate-policy/v1",
-        "schema": (directory / "stub.cedarschema").read_text(encoding="utf-8"),
-        "policies": [
-            {"id": path.stem, "text": path.read_text(encoding="utf-8")}
-            for path in sorted((directory / "policies").glob("*.cedar"))
-        ],
-        "tools": [
-            json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / "tools").glob("*.json"))
-        ],
-        "limits": [],
-        "entities": json.loads((directory / "entities.json").read_text(encoding="utf-8")),
-    }
-
-
 @cache
 def _suite(name: str) -> Any:
     return agent.Suite(PROFILES[name])
@@ -74,7 +59,7 @@ def _suite(name: str) -> Any:
 def test_user_tasks_still_succeed(name: str):
     """Every user task but the known ones is done, by AgentDojo's own judgement."""
     suite = _suite(name)
-    gate = EngineGate(DecisionPoint.from_bundle(_bundle(PROFILES[name].policy_directory)))
+    gate = EngineGate(DecisionPoint.from_bundle(read_directory(PROFILES[name].policy_directory)))
 
     failed = {task for task in suite.user_tasks() if not suite.run(gate, task).useful}
 
@@ -85,7 +70,7 @@ def test_user_tasks_still_succeed(name: str):
 def test_attacks_are_stopped(name: str):
     """Injection goals are reached without a gate (the control) and, but for the known ones, not with it."""
     suite = _suite(name)
-    gate = EngineGate(DecisionPoint.from_bundle(_bundle(PROFILES[name].policy_directory)))
+    gate = EngineGate(DecisionPoint.from_bundle(read_directory(PROFILES[name].policy_directory)))
     tasks = list(suite.user_tasks())
     if name == "workspace":  # AgentDojo's comparison of this environment is slow: the known ones and every fifth
         tasks = sorted({*tasks[::5], "user_task_35", "user_task_38"})
@@ -101,6 +86,18 @@ def test_attacks_are_stopped(name: str):
 
     assert REACHED[name] == reached
     assert reached_without >= len(tasks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_suites_own_policy_tests_pass(name: str):
+    """What ``sealgate policy test`` runs passes, and there is something to run."""
+    directory = PROFILES[name].policy_directory
+    point = DecisionPoint.from_bundle(read_directory(directory))
+
+    results = [result for file, cases in read_tests(directory) for result in run_policy_tests(point, file, cases)]
+
+    assert [result for result in results if result.differences] == []
+    assert len(results) >= 7
 
 
 def test_tool_definitions_are_agentdojos():

@@ -37,9 +37,9 @@ def test_facts_of_a_call():
 
     facts = about(request, arguments, ["read", "read"])
 
-    assert {
+    assert facts == {
         "asked": ["delete", "email"],
         "from_user": ["bob@x.org"],
         "vouched": ["bob@x.org", "eve@x.org", "www.page.org"],
         "used": ["read"],
-    } == facts
+    }

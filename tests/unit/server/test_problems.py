@@ -7,7 +7,9 @@ from sealgate.server import problems
 
 
 def _classes() -> list[type[errors.SealgateError]]:
-    found = [value for _, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, errors.SealgateError)]
+    found = [
+        value for _, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, errors.SealgateError)
+    ]
     assert len(found) > 10
     return found
 

@@ -109,7 +109,7 @@ class Journal:
     """The ordered, durable queue in the middle."""
 
     segment_bytes: int = _set(
-        256 << 20, "A journal segment is closed at this size.", "bytes", least=1 << 20, most=1 << 34
+        64 << 20, "A journal segment is closed at this size.", "bytes", least=1 << 20, most=1 << 34
     )
     queue_length: int = _set(8192, "Records that wait for the disk at once.", "records", least=1, most=1 << 20)
 
@@ -129,6 +129,7 @@ class Timestamps:
     """The RFC 3161 time-stamping authority."""
 
     url: str = _set("", "The authority's address; empty: no timestamps.")
+    roots: Path = _set(Path(), "What its certificate must chain to, PEM.")
     interval_s: int = _set(3600, "How often a checkpoint is stamped.", "seconds", least=10, most=604_800)
 
 
@@ -258,6 +259,8 @@ def check_together(configuration: Configuration) -> None:
         quorum, witnesses = configuration.ledger.witness_quorum, len(configuration.witness)
         hint = "add `[[witness]]` entries or lower the quorum"
         raise ConfigurationError(f"`ledger.witness_quorum` is {quorum}, with {witnesses} witnesses", hint=hint)
+    if configuration.timestamps.url and configuration.timestamps.roots == Path():
+        raise ConfigurationError("`timestamps.url` needs `timestamps.roots`", hint="name the PEM file of its root")
     keys = configuration.keys
     if keys.store == "pkcs11" and (keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin):
         raise ConfigurationError("`keys.store` is `pkcs11` without module, token and PIN", hint="set `keys.pkcs11_*`")
