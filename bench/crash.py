@@ -35,7 +35,9 @@ from sealgate.proofs import tree
 from sealgate.proofs.tree import TreeHasher
 
 KILLS: Final = 200
-KILLS_PER_LOG: Final = 25
+KILLS_PER_LOG: Final = 10
+KILL_SECONDS: Final = 40.0
+"""Without ``--full`` the first part ends here, and says so, where other work on the machine makes it slow."""
 CALLS: Final = (
     "openat",
     "pwrite64",
@@ -84,12 +86,17 @@ class Tally:
 def run(options: Options) -> Result:
     """Run both parts; ``--seconds`` bounds the second, ``--full`` fails every single call."""
     kills = KILLS if options.seconds >= 10 else max(10, int(KILLS * options.seconds / 20))
-    killed = kill_at_random(kills, seed=6)
+    killed = kill_at_random(kills, seed=6, seconds=float("inf") if options.full else KILL_SECONDS)
     left = max(5.0, min(options.seconds, 45.0 - killed.seconds))
     injected = fail_every_call(left, full=options.full)
     lost, inconsistent = killed.lost + injected.lost, killed.inconsistent + injected.inconsistent
     refused = killed.refused + injected.refused
     missed = [
+        *(
+            [f"only {killed.points} of {kills} kills in the time; --full takes what it needs"]
+            if killed.points < kills
+            else []
+        ),
         *([f"{lost} acknowledged records lost"] if lost else []),
         *([f"{inconsistent} inconsistent checkpoints signed"] if inconsistent else []),
         *([f"{len(refused)} recoveries refused: {refused[0]}"] if refused else []),
@@ -133,10 +140,10 @@ class Part:
         self.refused += tally.refused
 
 
-def kill_at_random(kills: int, *, seed: int) -> Part:
-    """Kill ``kills`` lives at random moments; a new log every 25."""
+def kill_at_random(kills: int, *, seed: int, seconds: float = float("inf")) -> Part:
+    """Kill ``kills`` lives at random moments; a new log every ten."""
     chance, part, start = random.Random(seed), Part(), time.perf_counter()
-    while part.points < kills:
+    while part.points < kills and time.perf_counter() - start < seconds:
         tally, directory = Tally(), _new_log()
         for boot in range(min(KILLS_PER_LOG, kills - part.points)):
             life = _fork(partial(crash_child.run_until_killed, directory, boot=boot))
