@@ -203,10 +203,15 @@ def _listeners(configuration: Configuration) -> Listeners:
             certificate=tls.certificate,
             private_key=tls.key,
             client_authorities=None if tls.client_ca == Path() else tls.client_ca,
+            client_certificate="required" if tls.client_certificate == "required" else "optional",
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
         )
     return Listeners(
         unix=UnixListener(configuration.server.socket, configuration.server.socket_group or None),
         https=https,
         public_url=configuration.server.public_url,
+        max_connections=configuration.server.max_connections,
+        max_in_flight=configuration.decisions.queue_length,
+        max_request_bytes=configuration.server.max_request_bytes,
+        stop_timeout_s=configuration.server.stop_timeout_s,
     )
