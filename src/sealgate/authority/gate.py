@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sealgate.authority import answers
+from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac
 from sealgate.authority.reader import Reader
@@ -60,6 +61,9 @@ class Asked:
     input_digest: bytes = b""
 
 
+Answer = Receipt | Reason
+"""What a decision waits for: its receipt, or why there is none."""
+
 _NO_RULES: Final = Ruling(Outcome.SILENCE, Reason.NO_POLICY, "no policy set is published")
 
 
@@ -82,6 +86,7 @@ class Gate:
         self._permits = permits
         self._times = times
         self._rulebook = rulebook
+        self._deadlines = Deadlines(_give_up)
         self.stopping = False
         self.halted: str | None = None
         self.counts: dict[str, int] = {}
@@ -153,8 +158,7 @@ class Gate:
         ruling = self._rule(asked, draft, started + deadline_s)
         elapsed = self._recorder.time.monotonic_s() - started
         permit = self._write(draft, asked, ruling, round(elapsed * 1_000_000))
-        recorded = self._append(draft, asked, ruling)
-        receipt = await self._durable(recorded, deadline_s - elapsed)
+        receipt = await self._append(draft, asked, ruling, deadline_s - elapsed)
         if isinstance(receipt, Reason):
             return self._unrecorded(asked, receipt, answers.MESSAGES[receipt])
         return answers.decided(ruling, asked.request_id, draft.record_id, receipt, permit)
@@ -194,13 +198,15 @@ class Gate:
         draft.fields["input_size_bytes"] = len(asked.arguments)
         return permit
 
-    def _append(self, draft: Draft, asked: Asked, ruling: Ruling) -> asyncio.Future[Receipt]:
-        request = asked.request
-        task = request.context.task
+    def _append(self, draft: Draft, asked: Asked, ruling: Ruling, remaining_s: float) -> "asyncio.Future[Answer]":
+        """Append the record; the future is done when it is durable, lost, or late."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        task = asked.request.context.task
         try:
-            recorded = self._recorder.record(
+            self._recorder.submit(
                 draft,
-                agent=answers.agent(request.subject.id, asked.caller, request.context.on_behalf_of),
+                lambda result: self._settle(result, draft, asked, ruling, waiter),
+                agent=answers.agent(asked.request.subject.id, asked.caller, asked.request.context.on_behalf_of),
                 trace=asked.trace,
                 task_id=task.id if task else None,
                 request_id=asked.request_id,
@@ -208,24 +214,35 @@ class Gate:
         except EncodingError:  # too long a body, for one; nothing was written
             self._release(draft, ruling)
             raise
-        if asked.remembered_as is not None:
-            self._memory.remembered.remember(asked.remembered_as, recorded, draft.unix_ms)
-        recorded.add_done_callback(lambda done: self._settle(done, draft, asked, ruling))
-        return recorded
+        if not waiter.done():
+            if asked.remembered_as is not None:
+                self._memory.remembered.remember(asked.remembered_as, waiter, draft.unix_ms)
+            self._deadlines.watch(waiter, remaining_s)
+        return waiter
 
-    def _settle(self, done: "asyncio.Future[Receipt]", draft: Draft, asked: Asked, ruling: Ruling) -> None:
+    def _settle(
+        self,
+        result: Receipt | UnavailableError,
+        draft: Draft,
+        asked: Asked,
+        ruling: Ruling,
+        waiter: "asyncio.Future[Answer]",
+    ) -> None:
         """Runs when the record is durable or lost, whether or not anybody still waits for the answer."""
-        if done.exception() is not None:
+        if isinstance(result, UnavailableError):
             self._release(draft, ruling)
             if asked.remembered_as is not None:
                 self._memory.remembered.forget(asked.remembered_as)
+            if not waiter.done():
+                waiter.set_result(Reason.NOT_RECORDED)
             return
-        receipt = done.result()
-        self._memory.cursor = max(self._memory.cursor, receipt.index + 1)
+        self._memory.cursor = max(self._memory.cursor, result.index + 1)
         if asked.remembered_as is not None:
-            self._memory.remembered.remember(asked.remembered_as, receipt.index, draft.unix_ms)
+            self._memory.remembered.remember(asked.remembered_as, result.index, draft.unix_ms)
         if ruling.outcome is Outcome.PERMIT:
             self._memory.decisions.add(self._opened(draft, asked, ruling))
+        if not waiter.done():
+            waiter.set_result(result)
 
     def _release(self, draft: Draft, ruling: Ruling) -> None:
         rulebook = self._rulebook()
@@ -249,21 +266,10 @@ class Gate:
             span_id=trace.get("span_id"),
         )
 
-    async def _durable(self, recorded: asyncio.Future[Receipt], remaining_s: float) -> Receipt | Reason:
-        """Wait for stable storage until the deadline; a plain timer, because a wrapped task would cost more than it."""
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Receipt | Reason] = loop.create_future()
-        timer = loop.call_later(max(0.0, remaining_s), _give_up, waiter)
-        recorded.add_done_callback(lambda done: _hand_over(done, waiter))
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
-
-    async def _repeat(self, asked: Asked, known: "int | asyncio.Future[Receipt]") -> EvaluationResponse:
+    async def _repeat(self, asked: Asked, known: "int | asyncio.Future[Answer]") -> EvaluationResponse:
         """Give the first answer again, rebuilt from its record; refuse if the question is another one."""
         if not isinstance(known, int):
-            first = await self._durable(known, self._times.deadline_ms / 1000)
+            first = await asyncio.shield(known)
             if isinstance(first, Reason):
                 return self._unrecorded(asked, first, answers.MESSAGES[first])
             known = first.index
@@ -282,14 +288,8 @@ class Gate:
         return answers.unrecorded(reason, message, asked.request_id)
 
 
-def _hand_over(done: "asyncio.Future[Receipt]", waiter: "asyncio.Future[Receipt | Reason]") -> None:
-    if not waiter.done():
-        waiter.set_result(Reason.NOT_RECORDED if done.exception() is not None else done.result())
-
-
-def _give_up(waiter: "asyncio.Future[Receipt | Reason]") -> None:
-    if not waiter.done():
-        waiter.set_result(Reason.DEADLINE)
+def _give_up(waiter: "asyncio.Future[Answer]") -> None:
+    waiter.set_result(Reason.DEADLINE)
 
 
 def _same_question(asked: Asked, body: dict[str, Any]) -> bool:

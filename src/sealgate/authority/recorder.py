@@ -161,55 +161,85 @@ class Recorder:
         task_id: str | None = None,
         request_id: str | None = None,
     ) -> asyncio.Future[Receipt]:
-        """Write the draft's record; the future is done when it is durable.
+        """Write the draft's record; the future is done when it is durable, or has the error when it never will be.
 
         Raises:
             EncodingError: a field is outside the record profile; nothing was written and no number was used.
         """
-        body = canonical.encode(
-            {
-                "kind": draft.kind.value,
-                "record_id": draft.record_id,
-                "time": self.time.text(draft.unix_ms),
-                "salt": base64.urlsafe_b64encode(draft.salt)[:-1].decode(),
-                "producer": {"epoch": self._epoch_hex, "seq": self._seq},
-                "agent": agent,
-                "trace": trace,
-                "task_id": task_id,
-                "request_id": request_id,
-                "region": self.place.region,
-                "environment": self.place.environment,
-                "retention_class": self.place.retention_class,
-                **draft.fields,
-            }
-        )
-        subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
-        return self.append(body, draft=draft, subject=subject)
-
-    def append(self, body: bytes, *, draft: Draft, subject: str = _AUTHORITY_SUBJECT) -> asyncio.Future[Receipt]:
-        """Sign, seal and append finished body bytes (key events bring their own, signed by the root key)."""
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        body = canonical.encode(self._content(draft, agent, trace, task_id, request_id))
+        self._append(body, draft, agent, lambda result: _resolve(future, result))
+        return future
+
+    def submit(
+        self,
+        draft: Draft,
+        done: Callable[[Receipt | UnavailableError], None],
+        *,
+        agent: dict[str, Any],
+        trace: dict[str, Any] | None,
+        task_id: str | None,
+        request_id: str | None,
+    ) -> None:
+        """Do what ``record`` does for a decision, whose members our own code wrote; ``done`` is called exactly once.
+
+        Raises:
+            EncodingError: the body is too long or has a lone surrogate; nothing was written, ``done`` is not called.
+        """
+        body = canonical.encode_own(self._content(draft, agent, trace, task_id, request_id))
+        self._append(body, draft, agent, done)
+
+    def _content(
+        self,
+        draft: Draft,
+        agent: dict[str, Any] | None,
+        trace: dict[str, Any] | None,
+        task_id: str | None,
+        request_id: str | None,
+    ) -> dict[str, Any]:
+        return {
+            "kind": draft.kind.value,
+            "record_id": draft.record_id,
+            "time": self.time.text(draft.unix_ms),
+            "salt": base64.urlsafe_b64encode(draft.salt)[:-1].decode(),
+            "producer": {"epoch": self._epoch_hex, "seq": self._seq},
+            "agent": agent,
+            "trace": trace,
+            "task_id": task_id,
+            "request_id": request_id,
+            "region": self.place.region,
+            "environment": self.place.environment,
+            "retention_class": self.place.retention_class,
+            **draft.fields,
+        }
+
+    def _append(
+        self,
+        body: bytes,
+        draft: Draft,
+        agent: dict[str, Any] | None,
+        done: Callable[[Receipt | UnavailableError], None],
+    ) -> None:
+        """Sign, seal and append finished body bytes."""
         seq = self._seq
         self._seq += 1
+        subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
         try:
             record, signed = self._seal(body, draft, subject, seq)
         except UnavailableError as error:
             self.note_missed(error.message, seq)
-            future.set_exception(error)
-            return future
+            done(error)
+            return
 
         def complete(result: int | JournalError) -> None:
             if isinstance(result, JournalError):
                 self.note_missed(result.message, seq)
-                if not future.done():
-                    future.set_exception(result)
-                return
-            self.recorded += 1
-            if not future.done():
-                future.set_result(Receipt(draft.record_id, result, signed, body))
+                done(result)
+            else:
+                self.recorded += 1
+                done(Receipt(draft.record_id, result, signed, body))
 
         self._journal.append(record, complete)
-        return future
 
     def _seal(self, body: bytes, draft: Draft, subject: str, seq: int) -> tuple[JournalRecord, bytes]:
         protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)
@@ -220,15 +250,6 @@ class Recorder:
         aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
         sealed = sealed_body.seal(key.cipher, key.key_id, self.entropy(sealed_body.NONCE_BYTES), body, aad)
         return JournalRecord(signed, sealed), signed
-
-    def next_seq(self) -> int:
-        """Return the sequence number that the next record will carry."""
-        return self._seq
-
-    @property
-    def epoch(self) -> str:
-        """This start's epoch, 32 hex digits."""
-        return self._epoch_hex
 
     @property
     def failure(self) -> str | None:
@@ -293,3 +314,12 @@ class Recorder:
             digest = canonical.salted_digest(self.place.origin.encode(), agent.encode())
             known = self._pseudonyms[agent] = f"urn:sealgate:agent:{digest[:8].hex()}"
         return known
+
+
+def _resolve(future: asyncio.Future[Receipt], result: Receipt | UnavailableError) -> None:
+    if future.done():  # its waiter was cancelled
+        return
+    if isinstance(result, UnavailableError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

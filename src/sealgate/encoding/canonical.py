@@ -12,7 +12,6 @@ refused, because two readers could understand them differently.
 """
 
 import hashlib
-import hmac
 import json
 import re
 from typing import Final, NoReturn
@@ -38,6 +37,18 @@ def encode(value: Json, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         EncodingError: a value is outside the strict profile (see the module).
     """
     _check_record(value, 1)
+    return encode_own(value, max_bytes=max_bytes)
+
+
+def encode_own(value: Json, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return what ``encode`` returns, for a value whose keys and numbers our own code wrote; only strings are foreign.
+
+    Such a value cannot leave the profile but by its length or by a lone surrogate, and both are still refused. Half the
+    cost of ``encode`` is the walk that this leaves out; tests hold every body made this way against ``decode``.
+
+    Raises:
+        EncodingError: too long, or a string is not valid Unicode.
+    """
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
@@ -256,6 +267,19 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+_IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
+_BLOCK_BYTES: Final = 64
+
+
 def salted_digest(salt: bytes, digest: bytes) -> bytes:
-    """Return HMAC-SHA256(salt, digest): what a record keeps of an input or output, so that guessing needs the salt."""
-    return hmac.digest(salt, digest, "sha256")
+    """Return HMAC-SHA256(salt, digest): what a record keeps of an input or output, so that guessing needs the salt.
+
+    RFC 2104 written out, for salts of at most 64 bytes: the library's one-shot call gives up the interpreter lock each
+    time, which costs a busy authority more than the hash. Equal to it by test.
+    """
+    if len(salt) > _BLOCK_BYTES:
+        raise EncodingError(f"salt has {len(salt)} bytes", hint=f"at most {_BLOCK_BYTES} are allowed")
+    key = salt.ljust(_BLOCK_BYTES, b"\0")
+    inner = hashlib.sha256(key.translate(_IPAD) + digest).digest()
+    return hashlib.sha256(key.translate(_OPAD) + inner).digest()
