@@ -1,10 +1,13 @@
 """Slicing never changes an answer: random policy sets and requests, and the Cedar corpus."""
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.cedar_corpus import agrees, cases, load, question
+from bench.cedar_faults import FAULTS
 from sealgate.model.decisions import Outcome
 from sealgate.policy.engine import Evaluator, Question, Verdict, load_entities
 from sealgate.policy.policy_set import Link, parse_policies
