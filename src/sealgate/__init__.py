@@ -4,6 +4,60 @@ The names below are the thin client. They are imported when first used, so that 
 command line do not pay for what they do not need.
 """
 
-__all__ = ["__version__"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sealgate.sdk import (
+        ActionNotRun,
+        AsyncClient,
+        AuthorityUnreachable,
+        Client,
+        Decision,
+        Denied,
+        EventHandler,
+        Sealgate,
+        Silence,
+        carry,
+        configure,
+        current_traceparent,
+        guard,
+        log_event,
+        step,
+        task,
+    )
+
+__all__ = [
+    "ActionNotRun",
+    "AsyncClient",
+    "AuthorityUnreachable",
+    "Client",
+    "Decision",
+    "Denied",
+    "EventHandler",
+    "Sealgate",
+    "Silence",
+    "__version__",
+    "carry",
+    "configure",
+    "current_traceparent",
+    "guard",
+    "log_event",
+    "step",
+    "task",
+]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module `sealgate` has no attribute `{name}`")
+    from sealgate import sdk  # noqa: PLC0415  # on first use, see the module
+
+    value = getattr(sdk, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

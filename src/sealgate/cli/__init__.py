@@ -9,7 +9,18 @@ import click
 from sealgate.model.errors import SealgateError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "init": ("init", "Make a new authority: keys, databases, configuration."),
+    "doctor": ("doctor", "Check an installation."),
+    "keys": ("keys", "Rotate and revoke signing keys; manage API keys."),
+    "config": ("config", "Check or show the configuration."),
+    "completion": ("completion", "Print shell completion."),
+    "agents": ("agents", "List, pause and resume agents."),
+    "receipt": ("receipt", "Fetch a receipt as files."),
+    "serve": ("serve", "Run the authority."),
+    "log": ("log", "Look at, re-verify and export a log."),
+    "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
     "policy": ("policy", "Check, test and lint policies."),
+    "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
 

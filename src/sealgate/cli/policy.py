@@ -16,6 +16,8 @@ from sealgate.policy import DecisionPoint
 from sealgate.policy.bundle import encode
 from sealgate.policy.lint import Finding, lint
 
+from ._calls import call
+from ._configuration import options
 from .policy_directory import read_directory, read_tests
 from .policy_tests import run
 
@@ -68,6 +70,27 @@ def probe(bundle: bytes) -> dict[str, Any]:
         return {"ok": False, "error": f"loading ended with status {done.returncode}: {last[:200]}", "hint": ""}
     answer: dict[str, Any] = orjson.loads(done.stdout)
     return answer
+
+
+@command.command()
+@_directory
+@options
+@_as_json
+def publish(directory: Path, config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
+    """Make the directory the policy set in force of the running authority, if it loads and its tests pass."""
+    bundle = read_directory(directory)
+    answer = probe(encode(bundle))
+    if not answer["ok"]:
+        raise InputError(f"does not load: {answer['error']}", hint=answer.get("hint", ""))
+    point = _load(directory)
+    failed = [case for file, cases in read_tests(directory) for case in run(point, file, cases) if case.differences]
+    if failed:
+        raise InputError(f"{len(failed)} tests of the directory fail", hint=f"see `sealgate policy test {directory}`")
+    recorded = call(config_path, flags, "POST", "/v1/policies", encode(bundle))
+    if as_json:
+        _print_json({"policy_version": answer["version"], **recorded})
+    else:
+        click.echo(f"published {answer['version']}; record {recorded['record_id']}")
 
 
 @command.command()

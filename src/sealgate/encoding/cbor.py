@@ -29,9 +29,11 @@ Cbor = int | bytes | str | bool | list["Cbor"] | dict[int | str, "Cbor"] | Tag |
 
 def head(major: int, argument: int) -> bytes:
     """Return the shortest head of an item of ``major`` type."""
-    for limit, code, size in ((24, argument, 0), (1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4), (1 << 64, 27, 8)):
+    if argument < 24:
+        return bytes((major << 5 | argument,))
+    for limit, code, size in ((1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4), (1 << 64, 27, 8)):
         if argument < limit:
-            return bytes([major << 5 | code]) + argument.to_bytes(size, "big") if size else bytes([major << 5 | code])
+            return bytes((major << 5 | code,)) + argument.to_bytes(size, "big")
     raise EncodingError("integer does not fit CBOR's 64 bits")
 
 
@@ -67,19 +69,21 @@ def _encode_text(value: str) -> bytes:
     return head(_TEXT, len(text)) + text
 
 
-def decode(data: bytes) -> Cbor:
+def decode(data: bytes, *, ordered: bool = True) -> Cbor:
     """Return the one item that ``data`` holds.
+
+    ``ordered=False`` takes map keys in any order, for documents of others; all other rules stay.
 
     Raises:
         EncodingError: not deterministic CBOR of the subset, too deep, or bytes follow the item.
     """
-    value, end = _item(data, 0, 1)
+    value, end = _item(data, 0, 1, ordered)
     if end != len(data):
         raise EncodingError(f"{len(data) - end} bytes follow the CBOR item")
     return value
 
 
-def _item(data: bytes, at: int, depth: int) -> tuple[Cbor, int]:
+def _item(data: bytes, at: int, depth: int, ordered: bool) -> tuple[Cbor, int]:  # noqa: FBT001  # private, passed down
     if depth > _MAX_NESTING:
         raise EncodingError(f"CBOR is nested deeper than {_MAX_NESTING}")
     major, argument, at = _head(data, at)
@@ -90,11 +94,11 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Cbor, int]:
     if major in (_BYTES, _TEXT):
         return _string(data, at, argument, text=major == _TEXT)
     if major == _ARRAY:
-        return _array(data, at, argument, depth)
+        return _array(data, at, argument, depth, ordered)
     if major == _MAP:
-        return _map(data, at, argument, depth)
+        return _map(data, at, argument, depth, ordered)
     if major == _TAG:
-        value, at = _item(data, at, depth + 1)
+        value, at = _item(data, at, depth + 1, ordered)
         return Tag(argument, value), at
     if argument not in _SIMPLE_VALUES or argument >= 24:
         raise EncodingError("CBOR has a float or an unassigned simple value")
@@ -132,29 +136,29 @@ def _string(data: bytes, at: int, length: int, *, text: bool) -> tuple[str | byt
         raise EncodingError("CBOR text is not UTF-8") from error
 
 
-def _array(data: bytes, at: int, length: int, depth: int) -> tuple[list[Cbor], int]:
+def _array(data: bytes, at: int, length: int, depth: int, ordered: bool) -> tuple[list[Cbor], int]:  # noqa: FBT001  # private, passed down
     if length > len(data) - at:
         raise EncodingError("CBOR ends too early")
     items: list[Cbor] = []
     for _ in range(length):
-        item, at = _item(data, at, depth + 1)
+        item, at = _item(data, at, depth + 1, ordered)
         items.append(item)
     return items, at
 
 
-def _map(data: bytes, at: int, length: int, depth: int) -> tuple[dict[int | str, Cbor], int]:
+def _map(data: bytes, at: int, length: int, depth: int, ordered: bool) -> tuple[dict[int | str, Cbor], int]:  # noqa: FBT001  # private, passed down
     if length > len(data) - at:
         raise EncodingError("CBOR ends too early")
     result: dict[int | str, Cbor] = {}
     previous = b""
     for _ in range(length):
         start = at
-        key, at = _item(data, at, depth + 1)
+        key, at = _item(data, at, depth + 1, ordered)
         raw_key = data[start:at]
         if isinstance(key, bool) or not isinstance(key, int | str):
             raise EncodingError("CBOR map key is neither integer nor text")
-        if raw_key <= previous:
+        if key in result or (ordered and raw_key <= previous):
             raise EncodingError("CBOR map keys are out of order or appear twice")
         previous = raw_key
-        result[key], at = _item(data, at, depth + 1)
+        result[key], at = _item(data, at, depth + 1, ordered)
     return result, at

@@ -14,7 +14,7 @@ from typing import Final
 
 from ..model.errors import EncodingError
 from ..model.limits import KEY_ID_BYTES, MAX_STATEMENT_BYTES
-from . import cbor
+from . import cbor, layout
 from .canonical import sha256
 
 EDDSA: Final = -8
@@ -29,6 +29,7 @@ _SHA_256: Final = -16
 _HASH_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 _COSE_SIGN1: Final = 18
+_MAX_SUBJECTS: Final = 10_000
 _JSON: Final = "application/json"
 
 
@@ -67,13 +68,17 @@ class ClaimsEncoder:
         claims = cbor.encode(_CLAIMS) + b"\xa3" + _pair(_ISS, iss)
         hashing = _pair(_HASH_ALG, _SHA_256) + _pair(_CONTENT_TYPE, _JSON)
         self._before = b"\xa7" + _pair(_ALG, EDDSA) + _pair(_KID, kid) + claims
+        self._subjects: dict[str, bytes] = {}
         self._after = hashing + _pair(_EPOCH, epoch) + cbor.encode(_SEQ)
 
     def protected(self, *, sub: str, iat: int, seq: int) -> bytes:
         """Return the protected header's bytes; equal to the general encoder's."""
-        return b"".join(
-            (self._before, _pair(_SUB, sub), cbor.encode(_IAT), cbor.head(0, iat), self._after, cbor.head(0, seq))
-        )
+        before = self._subjects.get(sub)
+        if before is None:
+            if len(self._subjects) >= _MAX_SUBJECTS:
+                self._subjects.clear()
+            before = self._subjects[sub] = self._before + _pair(_SUB, sub) + cbor.encode(_IAT)
+        return b"".join((before, cbor.head(0, iat), self._after, cbor.head(0, seq)))
 
 
 def _pair(key: int, value: cbor.Cbor) -> bytes:
@@ -125,6 +130,19 @@ def parse(data: bytes) -> Statement:
     """
     if len(data) > MAX_STATEMENT_BYTES:
         raise EncodingError(f"statement has {len(data)} bytes", hint=f"at most {MAX_STATEMENT_BYTES} are allowed")
+    parts = layout.split(data)
+    if parts is None:
+        return parse_general(data)
+    kid, iss, sub, iat, epoch, seq, protected, commitment, signature = parts
+    return Statement(Claims(kid, iss, sub, iat, epoch, seq), commitment, protected, signature)
+
+
+def parse_general(data: bytes) -> Statement:
+    """Return the statement by the general decoder; what ``parse`` falls back to and is tested against.
+
+    Raises:
+        EncodingError: as ``parse``.
+    """
     item = cbor.decode(data)
     if not isinstance(item, cbor.Tag) or item.number != _COSE_SIGN1 or not isinstance(item.value, list):
         raise EncodingError("statement is not a tagged COSE_Sign1")

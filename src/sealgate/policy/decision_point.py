@@ -20,6 +20,7 @@ import cedarpy
 import msgspec
 import orjson
 
+from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError
 
@@ -80,6 +81,7 @@ class DecisionPoint:
         self.version = bundle.version
         self.stub: Stub = read_stub(bundle.schema if bundle.schema is not None else DEFAULT_STUB)
         self.tools: dict[str, Tool] = {}
+        self.definition_digests: dict[str, str] = {}
         for server, definition in bundle.tools:
             tool = read_tool(definition, server)
             if tool.name in self.tools:
@@ -88,6 +90,9 @@ class DecisionPoint:
                     hint="rename one, for example `<server>___<tool>`",
                 )
             self.tools[tool.name] = tool
+            self.definition_digests[tool.name] = canonical.sha256(
+                canonical.encode_arguments(definition, max_depth=bundles.MAX_BUNDLE_DEPTH)
+            ).hex()
         self.schema_text = generate(self.stub, self.tools.values(), Options())
         self.schema = parse_schema(self.schema_text)
         self.policies: dict[str, Policy] = require_unique(

@@ -79,6 +79,25 @@ class Claim:
     task: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one decision took from one quota; kept in its record, so that counting survives a restart."""
+
+    rule: str
+    principal: str
+    task: str
+    amount: Decimal
+
+    def as_json(self) -> dict[str, str]:
+        """Return the form that a record keeps."""
+        return {"rule": self.rule, "principal": self.principal, "task": self.task, "amount": str(self.amount)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Json]) -> "Charge":
+        """Return the charge that a record keeps."""
+        return cls(value["rule"], value["principal"], value["task"], Decimal(value["amount"]))
+
+
 def read_limits(rules: Iterable[Mapping[str, Json]], tools: Mapping[str, Tool]) -> tuple[Limit, ...]:
     """Return the rules, each checked against the tools it names.
 
@@ -211,6 +230,28 @@ class LimitLedger:
         if taken:
             self._reservations[reservation] = [counter for counter, _ in taken]
         return None
+
+    def charges(self, reservation: str) -> list[Charge]:
+        """Return what a reservation took, for the record of the decision."""
+        return [
+            Charge(*counter, use.amount)
+            for counter in self._reservations.get(reservation, ())
+            for use in reversed(self._usage[counter].uses)
+            if use.reservation == reservation
+        ]
+
+    def recharge(self, reservation: str, charges: Iterable[Charge], at_ms: int) -> None:
+        """Count again what a recorded decision had taken; rules that no longer exist are left out."""
+        known = {limit.id for limit in self._limits if limit.window}
+        self._now_ms = max(self._now_ms, at_ms)
+        for charge in charges:
+            if charge.rule not in known:
+                continue
+            counter = (charge.rule, charge.principal, charge.task)
+            usage = self._usage.setdefault(counter, _Usage())
+            usage.total += charge.amount
+            usage.uses.append(_Use(at_ms, charge.amount, reservation))
+            self._reservations.setdefault(reservation, []).append(counter)
 
     def settle(self, reservation: str) -> None:
         """Keep a reservation for good: the action ran. Unknown ids are ignored (the rule set may have changed)."""

@@ -43,6 +43,12 @@ class Journal(Protocol):
             AlteredError: a stored record's checksum does not match; names the index.
         """
 
+    def statements(self, start: int, stop: int) -> list[bytes]:
+        """Return the statements of the durable records from ``start`` until ``stop``, without their bodies.
+
+        What the ledger reads of each record, once and in order. Same errors as ``read``.
+        """
+
     @property
     def size(self) -> int:
         """The number of durable records."""

@@ -1,1 +1,1 @@
-"""server."""
+"""The HTTP API: one application, its listeners, its life."""

@@ -1,0 +1,199 @@
+"""Bar 1: one decision over the Unix socket, durable, signed, encrypted, with the syncs counted.
+
+In blocks that alternate on one machine and one file system: single decisions; bare append-and-fdatasync of records of
+the same size; 64 callers from a separate light process; Vaara from PyPI with its default SQLite trail. Vaara gets
+the best of three numbers of threads. Only PERMITs count: no fast error does.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from bench.disk import BareAppend
+from bench.harness import Options, Result, percentile
+from bench.peers.vaara import Vaara
+from bench.syncs import watched
+from bench.wire import Wire, request
+from sealgate.demo.authority import Authority
+from sealgate.demo.suites import PROFILES
+
+CALLERS: Final = 64
+_BLOCK: Final = 200
+"""Decisions, or bare appends, before the other has its turn."""
+
+BARS: Final = {
+    "p50_ms": 0.5,
+    "p99_ms": 2.0,
+    "p50_above_bare_ms": 0.3,
+    "rate_64_callers_per_s": 5000.0,
+    "rate_ratio_to_vaara": 3.5,
+}
+_AT_LEAST: Final = frozenset({"rate_64_callers_per_s", "rate_ratio_to_vaara"})
+_QUIET_ONLY: Final = frozenset({"p50_ms", "p99_ms"})
+"""Judged only where the bare disk of the same run leaves our 0.3 ms of room below them."""
+
+
+@dataclass(slots=True)
+class _Samples:
+    decided: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    ours: list[dict[str, Any]] = field(default_factory=list)
+    vaara: list[float] = field(default_factory=list)
+
+
+def question() -> dict[str, Any]:
+    """Return what is asked: a new payee and amount for a standing order, judged by the banking role's policy set."""
+    profile = PROFILES["banking"]
+    known = "GB29NWBK60161331926819"
+    return {
+        "subject": {"type": "agent", "id": profile.agent},
+        "action": {"name": "update_scheduled_transaction"},
+        "resource": {"type": "tool_server", "id": profile.server},
+        "context": {
+            "input": {"id": 7, "recipient": known, "amount": 1200},
+            "facts": {"task": {"asked": [], "from_user": [known], "vouched": [known], "used": []}},
+            "task": {"id": "bench"},
+        },
+    }
+
+
+def run(options: Options) -> Result:
+    """Measure; see the module."""
+    seconds = 120.0 if options.full else options.seconds
+    with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as folder:
+        place = Path(folder)
+        with Authority(place / "authority") as authority:
+            authority.publish(PROFILES["banking"].policy_directory)
+            body = json.dumps(question(), separators=(",", ":"), sort_keys=True).encode()
+            one = _One(authority, body)
+            record_bytes = one.warm_up()
+            syncs = one.count_syncs()
+            vaara = Vaara.install(place)
+            samples = _Samples()
+            bare = BareAppend(place / "bare", record_bytes)
+            rounds = 6 if options.full else 3
+            for _ in range(rounds):
+                _measure(samples, one, bare, vaara, seconds / rounds)
+            bare.close()
+    figures = _figures(samples, record_bytes, syncs, vaara)
+    together = int(sum(load["answers"] for load in samples.ours))
+    return Result(
+        name="decide",
+        figures=figures,
+        runs=rounds,
+        measured_on=f"{len(samples.decided)} single decisions, {together} by {CALLERS} callers",
+        missed=_missed(figures),
+    )
+
+
+class _One:
+    """One caller over one connection."""
+
+    def __init__(self, authority: Authority, body: bytes) -> None:
+        self._authority, self.body = authority, body
+        self.socket = str(authority.socket)
+        self._wire = Wire(self.socket)
+        self._asked = 0
+
+    def ask(self) -> float:
+        """Return the seconds from the first byte sent to the last byte received."""
+        self._asked += 1
+        data = request("/access/v1/evaluation", self.body, f"one-{self._asked}")
+        start = time.perf_counter()
+        answer = self._wire.exchange(data)
+        taken = time.perf_counter() - start
+        if b'"outcome":"PERMIT"' not in answer:
+            raise RuntimeError(f"not a permit: {answer[-600:]!r}")
+        return taken
+
+    def warm_up(self) -> int:
+        """Ask some hundred times; return how many journal bytes one decision takes."""
+        for _ in range(100):
+            self.ask()
+        before = self._authority.journal_bytes()
+        for _ in range(400):
+            self.ask()
+        return max(64, (self._authority.journal_bytes() - before) // 400)
+
+    def count_syncs(self) -> dict[str, Any]:
+        """Count the syncs of 300 decisions, by strace and by the authority's own metric, in a run that is not timed."""
+        before = self._authority.metric("sealgate_journal_syncs_total")
+        with watched(self._authority.pid) as syncs:
+            for _ in range(300):
+                self.ask()
+        after = self._authority.metric("sealgate_journal_syncs_total")
+        return {
+            "decisions_while_counted": 300,
+            "syncs_by_strace": syncs.count,
+            "syncs_by_metric": None if before is None or after is None else round(after - before),
+        }
+
+
+def _measure(samples: _Samples, one: _One, bare: BareAppend, vaara: Vaara | None, seconds: float) -> None:
+    share = seconds / 3
+    until = time.monotonic() + share
+    while time.monotonic() < until:
+        samples.decided += [one.ask() for _ in range(_BLOCK)]
+        samples.bare += bare.block(_BLOCK)
+    samples.ours.append(_load(one.socket, one.body, share))
+    if vaara:
+        samples.vaara.append(vaara.rate(vaara.threads, share))
+
+
+def _load(socket: str, body: bytes, seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.load", socket, str(CALLERS), str(seconds)]
+    done = subprocess.run(command, input=body, check=True, capture_output=True, timeout=seconds + 60)
+    result: dict[str, Any] = json.loads(done.stdout)
+    if result["permits"] < 0.9 * result["answers"]:
+        raise RuntimeError(f"{result['answers'] - result['permits']} answers were no permits: {result['other']}")
+    return result
+
+
+def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara: Vaara | None) -> dict[str, Any]:
+    decided, bare = sorted(samples.decided), sorted(samples.bare)
+    p50, bare_p50 = percentile(decided, 0.5) * 1000, percentile(bare, 0.5) * 1000
+    ours = sum(load["permits"] for load in samples.ours) / sum(load["seconds"] for load in samples.ours)
+    theirs = sum(samples.vaara) / len(samples.vaara) if samples.vaara else None
+    return {
+        "p50_ms": round(p50, 3),
+        "p99_ms": round(percentile(decided, 0.99) * 1000, 3),
+        "bare_p50_ms": round(bare_p50, 3),
+        "bare_p99_ms": round(percentile(bare, 0.99) * 1000, 3),
+        "p50_above_bare_ms": round(p50 - bare_p50, 3),
+        "quiet_machine": bare_p50 <= 0.2 and percentile(bare, 0.99) * 1000 <= 1.7,
+        "record_bytes": record_bytes,
+        **syncs,
+        "callers": CALLERS,
+        "rate_64_callers_per_s": round(ours),
+        "rate_64_callers_by_block_per_s": [round(load["rate_per_s"]) for load in samples.ours],
+        "not_permitted_64_callers": sum(load["answers"] - load["permits"] for load in samples.ours),
+        "not_permitted_example": next((load["other"] for load in samples.ours if load["other"]), ""),
+        "p50_64_callers_ms": round(sum(load["p50_ms"] for load in samples.ours) / len(samples.ours), 2),
+        "p99_64_callers_ms": round(max(load["p99_ms"] for load in samples.ours), 2),
+        "load_cpu_share": round(
+            sum(load["client_cpu_s"] for load in samples.ours) / sum(load["seconds"] for load in samples.ours), 2
+        ),
+        "vaara_rate_per_s": round(theirs) if theirs else None,
+        "vaara_threads": vaara.threads if vaara else None,
+        "vaara_tried_per_s": vaara.tried if vaara else None,
+        "rate_ratio_to_vaara": round(ours / theirs, 2) if theirs else None,
+    }
+
+
+def _missed(figures: dict[str, Any]) -> list[str]:
+    """Name the bars not met; what could not be measured is not met."""
+    missed = []
+    for name, bar in BARS.items():
+        if name in _QUIET_ONLY and not figures["quiet_machine"]:
+            continue
+        value = figures[name]
+        bound = "at least" if name in _AT_LEAST else "at most"
+        met = value is not None and (value >= bar if name in _AT_LEAST else value <= bar)
+        if not met:
+            missed.append(f"{name} is {value}, {bound} {bar} is the bar")
+    return missed

@@ -1,0 +1,226 @@
+"""An authority in memory: answers as the real one would, decides by names, records nothing.
+
+It stands in for the authority where the server alone is tested or measured. It is not part of the product.
+
+Names decide: an action that begins with ``forbid`` is DENY, ``slow`` waits until it is released (``slow_1`` for a
+second, ``slow_forever`` for ever), ``broken_…`` raises what its name says; everything else is PERMIT.
+"""
+
+import asyncio
+import base64
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.errors import (
+    ConfigurationError,
+    InputError,
+    JournalError,
+    NotPermittedError,
+    NotProvenError,
+)
+from sealgate.model.evaluation import (
+    CaptureRequest,
+    DecisionContext,
+    EvaluationRequest,
+    EvaluationResponse,
+    Identity,
+    OutcomeRequest,
+    PermitReference,
+    ReceiptReference,
+    Recorded,
+    RedeemRequest,
+    RedeemResponse,
+)
+from sealgate.model.identifiers import uuid7
+from sealgate.ports.identity import Peer
+from sealgate.server.listeners import Listeners, UnixListener
+from sealgate.server.serving import Server, serve
+
+ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer"})
+KEYS = {
+    "Bearer everything": Identity("operator", "api_key", frozenset({"*"}), ALL_ROLES),
+    "Bearer enforce-only": Identity("gateway", "api_key", frozenset({"a1"}), frozenset({"enforce"})),
+}
+ERRORS: dict[str, Exception] = {
+    "broken_input": InputError("the input is bad", hint="mend it"),
+    "broken_journal": JournalError("the journal cannot record", hint="free some space"),
+    "broken_configuration": ConfigurationError("/secret/path is missing"),
+    "broken_bug": RuntimeError("an internal detail"),
+}
+STATEMENT = base64.b64encode(bytes(200)).decode()
+
+
+class Twin:
+    """Implements ``sealgate.server.operations.Operations``."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.policy: dict[str, Any] | None = None
+        self.redeemed: set[str] = set()
+        self.records: dict[str, int] = {}
+        self.release = asyncio.Event()
+        self.waiting = 0
+        self.started = self.stopped = False
+        self.not_ready = ""
+
+    def _record(self) -> ReceiptReference:
+        index = len(self.records)
+        record_id = uuid7(1_790_000_000_000 + index, index.to_bytes(10, "big"))
+        self.records[record_id] = index
+        return ReceiptReference("signed", record_id, index, STATEMENT)
+
+    def _recorded(self) -> Recorded:
+        receipt = self._record()
+        return Recorded(receipt.record_id, receipt)
+
+    async def evaluate(
+        self, request: EvaluationRequest, caller: Identity, request_id: str | None
+    ) -> EvaluationResponse:
+        """Decide by the action's name."""
+        name = request.action.name
+        if not caller.speaks_for(request.subject.id):
+            raise NotPermittedError(f"`{caller.principal}` may not speak for `{request.subject.id}`")
+        if name in ERRORS:
+            raise ERRORS[name]
+        if name.startswith("slow"):
+            self.waiting += 1
+            await (asyncio.sleep(1) if name == "slow_1" else self.release.wait())
+        self.calls.append((request_id or "", request))
+        permitted = not name.startswith("forbid")
+        receipt = self._record()
+        return EvaluationResponse(
+            permitted,
+            DecisionContext(
+                Outcome.PERMIT if permitted else Outcome.DENY,
+                Reason.POLICY,
+                "by its name",
+                ["names"],
+                "sha256:" + "0" * 64,
+                [],
+                request_id or request.context.request_id or receipt.record_id,
+                receipt.record_id,
+                receipt,
+                PermitReference(receipt.record_id, "2026-11-21T01:00:00Z", redeemed=request.context.redeem)
+                if permitted
+                else None,
+            ),
+        )
+
+    async def redeem(self, request: RedeemRequest, caller: Identity) -> RedeemResponse:
+        """Accept every known record id once."""
+        del caller
+        if request.permit not in self.records:
+            raise NotPermittedError("no such permit", code="permit-unknown", hint="ask for a decision")
+        if request.permit in self.redeemed:
+            raise NotPermittedError("the permit is used up", code="permit-already-redeemed", hint="ask again")
+        self.redeemed.add(request.permit)
+        return RedeemResponse(request.permit, "2026-11-21T01:05:00Z", self._record())
+
+    async def report_outcome(self, request: OutcomeRequest, caller: Identity) -> Recorded:
+        """Accept every outcome."""
+        self.calls.append((caller.principal, request))
+        return self._recorded()
+
+    async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
+        """Accept every record."""
+        self.calls.append((caller.principal, request))
+        return self._recorded()
+
+    def receipt(self, record_id: str, caller: Identity) -> dict[str, Any]:
+        """Return a receipt of a record that was made here; the first one is in a checkpoint."""
+        del caller
+        if record_id not in self.records:
+            raise NotPermittedError("no such record", code="record-unknown")
+        index = self.records[record_id]
+        proof = "c2sp.org/tlog-proof@v1\n" if index == 0 else None
+        state = "included" if index == 0 else "signed"
+        return {
+            "record_id": record_id,
+            "index": index,
+            "state": state,
+            "statement": STATEMENT,
+            "tlog_proof": proof,
+            "body": "{}",
+        }
+
+    def transparent_statement(self, record_id: str, caller: Identity) -> bytes:
+        """Return bytes for the first record only."""
+        if self.receipt(record_id, caller)["index"]:
+            raise NotProvenError("the record is not in a checkpoint yet", hint="ask later")
+        return b"\xd2\x84"
+
+    async def pause(self, agent: str, reason: str, caller: Identity) -> Recorded:
+        """Accept."""
+        self.calls.append((agent, (reason, caller)))
+        return self._recorded()
+
+    async def resume(self, agent: str, caller: Identity) -> Recorded:
+        """Accept."""
+        self.calls.append((agent, caller))
+        return self._recorded()
+
+    def agents(self) -> list[dict[str, Any]]:
+        """Return one agent."""
+        return [{"id": "a1", "paused": False}]
+
+    async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
+        """Keep the size of the bundle as its version."""
+        del caller
+        self.policy = {"version": f"bytes:{len(bundle)}"}
+        return self._recorded()
+
+    def current_policy(self) -> dict[str, Any] | None:
+        """Return what was published last."""
+        return self.policy
+
+    async def rotate_key(self, caller: Identity) -> Recorded:
+        """Accept."""
+        del caller
+        return self._recorded()
+
+    def public_file(self, name: str) -> bytes | None:
+        """Return a checkpoint and one tile."""
+        return {"checkpoint": b"origin\n0\n\n", "tile/0/x001/234.p/5": bytes(160), "tile/entries/000": b"e"}.get(name)
+
+    def readiness(self) -> dict[str, Any]:
+        """Return ready unless told otherwise."""
+        return {"ready": not self.not_ready, "checks": {"journal": self.not_ready or "ok"}}
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return two values."""
+        return {"sealgate_journal_records_total": float(len(self.records)), "sealgate_log_size": 1.0}
+
+    async def start(self) -> None:
+        """Note it."""
+        self.started = True
+
+    async def stop(self) -> None:
+        """Note it."""
+        self.stopped = True
+
+
+class Resolver:
+    """Knows two keys; ``local`` is what a process on the Unix socket is taken for."""
+
+    def __init__(self) -> None:
+        self.peers: list[Peer] = []
+
+    def resolve(self, peer: Peer, authorization: str | None) -> Identity | None:
+        """Return the identity of a known key, certificate or local process."""
+        self.peers.append(peer)
+        del self.peers[:-8]
+        if authorization is not None:
+            return KEYS.get(authorization)
+        if peer.unix is not None:
+            return Identity(f"uid:{peer.unix.uid}", "unix_peer", frozenset({"*"}), ALL_ROLES)
+        if peer.certificate is not None:
+            return Identity("certificate", "mutual_tls", frozenset({"*"}), frozenset({"enforce"}))
+        return None
+
+
+if __name__ == "__main__":
+    drained = serve(lambda: Server(Twin(), Resolver(), Listeners(unix=UnixListener(Path(sys.argv[1])))))
+    sys.exit(0 if drained else 3)

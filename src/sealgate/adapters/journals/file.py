@@ -1,0 +1,315 @@
+"""The file journal: append-only segments, group commit, one fdatasync for a whole group.
+
+``append`` hands a record to a writer thread through a lock-free queue. The thread takes all that is waiting as one
+group, writes it, syncs once, and delivers the completions of the group with one call, so that an event loop is woken
+once for a group. While it syncs, the next group gathers: load makes groups larger, not latencies longer.
+"""
+
+import fcntl
+import os
+import threading
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, Self
+
+from sealgate.adapters.journals.recovery import Segment, read_whole, recover, scan
+from sealgate.adapters.journals.segment import CHECKED_FROM, FRAME_BYTES, MAX_SEALED_BYTES, WHOLE, SparseIndex
+from sealgate.adapters.journals.writer import SegmentWriter, create_first_segment
+from sealgate.model.errors import AlteredError, ConfigurationError, InputError, JournalError, SealgateError
+from sealgate.model.limits import MAX_STATEMENT_BYTES
+from sealgate.ports.journal import Completion, JournalRecord
+
+DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+"""A segment is closed when it reached this length; also the most that a start has to read."""
+
+DEFAULT_QUEUE_RECORDS: Final = 8192
+"""Records that may wait for the disk; beyond, an append fails at once and the decision is SILENCE."""
+
+MAX_GROUP_RECORDS: Final = 1024
+"""Records in one group: bounds one write and the time the last of them waits for the first."""
+
+_READ_BYTES: Final = 256 * 1024
+_LOOKUP_BYTES: Final = 48 * 1024  # more than the largest frame
+
+Deliver = Callable[[Callable[[], None]], object]
+"""Runs one callable where completions belong, for example ``loop.call_soon_threadsafe``."""
+
+_Append = tuple[JournalRecord, Completion]
+_Control = Callable[[], None]
+
+
+def run_directly(run: Callable[[], None]) -> None:
+    """Deliver completions on the writer thread itself."""
+    run()
+
+
+class FileJournal:
+    """A ``ports.journal.Journal`` in one directory, owned by one process.
+
+    ``deliver`` is called by the writer thread once for each group.
+
+    Raises:
+        ConfigurationError: no journal there, it belongs to another log, or another process owns it.
+        AlteredError: durable records were changed.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        origin: str,
+        *,
+        deliver: Deliver = run_directly,
+        segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+        queue_records: int = DEFAULT_QUEUE_RECORDS,
+    ) -> None:
+        self._lock = _lock(directory)
+        try:
+            self._segments, size = recover(directory, origin)
+            self._writer = SegmentWriter(directory, self._segments, size, segment_bytes)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._size = size
+        self._deliver = deliver
+        self._limit = queue_records
+        self._appended = 0  # changed by the appending thread only
+        self._finished = 0  # changed by the writer thread only
+        self._failure: str | None = None
+        self._closing = False
+        self._control = threading.Lock()  # heal and close never cross
+        self._queue: SimpleQueue[_Append | _Control] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def create(cls, directory: Path, origin: str) -> None:
+        """Make an empty journal for ``origin``; never touches one that exists.
+
+        Raises:
+            ConfigurationError: the directory already holds something.
+        """
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise ConfigurationError(f"`{directory}` is not empty", hint="choose a new directory for the journal")
+        create_first_segment(directory, origin)
+
+    # -- appending ---------------------------------------------------------------------------------------------------
+
+    def append(self, record: JournalRecord, completion: Completion) -> None:
+        """Queue one record; returns at once. Call from one thread only."""
+        if len(record.statement) > MAX_STATEMENT_BYTES or len(record.sealed_body) > MAX_SEALED_BYTES:
+            raise InputError("record is larger than a journal record may be", hint="keep large payloads elsewhere")
+        if self._failure is not None or self._closing:
+            completion(self._error())
+        elif self._appended - self._finished >= self._limit:
+            completion(JournalError("the journal's queue is full", hint="the disk is slower than the load"))
+        else:
+            self._appended += 1
+            self._queue.put((record, completion))
+
+    def _error(self) -> JournalError:
+        return _not_recorded(self._failure or "the journal is closed")
+
+    def _run(self) -> None:
+        """The writer thread: the only one that writes, syncs, fails and heals."""
+        queue = self._queue
+        while True:
+            item = queue.get()
+            group: list[_Append] = []
+            while isinstance(item, tuple):
+                group.append(item)
+                if len(group) == MAX_GROUP_RECORDS or not queue.qsize():
+                    break
+                item = queue.get()
+            if group:
+                self._commit(group)
+            if not isinstance(item, tuple):
+                item()
+                if self._closing and not queue.qsize():
+                    return
+
+    def _commit(self, group: list[_Append]) -> None:
+        first = self._size
+        if self._failure is None:
+            try:
+                self._writer.write([record for record, _ in group])
+            except Exception as error:  # noqa: BLE001 - whatever it was, the callers get an answer
+                # Unknown outcome: a part, all or nothing of the group may be on disk. Nobody is told that it is.
+                self._failure = f"the journal cannot write: {getattr(error, 'strerror', None) or error}"
+            else:
+                self._size = first + len(group)
+        failure = self._failure
+        self._finished += len(group)
+        try:
+            self._deliver(lambda: _complete(group, first, failure))
+        except RuntimeError as error:  # the event loop is gone: the records are durable, nobody waits for the answer
+            self._failure = f"the journal's owner no longer takes answers: {error}"
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """The number of durable records."""
+        return self._size
+
+    def read(self, start: int, stop: int | None = None) -> Iterator[tuple[int, JournalRecord]]:
+        """Yield (index, record) of durable records. May be called from any thread."""
+        end = self._size if stop is None else min(stop, self._size)
+        for index, data, at, middle, behind in self._frames(start, end):
+            yield index, JournalRecord(data[at:middle], data[middle:behind])
+
+    def statements(self, start: int, stop: int) -> list[bytes]:
+        """Return the statements of the durable records ``start`` to ``stop``, without their bodies."""
+        return [data[at:middle] for _, data, at, middle, _ in self._frames(start, min(stop, self._size))]
+
+    def _frames(self, start: int, end: int) -> Iterator[tuple[int, bytes, int, int, int]]:
+        while start < end:
+            slot = bisect_right(self._segments, start, key=lambda segment: segment.header.first_index) - 1
+            behind = slot + 1
+            stop = self._segments[behind].header.first_index if behind < len(self._segments) else end
+            stop = min(stop, end)
+            yield from _segment_frames(self._segments[slot], start, stop)
+            start = stop
+
+    # -- failing and healing -----------------------------------------------------------------------------------------
+
+    @property
+    def failure(self) -> str | None:
+        """Why the journal cannot record now; None when it can."""
+        return self._failure
+
+    def heal(self) -> None:
+        """Go on in a new segment behind the last durable record. Blocks; nothing happens to a healthy journal."""
+        problem: list[Exception] = []
+
+        def reopen() -> None:
+            if self._failure is None:
+                return
+            try:
+                self._writer.reopen()
+            except (OSError, SealgateError) as error:
+                problem.append(error)
+            else:
+                self._failure = None
+
+        with self._control:
+            if self._closing:
+                raise self._error()
+            self._on_writer(reopen)
+        if problem:
+            raise _not_recorded(f"the journal cannot be healed: {problem[0]}") from problem[0]
+
+    def _on_writer(self, action: Callable[[], None]) -> None:
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                action()
+            finally:
+                done.set()
+
+        self._queue.put(run)
+        done.wait()
+
+    def close(self) -> None:
+        """Complete what is queued, release the lock. Idempotent."""
+        with self._control:
+            if self._closing:
+                return
+            self._closing = True
+        self._queue.put(lambda: None)
+        self._thread.join()
+        self._writer.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _not_recorded(failure: str) -> JournalError:
+    return JournalError(failure, hint="no decision is recorded until the journal is healed")
+
+
+def _complete(group: list[_Append], first: int, failure: str | None) -> None:
+    """Call every completion of a group, also where one of them raises."""
+    problem: Exception | None = None
+    for index, (_, completion) in enumerate(group, first):
+        try:
+            completion(index if failure is None else _not_recorded(failure))
+        except Exception as error:  # noqa: BLE001 - raised below, after the others have their answer
+            problem = error
+    if problem is not None:
+        raise problem
+
+
+def _lock(directory: Path) -> int:
+    if not directory.is_dir():
+        raise ConfigurationError(f"there is no journal in `{directory}`", hint="`sealgate init` makes one")
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"another process owns the journal in `{directory}`", hint="stop it first; two writers would fork the log"
+        ) from None
+    return descriptor
+
+
+def _segment_frames(segment: Segment, start: int, stop: int) -> Iterator[tuple[int, bytes, int, int, int]]:
+    """Yield (index, buffer, statement start, statement end, frame end) of the records of one segment.
+
+    The ledger reads every record through this loop while the gate decides, so it is written for speed: no call for a
+    record but the checksum's.
+    """
+    unpack, crc32 = WHOLE.unpack_from, zlib.crc32
+    descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if segment.index is None:
+            segment.index = _index_segment(descriptor, segment)
+        position, offset = segment.index.nearest(start - segment.header.first_index)
+        index, at, data, held = segment.header.first_index + position, 0, b"", 0
+        wanted = _LOOKUP_BYTES if stop - start == 1 else _READ_BYTES
+        while index < stop:
+            begin = at + FRAME_BYTES
+            if begin <= held:
+                length, crc, found, _, statement_bytes = unpack(data, at)
+                end = at + CHECKED_FROM + length
+                if end <= held:
+                    middle = begin + statement_bytes
+                    if found != index or middle > end or crc32(data[at + CHECKED_FROM : end]) != crc:
+                        raise _altered(segment, index)
+                    if index >= start:
+                        yield index, data, begin, middle, end
+                    at, index = end, index + 1
+                    continue
+            offset += at
+            if held - at > _LOOKUP_BYTES:
+                raise _altered(segment, index)  # more than any record has
+            data = os.pread(descriptor, wanted, offset)
+            if len(data) <= held - at:
+                raise _altered(segment, index)  # the file ends inside the record
+            at, held = 0, len(data)
+    finally:
+        os.close(descriptor)
+
+
+def _index_segment(descriptor: int, segment: Segment) -> SparseIndex:
+    sparse, end, index = scan(read_whole(descriptor), segment.header, segment.durable_bytes)
+    if end != segment.durable_bytes:
+        raise _altered(segment, index)
+    return sparse
+
+
+def _altered(segment: Segment, index: int) -> AlteredError:
+    return AlteredError(
+        f"journal record {index} in `{segment.path.name}` was altered",
+        index=index,
+        hint="its checksum does not match; restore the segment from a replica",
+    )

@@ -1,0 +1,94 @@
+"""The writing half of the file journal: the one place that changes a segment, run by one thread.
+
+A failed write or sync leaves the active segment behind for good. Nothing is retried in place: after a failed sync the
+page cache no longer tells what the disk has.
+"""
+
+import os
+from pathlib import Path
+
+from sealgate.adapters.durable import create_synced, forget_cached, sync_directory, write_all
+from sealgate.adapters.journals.recovery import Segment, origin_digest, read_whole, scan, segment_path
+from sealgate.adapters.journals.segment import HEADER_BYTES, Header, SparseIndex, encode_group
+from sealgate.model.errors import JournalError
+from sealgate.ports.journal import JournalRecord
+
+
+def create_first_segment(directory: Path, origin: str) -> None:
+    """Create an empty journal in ``directory``, durable on return."""
+    _create(directory, Header(1, 0, 0, origin_digest(origin)))
+    sync_directory(directory.parent)
+
+
+def _create(directory: Path, header: Header) -> Segment:
+    path = segment_path(directory, header.sequence)
+    create_synced(path, header.encode())
+    # If we die here, the segment may or may not be found; it is empty, and the one before it ends where it says.
+    sync_directory(directory)
+    return Segment(path, header, HEADER_BYTES, SparseIndex())
+
+
+class SegmentWriter:
+    """Appends groups to the last of ``segments`` and opens new ones. Not thread-safe: one thread owns it."""
+
+    def __init__(self, directory: Path, segments: list[Segment], size: int, segment_bytes: int) -> None:
+        self._directory = directory
+        self._segments = segments
+        self._segment_bytes = segment_bytes
+        self.size = size
+        self._descriptor = os.open(segments[-1].path, os.O_RDWR | os.O_CLOEXEC)
+
+    def write(self, records: list[JournalRecord]) -> None:
+        """Make the records durable behind all others: one write, one fdatasync.
+
+        Raises:
+            OSError: unknown outcome; only ``reopen`` may follow.
+        """
+        active = self._segments[-1]
+        if active.durable_bytes >= self._segment_bytes:
+            self._start_segment()
+            active = self._segments[-1]
+        data, starts = encode_group(self.size, records)
+        base = active.durable_bytes
+        write_all(self._descriptor, data, base)
+        os.fdatasync(self._descriptor)
+        index = active.index
+        if index is not None:
+            for start in starts:
+                index.add(base + start)
+        active.durable_bytes = base + len(data)
+        self.size += len(records)
+
+    def reopen(self) -> None:
+        """Verify the durable tail from the disk and go on in a new segment; what lies behind the tail becomes void.
+
+        Raises:
+            JournalError: durable records are not there any more.
+            OSError: the disk still refuses; the call may be repeated.
+        """
+        active = self._segments[-1]
+        forget_cached(self._descriptor)
+        data = read_whole(self._descriptor)
+        if len(data) < active.durable_bytes:
+            raise JournalError(f"journal segment `{active.path.name}` is shorter than what was durable")
+        _, end, size = scan(data, active.header, active.durable_bytes)
+        if (end, size) != (active.durable_bytes, self.size):
+            raise JournalError(
+                f"journal record {size} was durable and cannot be read back from `{active.path.name}`",
+                hint="replace the disk; restore the journal from a replica or continue under a new origin",
+            )
+        self._start_segment()
+
+    def _start_segment(self) -> None:
+        active = self._segments[-1]
+        header = Header(active.header.sequence + 1, self.size, active.durable_bytes, active.header.origin)
+        # An earlier attempt may have left this very file with an unknown outcome; it holds no record and is replaced.
+        created = _create(self._directory, header)
+        descriptor = os.open(created.path, os.O_RDWR | os.O_CLOEXEC)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._segments.append(created)
+
+    def close(self) -> None:
+        """Close the active segment's file. What was written is durable already."""
+        os.close(self._descriptor)

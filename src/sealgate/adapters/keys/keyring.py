@@ -1,0 +1,161 @@
+"""The folder of keys, and opening all of them as the configuration says.
+
+::
+
+    root.key          endorses key events; belongs offline after `sealgate init`
+    statement-*.key   sign statements; `current` names the one in use
+    log.key           signs checkpoints        receipt.key   signs COSE receipts
+    wrapping.key      wraps data keys          permit.key    authenticates permits
+    unlock            passphrase of all but the root key; root-unlock: that of the root key
+    genesis.json      the endorsed members of the log's first record
+    rotation.json     an endorsed change of keys that waits to be recorded
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sealgate.adapters import protected_files
+from sealgate.adapters.configuration.settings import Configuration, Keys
+from sealgate.adapters.keys import file, passphrase
+from sealgate.adapters.keys.envelope import Purpose
+from sealgate.encoding import canonical
+from sealgate.encoding.statement import key_id
+from sealgate.model.errors import ConfigurationError
+from sealgate.ports.signer import Signer
+from sealgate.ports.wrapping import WrappingKey
+
+ROOT: Final = "root.key"
+LOG: Final = "log.key"
+RECEIPT: Final = "receipt.key"
+WRAPPING: Final = "wrapping.key"
+PERMIT: Final = "permit.key"
+CURRENT: Final = "current"
+UNLOCK: Final = "unlock"
+ROOT_UNLOCK: Final = "root-unlock"
+GENESIS: Final = "genesis.json"
+ROTATION: Final = "rotation.json"
+
+
+def statement_file_name(public_key: bytes) -> str:
+    """Return the name of a statement key's file."""
+    return f"statement-{key_id(public_key).hex()[:16]}.key"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKeys:
+    """Everything that the authority signs, wraps and authenticates with."""
+
+    statement: Signer
+    log: Signer
+    receipt: Signer
+    wrapping: WrappingKey
+    permit: bytes
+
+
+class Keyring:
+    """Opens keys as configured. The passphrase is read once, when the first key is opened."""
+
+    def __init__(self, keys: Keys, data_directory: Path) -> None:
+        self._keys = keys
+        self._data_directory = data_directory
+        self._passphrase: bytes | None = None
+        self._device: _Device | None = None
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> "Keyring":
+        """Return the keyring of a configuration."""
+        return cls(configuration.keys, configuration.data_directory)
+
+    @property
+    def directory(self) -> Path:
+        """The folder of keys."""
+        return self._keys.directory
+
+    def open(self) -> OpenKeys:
+        """Open all keys that a running authority needs; the root key is not one of them.
+
+        Raises:
+            ConfigurationError: a key is missing, open to others, does not open, or is no key of its purpose.
+            UnavailableError: a device or passphrase command failed.
+        """
+        permit = file.open_permit_key(self.directory / PERMIT, self.passphrase())
+        statement = self.statement_signer(self.current_name())
+        if self._keys.store == "pkcs11":
+            device = self.device()
+            log = device.signer(self._keys.pkcs11_log_label)
+            receipt = device.signer(self._keys.pkcs11_receipt_label)
+            wrapping = device.wrapping_key(self._keys.pkcs11_wrapping_label)
+            return OpenKeys(statement, log, receipt, wrapping, permit)
+        return OpenKeys(
+            statement,
+            file.open_signer(self.directory / LOG, self.passphrase(), Purpose.LOG),
+            file.open_signer(self.directory / RECEIPT, self.passphrase(), Purpose.RECEIPT),
+            file.open_wrapping_key(self.directory / WRAPPING, self.passphrase()),
+            permit,
+        )
+
+    def statement_signer(self, name: str) -> Signer:
+        """Return a statement signer by its file name, or its label on the device. Raises as ``open``."""
+        if self._keys.store == "pkcs11":
+            return self.device().signer(name)
+        return file.open_signer(self.directory / name, self.passphrase(), Purpose.STATEMENT)
+
+    def current_name(self) -> str:
+        """Return the name of the statement key in use. Raises ConfigurationError when nothing says which."""
+        path = self.directory / CURRENT
+        if self._keys.store == "pkcs11" and not path.exists():
+            return self._keys.pkcs11_statement_label
+        name = protected_files.read(path).decode("utf-8", "replace").removesuffix("\n")
+        if not name or "/" in name:
+            raise ConfigurationError(f"file `{path}` does not name a statement key", hint="restore it from a copy")
+        return name
+
+    def switch(self, name: str) -> None:
+        """Use another statement key from the next start on; durable on return."""
+        protected_files.replace(self.directory / CURRENT, name.encode() + b"\n")
+
+    def passphrase(self) -> bytes:
+        """Return the passphrase of the key files. Raises as ``passphrase.read``."""
+        if self._passphrase is None:
+            self._passphrase = passphrase.read(self._keys.passphrase, base=self._data_directory)
+        return self._passphrase
+
+    def genesis(self) -> dict[str, canonical.Json]:
+        """Return the endorsed members of the log's first record.
+
+        Raises:
+            ConfigurationError: the file is missing or malformed.
+        """
+        members = canonical.decode(protected_files.read(self.directory / GENESIS).removesuffix(b"\n"))
+        if not isinstance(members, dict):
+            raise ConfigurationError("the genesis file is not an object", hint="restore it from a copy")
+        return members
+
+    def device(self) -> "_Device":
+        """Return the PKCS#11 device. Raises ConfigurationError where none is configured or its library is missing."""
+        if self._device is None:
+            self._device = _Device(self._keys, self._data_directory)
+        return self._device
+
+
+class _Device:
+    """The token of the configuration; its Python binding is imported only here, because it is an extra."""
+
+    def __init__(self, keys: Keys, data_directory: Path) -> None:
+        try:
+            from sealgate.adapters.keys import pkcs11  # noqa: PLC0415  # an optional dependency
+        except ImportError as error:
+            hint = "install sealgate[server,pkcs11]"
+            raise ConfigurationError("`keys.store` is `pkcs11`, which needs python-pkcs11", hint=hint) from error
+        self._pkcs11 = pkcs11
+        pin = passphrase.read(keys.pkcs11_pin, base=data_directory)
+        self._token = pkcs11.Token(keys.pkcs11_module, keys.pkcs11_token, pin)
+
+    def signer(self, label: str) -> Signer:
+        """Return the signer of a label."""
+        return self._pkcs11.Pkcs11Signer(self._token, label)
+
+    def wrapping_key(self, label: str) -> WrappingKey:
+        """Return the key-encryption key of a label."""
+        return self._pkcs11.Pkcs11WrappingKey(self._token, label)

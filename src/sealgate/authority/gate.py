@@ -1,0 +1,304 @@
+"""The path of one decision.
+
+Steps, in order; each that refuses ends the path with a recorded answer:
+
+1. the caller may speak for the subject (else an error: nothing is decided for strangers)
+2. a repeated request id gets the first answer again
+3. the exact arguments are frozen: their RFC 8785 form is what the permit is bound to
+4. containment: a paused agent is denied
+5. policy: forbid → DENY, permit without error → go on, anything else → SILENCE with its reason
+6. limits and quotas: reserved now, given back if the decision is not recorded
+7. one append; when it is on stable storage the answer leaves, with receipt and permit
+
+Not handled here: HTTP, policy language, storage. A deadline covers steps 5 to 7; when it passes the answer is
+SILENCE, and a permit that was recorded too late is never handed out: it expires by itself.
+"""
+
+import asyncio
+import base64
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sealgate.authority import answers
+from sealgate.authority.deadlines import Deadlines
+from sealgate.authority.idempotency import Remembered
+from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac
+from sealgate.authority.reader import Reader
+from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.rulebook import Rulebook, Ruling
+from sealgate.authority.state import Memory
+from sealgate.encoding import canonical
+from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.errors import EncodingError, InputError, NotPermittedError, UnavailableError
+from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Identity
+from sealgate.model.identifiers import require_name
+from sealgate.model.lifecycle import State
+from sealgate.model.records import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long things may take, in milliseconds."""
+
+    deadline_ms: int = 250
+    permit_ttl_ms: int = 30_000
+    outcome_due_ms: int = 600_000
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that passed the first checks, with its frozen arguments."""
+
+    request: EvaluationRequest
+    caller: Identity
+    request_id: str | None
+    arguments: bytes
+    arguments_sha256: bytes
+    trace: dict[str, Any] | None
+    remembered_as: bytes | None
+    input_digest: bytes = b""
+
+
+Answer = Receipt | Reason
+"""What a decision waits for: its receipt, or why there is none."""
+
+_NO_RULES: Final = Ruling(Outcome.SILENCE, Reason.NO_POLICY, "no policy set is published")
+
+
+class Gate:
+    """Decides. One event loop owns it."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        recorder: Recorder,
+        reader: Reader,
+        permits: PermitMac,
+        times: Times,
+        rulebook: Callable[[], Rulebook | None],
+    ) -> None:
+        self._memory = memory
+        self._recorder = recorder
+        self._reader = reader
+        self._permits = permits
+        self._times = times
+        self._rulebook = rulebook
+        self._deadlines = Deadlines(_give_up)
+        self.stopping = False
+        self.halted: str | None = None
+        self.counts: dict[str, int] = {}
+
+    async def evaluate(
+        self, request: EvaluationRequest, caller: Identity, request_id: str | None
+    ) -> EvaluationResponse:
+        """Answer one question; see the module for the steps.
+
+        Raises:
+            InputError: a name, trace context or argument is not acceptable, or the request id was used for another
+                question.
+            NotPermittedError: the caller may not speak for the subject.
+        """
+        asked = self._ask(request, caller, request_id)
+        if asked.remembered_as is not None:
+            known = self._memory.remembered.find(asked.remembered_as)
+            if known is not None:
+                return await self._repeat(asked, known)
+        answer = await self._decide(asked)
+        outcome = answer.context.outcome
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+        return answer
+
+    def _ask(self, request: EvaluationRequest, caller: Identity, request_id: str | None) -> Asked:
+        agent = require_name(request.subject.id, "subject id")
+        require_name(request.action.name, "action name")
+        require_name(request.resource.id, "resource id")
+        if not caller.speaks_for(agent):
+            raise NotPermittedError(
+                f"`{caller.principal}` may not speak for agent `{agent}`",
+                code="subject-not-allowed",
+                hint="list the agent under this identity in the configuration",
+            )
+        context = request.context
+        if context.task is not None:
+            require_name(context.task.id, "task id")
+        for delegator in context.on_behalf_of:
+            require_name(delegator, "delegator")
+        request_id = request_id or context.request_id
+        if request_id is not None:
+            require_name(request_id, "request id")
+        arguments = canonical.encode_arguments(context.input)
+        return Asked(
+            request,
+            caller,
+            request_id,
+            arguments,
+            canonical.sha256(arguments),
+            answers.trace(context.traceparent, context.parent_span_id),
+            Remembered.key(agent, request_id) if request_id else None,
+        )
+
+    async def _decide(self, asked: Asked) -> EvaluationResponse:
+        if self.stopping:
+            return self._unrecorded(asked, Reason.STOPPING, "the authority is stopping")
+        if len(self._memory.decisions) >= MAX_OPEN:
+            return self._unrecorded(asked, Reason.OVERLOADED, "too many decisions wait for their outcome")
+        failure = self.halted or self._recorder.failure
+        if failure is not None:
+            self._recorder.note_missed(failure)
+            return self._unrecorded(asked, Reason.NOT_RECORDED, "the journal cannot record")
+        try:
+            draft = self._recorder.draft(Kind.DECISION)
+        except UnavailableError as error:
+            return self._unrecorded(asked, Reason.CLOCK, error.message)
+        started = self._recorder.time.monotonic_s()
+        deadline_s = self._deadline_s(asked.request)
+        ruling = self._rule(asked, draft, started + deadline_s)
+        elapsed = self._recorder.time.monotonic_s() - started
+        permit = self._write(draft, asked, ruling, round(elapsed * 1_000_000))
+        receipt = await self._append(draft, asked, ruling, deadline_s - elapsed)
+        if isinstance(receipt, Reason):
+            return self._unrecorded(asked, receipt, answers.MESSAGES[receipt])
+        return answers.decided(ruling, asked.request_id, draft.record_id, receipt, permit)
+
+    def _deadline_s(self, request: EvaluationRequest) -> float:
+        asked_ms = request.context.deadline_ms
+        limit = self._times.deadline_ms
+        return (limit if asked_ms is None else max(1, min(asked_ms, limit))) / 1000
+
+    def _rule(self, asked: Asked, draft: Draft, deadline: float) -> Ruling:
+        agent = asked.request.subject.id
+        paused = self._memory.paused.get(agent)
+        if paused is not None:
+            return Ruling(Outcome.DENY, Reason.AGENT_PAUSED, f"agent `{agent}` is paused: {paused}")
+        rulebook = self._rulebook()
+        if rulebook is None:
+            return _NO_RULES
+        return rulebook.judge(
+            asked.request, draft.record_id, draft.unix_ms, lambda: deadline - self._recorder.time.monotonic_s()
+        )
+
+    def _write(self, draft: Draft, asked: Asked, ruling: Ruling, duration_us: int) -> answers.Permit | None:
+        """Fill in the decision's body; return the permit that goes with it."""
+        request, time = asked.request, self._recorder.time
+        permit: answers.Permit | None = None
+        if ruling.outcome is Outcome.PERMIT:
+            redeemed = request.context.redeem
+            permit = answers.Permit(
+                token=self._permits.token(draft.record_id_bytes, request.subject.id),
+                expires_at=time.text(draft.unix_ms + self._times.permit_ttl_ms),
+                outcome_due=time.text(draft.unix_ms + self._times.outcome_due_ms) if redeemed else None,
+                redeemed=redeemed,
+            )
+        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us)
+        digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
+        draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
+        draft.fields["input_size_bytes"] = len(asked.arguments)
+        return permit
+
+    def _append(self, draft: Draft, asked: Asked, ruling: Ruling, remaining_s: float) -> "asyncio.Future[Answer]":
+        """Append the record; the future is done when it is durable, lost, or late."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        task = asked.request.context.task
+        try:
+            self._recorder.submit(
+                draft,
+                lambda result: self._settle(result, draft, asked, ruling, waiter),
+                agent=answers.agent(asked.request.subject.id, asked.caller, asked.request.context.on_behalf_of),
+                trace=asked.trace,
+                task_id=task.id if task else None,
+                request_id=asked.request_id,
+            )
+        except EncodingError:  # too long a body, for one; nothing was written
+            self._release(draft, ruling)
+            raise
+        if not waiter.done():
+            if asked.remembered_as is not None:
+                self._memory.remembered.remember(asked.remembered_as, waiter, draft.unix_ms)
+            self._deadlines.watch(waiter, remaining_s)
+        return waiter
+
+    def _settle(
+        self,
+        result: Receipt | UnavailableError,
+        draft: Draft,
+        asked: Asked,
+        ruling: Ruling,
+        waiter: "asyncio.Future[Answer]",
+    ) -> None:
+        """Runs when the record is durable or lost, whether or not anybody still waits for the answer."""
+        if isinstance(result, UnavailableError):
+            self._release(draft, ruling)
+            if asked.remembered_as is not None:
+                self._memory.remembered.forget(asked.remembered_as)
+            if not waiter.done():
+                waiter.set_result(Reason.NOT_RECORDED)
+            return
+        self._memory.cursor = max(self._memory.cursor, result.index + 1)
+        if asked.remembered_as is not None:
+            self._memory.remembered.remember(asked.remembered_as, result.index, draft.unix_ms)
+        if ruling.outcome is Outcome.PERMIT:
+            self._memory.decisions.add(self._opened(draft, asked, ruling))
+        if not waiter.done():
+            waiter.set_result(result)
+
+    def _release(self, draft: Draft, ruling: Ruling) -> None:
+        rulebook = self._rulebook()
+        if rulebook is not None and ruling.charges:
+            rulebook.release(draft.record_id)
+
+    def _opened(self, draft: Draft, asked: Asked, ruling: Ruling) -> OpenDecision:
+        redeemed = asked.request.context.redeem
+        trace, task = asked.trace or {}, asked.request.context.task
+        return OpenDecision(
+            record_id=draft.record_id,
+            agent=asked.request.subject.id,
+            tool=asked.request.action.name,
+            policy_version=ruling.policy_version or "",
+            salt=draft.salt,
+            input_digest=asked.input_digest,
+            state=State.REDEEMED if redeemed else State.PERMITTED,
+            expires_ms=draft.unix_ms + (self._times.outcome_due_ms if redeemed else self._times.permit_ttl_ms),
+            task_id=task.id if task else None,
+            trace_id=trace.get("trace_id"),
+            span_id=trace.get("span_id"),
+        )
+
+    async def _repeat(self, asked: Asked, known: "int | asyncio.Future[Answer]") -> EvaluationResponse:
+        """Give the first answer again, rebuilt from its record; refuse if the question is another one."""
+        if not isinstance(known, int):
+            first = await asyncio.shield(known)
+            if isinstance(first, Reason):
+                return self._unrecorded(asked, first, answers.MESSAGES[first])
+            known = first.index
+        stored = self._reader.read(known)
+        body = stored.content()
+        if body is None or body["kind"] != Kind.DECISION or not _same_question(asked, body):
+            raise InputError(
+                f"request id `{asked.request_id}` was used for another request", hint="use a new id for each request"
+            )
+        token = None
+        if body["permit"] is not None:
+            token = self._permits.token(bytes.fromhex(body["record_id"].replace("-", "")), asked.request.subject.id)
+        return answers.repeated(stored.index, stored.statement, body, token)
+
+    def _unrecorded(self, asked: Asked, reason: Reason, message: str) -> EvaluationResponse:
+        return answers.unrecorded(reason, message, asked.request_id)
+
+
+def _give_up(waiter: "asyncio.Future[Answer]") -> None:
+    waiter.set_result(Reason.DEADLINE)
+
+
+def _same_question(asked: Asked, body: dict[str, Any]) -> bool:
+    salt = base64.urlsafe_b64decode(body["salt"] + "=")
+    digest = base64.urlsafe_b64encode(canonical.salted_digest(salt, asked.arguments_sha256))[:-1].decode()
+    request = asked.request
+    return (
+        hmac.compare_digest(digest, body["input_digest"])
+        and body["tool"]["name"] == request.action.name
+        and body["resource"] == {"type": request.resource.type, "id": request.resource.id}
+        and body["agent"]["id"] == request.subject.id
+    )

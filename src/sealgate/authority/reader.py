@@ -1,0 +1,86 @@
+"""Reads records back: opens bodies, finds a record by its id."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sealgate.encoding import canonical, sealed_body, statement
+from sealgate.model.errors import AlteredError
+from sealgate.ports.datakeys import DataKeys
+from sealgate.ports.journal import Journal, JournalRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """One record as it stands in the journal. ``body`` is None when its key was destroyed."""
+
+    index: int
+    statement: bytes
+    body: bytes | None
+
+    def content(self) -> dict[str, Any] | None:
+        """Return the parsed body, or None when it cannot be read any more."""
+        if self.body is None:
+            return None
+        content = canonical.decode(self.body)
+        if not isinstance(content, dict):
+            raise AlteredError(f"body of record {self.index} is not an object", index=self.index)
+        return content
+
+
+class Reader:
+    """Opens records of one log. Read-only; may be used from any thread that may read the journal."""
+
+    def __init__(self, *, journal: Journal, data_keys: DataKeys, origin: str) -> None:
+        self._journal = journal
+        self._data_keys = data_keys
+        self._origin = origin
+
+    @property
+    def size(self) -> int:
+        """The number of durable records."""
+        return self._journal.size
+
+    def read(self, index: int) -> StoredRecord:
+        """Return the record at ``index``, its body checked against the commitment.
+
+        Raises:
+            AlteredError: the body does not open, or is not what the statement commits to.
+            IndexError: there is no such record.
+        """
+        for found, record in self._journal.read(index, index + 1):
+            return self.open(found, record)
+        raise IndexError(index)
+
+    def open(self, index: int, record: JournalRecord) -> StoredRecord:
+        """Open a journal record's body."""
+        key = self._data_keys.find(sealed_body.key_id_of(record.sealed_body))
+        if key is None:
+            return StoredRecord(index, record.statement, None)
+        aad = sealed_body.associated_data(self._origin, statement.entry_of(record.statement))
+        body = sealed_body.unseal(key.cipher, record.sealed_body, aad)
+        if canonical.sha256(body) != statement.parse(record.statement).commitment:
+            raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
+        return StoredRecord(index, record.statement, body)
+
+    def find(self, record_id: str) -> StoredRecord | None:
+        """Return the record with this id, or None. Ids grow with the index, so this bisects: O(log n), no memory.
+
+        A record whose body cannot be read any more (erased) cannot be found by its id; its neighbours can.
+        """
+        low, high = 0, self.size
+        while low < high:
+            middle = (low + high) // 2
+            at, stored = middle, self.read(middle)
+            while stored.body is None and at + 1 < high:
+                at += 1
+                stored = self.read(at)
+            content = stored.content()
+            if content is None:  # nothing readable from the middle up
+                high = middle
+            elif content["record_id"] == record_id:
+                return stored
+            elif content["record_id"] < record_id:
+                low = at + 1
+            else:
+                high = middle
+        return None

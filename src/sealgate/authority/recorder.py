@@ -1,0 +1,325 @@
+"""Makes records: one canonical body, one signed statement, one sealed body, one append.
+
+``record`` returns a future that is done when the record is on stable storage. When the journal or the clock fails the
+future fails, nothing else is tried, and what was missed is counted; the first record after healing is a
+``capture.gap`` that names the missing sequence numbers.
+"""
+
+import asyncio
+import base64
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sealgate.authority.timekeeping import Timekeeper
+from sealgate.encoding import canonical, sealed_body, statement
+from sealgate.model.errors import JournalError, UnavailableError
+from sealgate.model.identifiers import uuid7
+from sealgate.model.limits import SALT_BYTES
+from sealgate.model.records import Kind
+from sealgate.ports.datakeys import DataKeys
+from sealgate.ports.journal import Journal, JournalRecord
+from sealgate.ports.signer import Signer
+
+Entropy = Callable[[int], bytes]
+_AUTHORITY_SUBJECT: Final = "urn:sealgate:authority"
+_MAX_PSEUDONYMS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this authority records: identity of the log and the labels that every record carries."""
+
+    origin: str
+    authority_id: str
+    region: str
+    environment: str
+    retention_class: str
+
+
+class EntropyPool:
+    """Hands out random bytes of the operating system, fetched 4 KiB at a time: one system call for sixty records.
+
+    Bytes are handed out once and never kept. Not for keys that live longer than a record, and not across a fork.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """Return ``size`` fresh random bytes."""
+        end = self._at + size
+        if end > len(self._bytes):
+            self._bytes, self._at, end = os.urandom(max(4096, size)), 0, size
+        start, self._at = self._at, end
+        return self._bytes[start:end]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A record about to be made: ids and salt are fixed before the body is written, so that the body can use them."""
+
+    kind: Kind
+    record_id: str
+    record_id_bytes: bytes
+    unix_ms: int
+    salt: bytes
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A durable record: its id, index in the log, the exact statement and body."""
+
+    record_id: str
+    index: int
+    statement: bytes
+    body: bytes
+
+
+@dataclass(slots=True)
+class Missed:
+    """What could not be recorded since the journal or the clock failed."""
+
+    reason: str
+    since: str
+    count: int = 0
+    seq_from: int | None = None
+    seq_to: int | None = None
+
+
+class Recorder:
+    """The only writer of records. All methods run on the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        place: Place,
+        journal: Journal,
+        signer: Signer,
+        data_keys: DataKeys,
+        time: Timekeeper,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self.place = place
+        self.time = time
+        self.entropy = entropy = entropy or EntropyPool().take
+        self._journal = journal
+        self._data_keys = data_keys
+        self._epoch = entropy(16)
+        self._epoch_hex = self._epoch.hex()
+        self._seq = 0
+        self._last_id = 0
+        self._pseudonyms: dict[str, str] = {}
+        self._scope = f"default/{place.retention_class}"
+        self.missed: Missed | None = None
+        self.recorded = 0
+        self.use_signer(signer)
+
+    def use_signer(self, signer: Signer) -> None:
+        """Sign from now on with ``signer`` (a rotation was recorded before)."""
+        self.signer = signer
+        self._claims = statement.ClaimsEncoder(
+            kid=signer.key_id, iss=f"urn:sealgate:authority:{self.place.authority_id}", epoch=self._epoch
+        )
+
+    def resume_after(self, record_id: str) -> None:
+        """Give only ids that are greater than the newest one in the journal."""
+        self._last_id = max(self._last_id, int(record_id.replace("-", ""), 16))
+
+    def draft(self, kind: Kind) -> Draft:
+        """Return a new draft with its time, id and salt.
+
+        Ids grow strictly in the order of drafts, so that a record can be found by bisecting the journal.
+
+        Raises:
+            UnavailableError: the clock went back too far; counted as missed.
+        """
+        try:
+            now = self.time.now_ms()
+        except UnavailableError as error:
+            self.note_missed(error.message)
+            raise
+        random = self.entropy(10 + SALT_BYTES)
+        text = uuid7(now, random[:10])
+        number = int(text.replace("-", ""), 16)
+        if number <= self._last_id:  # the same millisecond: count up, as RFC 9562 section 6.2 allows
+            number = self._last_id + 1 + random[0]
+            digits = f"{number:032x}"
+            text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        self._last_id = number
+        return Draft(kind, text, number.to_bytes(16, "big"), now, random[10:])
+
+    def record(
+        self,
+        draft: Draft,
+        *,
+        agent: dict[str, Any] | None = None,
+        trace: dict[str, Any] | None = None,
+        task_id: str | None = None,
+        request_id: str | None = None,
+    ) -> asyncio.Future[Receipt]:
+        """Write the draft's record; the future is done when it is durable, or has the error when it never will be.
+
+        Raises:
+            EncodingError: a field is outside the record profile; nothing was written and no number was used.
+        """
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        body = canonical.encode(self._content(draft, agent, trace, task_id, request_id))
+        self._append(body, draft, agent, lambda result: _resolve(future, result))
+        return future
+
+    def submit(
+        self,
+        draft: Draft,
+        done: Callable[[Receipt | UnavailableError], None],
+        *,
+        agent: dict[str, Any],
+        trace: dict[str, Any] | None,
+        task_id: str | None,
+        request_id: str | None,
+    ) -> None:
+        """Do what ``record`` does for a decision, whose members our own code wrote; ``done`` is called exactly once.
+
+        Raises:
+            EncodingError: the body is too long or has a lone surrogate; nothing was written, ``done`` is not called.
+        """
+        body = canonical.encode_own(self._content(draft, agent, trace, task_id, request_id))
+        self._append(body, draft, agent, done)
+
+    def _content(
+        self,
+        draft: Draft,
+        agent: dict[str, Any] | None,
+        trace: dict[str, Any] | None,
+        task_id: str | None,
+        request_id: str | None,
+    ) -> dict[str, Any]:
+        return {
+            "kind": draft.kind.value,
+            "record_id": draft.record_id,
+            "time": self.time.text(draft.unix_ms),
+            "salt": base64.urlsafe_b64encode(draft.salt)[:-1].decode(),
+            "producer": {"epoch": self._epoch_hex, "seq": self._seq},
+            "agent": agent,
+            "trace": trace,
+            "task_id": task_id,
+            "request_id": request_id,
+            "region": self.place.region,
+            "environment": self.place.environment,
+            "retention_class": self.place.retention_class,
+            **draft.fields,
+        }
+
+    def _append(
+        self,
+        body: bytes,
+        draft: Draft,
+        agent: dict[str, Any] | None,
+        done: Callable[[Receipt | UnavailableError], None],
+    ) -> None:
+        """Sign, seal and append finished body bytes."""
+        seq = self._seq
+        self._seq += 1
+        subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
+        try:
+            record, signed = self._seal(body, draft, subject, seq)
+        except UnavailableError as error:
+            self.note_missed(error.message, seq)
+            done(error)
+            return
+
+        def complete(result: int | JournalError) -> None:
+            if isinstance(result, JournalError):
+                self.note_missed(result.message, seq)
+                done(result)
+            else:
+                self.recorded += 1
+                done(Receipt(draft.record_id, result, signed, body))
+
+        self._journal.append(record, complete)
+
+    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int) -> tuple[JournalRecord, bytes]:
+        protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)
+        commitment = canonical.sha256(body)
+        signature = self.signer.sign(statement.signing_input(protected, commitment))
+        signed = statement.assemble(protected, commitment, signature)
+        key = self._data_keys.current(self._scope, draft.unix_ms)
+        aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
+        sealed = sealed_body.seal(key.cipher, key.key_id, self.entropy(sealed_body.NONCE_BYTES), body, aad)
+        return JournalRecord(signed, sealed), signed
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be recorded now, or None."""
+        return self._journal.failure
+
+    def note_missed(self, reason: str, seq: int | None = None) -> None:
+        """Count one request that could not be recorded, with the sequence number it used, if any."""
+        if self.missed is None:
+            self.missed = Missed(reason, self.time.text(self.time.last_ms))
+        self.missed.count += 1
+        if seq is not None:
+            first, last = self.missed.seq_from, self.missed.seq_to
+            self.missed.seq_from = seq if first is None else min(first, seq)
+            self.missed.seq_to = seq if last is None else max(last, seq)
+
+    def heal(self) -> asyncio.Future[Receipt] | None:
+        """After a failure: try to record again, and record the gap. Blocks while the journal opens its new segment.
+
+        Returns the future of the gap record, or None when nothing was missed.
+
+        Raises:
+            UnavailableError: the cause persists; call again later.
+        """
+        if self._journal.failure is not None:
+            self._journal.heal()
+        missed = self.missed
+        if missed is None:
+            return None
+        draft = self.draft(Kind.CAPTURE_GAP)
+        draft.fields = {
+            "gap_epoch": self._epoch_hex,
+            "seq_from": missed.seq_from,
+            "seq_to": missed.seq_to,
+            "missed": missed.count,
+            "reason": missed.reason,
+            "since": missed.since,
+        }
+        self.missed = None
+        future = self.record(draft)
+        future.add_done_callback(lambda done: self._gap_done(done, missed))
+        return future
+
+    def _gap_done(self, done: asyncio.Future[Receipt], missed: Missed) -> None:
+        """If the gap record itself was lost, its numbers join the old ones and the next heal tells both."""
+        if done.cancelled() or done.exception() is None:
+            return
+        newer = self.missed
+        self.missed = missed
+        if newer is not None:
+            missed.count += newer.count
+            for seq in (newer.seq_from, newer.seq_to):
+                if seq is not None:
+                    missed.seq_from = seq if missed.seq_from is None else min(missed.seq_from, seq)
+                    missed.seq_to = seq if missed.seq_to is None else max(missed.seq_to, seq)
+
+    def _subject(self, agent: str) -> str:
+        known = self._pseudonyms.get(agent)
+        if known is None:
+            if len(self._pseudonyms) >= _MAX_PSEUDONYMS:
+                self._pseudonyms.clear()
+            digest = canonical.salted_digest(self.place.origin.encode(), agent.encode())
+            known = self._pseudonyms[agent] = f"urn:sealgate:agent:{digest[:8].hex()}"
+        return known
+
+
+def _resolve(future: asyncio.Future[Receipt], result: Receipt | UnavailableError) -> None:
+    if future.done():  # its waiter was cancelled
+        return
+    if isinstance(result, UnavailableError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,89 @@
+"""Brings the authority's memory up to the journal at a start, and saves a snapshot so that the next start is short.
+
+The snapshot is sealed like a body. It is a convenience: if it is missing, damaged, from another log or ahead of the
+journal, it is ignored and everything is rebuilt from the first record.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sealgate.authority.permits import OpenDecision
+from sealgate.authority.reader import Reader
+from sealgate.authority.state import Memory
+from sealgate.encoding import sealed_body
+from sealgate.model.errors import AlteredError, EncodingError
+from sealgate.model.lifecycle import State
+from sealgate.ports.journal import Journal
+
+VERSION: Final = 1
+RENEW_REQUESTS: Final = 100_000
+"""Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The memory at ``cursor``; ``limits`` is the policy limits' own dump."""
+
+    version: int
+    cursor: int
+    last_ms: int
+    policy_version: str | None
+    paused: dict[str, str]
+    decisions: list[OpenDecision]
+    limits: dict[str, Any]
+
+
+def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
+    """Return the sealed snapshot of ``memory``."""
+    snapshot = Snapshot(
+        VERSION,
+        memory.cursor,
+        memory.last_ms,
+        memory.policy_version,
+        memory.paused,
+        [decision for decision in memory.decisions if decision.state is not State.REPORTED],
+        limits,
+    )
+    return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
+
+
+def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_size: int) -> dict[str, Any] | None:
+    """Fill ``memory`` from a sealed snapshot and return the limits' dump; None where the snapshot cannot serve."""
+    try:
+        plain = sealed_body.unseal(cipher, sealed, _aad(origin))
+        snapshot = msgspec.json.decode(plain, type=Snapshot)
+    except (AlteredError, EncodingError, msgspec.DecodeError):
+        return None
+    if snapshot.version != VERSION or snapshot.cursor > journal_size:
+        return None
+    memory.cursor = snapshot.cursor
+    memory.last_ms = snapshot.last_ms
+    memory.policy_version = snapshot.policy_version
+    memory.paused = dict(snapshot.paused)
+    for decision in snapshot.decisions:
+        memory.decisions.add(decision)
+    return snapshot.limits
+
+
+def _aad(origin: str) -> bytes:
+    return b"sealgate snapshot\x00" + origin.encode()
+
+
+def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[[int, int], None]) -> None:
+    """Apply all records from a little before the memory's cursor to the journal's end.
+
+    Raises:
+        AlteredError: a record does not open or is not what its statement commits to.
+    """
+    stop = journal.size
+    start = max(0, min(memory.cursor, stop) - RENEW_REQUESTS)
+    for index, record in journal.read(start, stop):
+        content = reader.open(index, record).content()
+        if content is not None:
+            memory.apply(index, content)
+        elif index >= memory.cursor:
+            memory.cursor = index + 1
+        if index % 10_000 == 0:
+            progress(index - start, stop - start)

@@ -1,0 +1,125 @@
+"""The current policy set, ready to judge: the decision point, and what its limits have counted so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.evaluation import EvaluationRequest
+from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
+from sealgate.policy.limits import Charge, LimitLedger
+from sealgate.policy.schema import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the rules say, before it is recorded. ``charges`` were reserved; release them if it never is recorded."""
+
+    outcome: Outcome
+    reason: Reason
+    message: str
+    policies: list[str] = field(default_factory=list)
+    policy_version: str | None = None
+    obligations: list[dict[str, Any]] = field(default_factory=list)
+    charges: list[dict[str, Any]] = field(default_factory=list)
+    tool: dict[str, Any] | None = None
+
+
+class Rulebook:
+    """One published policy set in force. One event loop owns it."""
+
+    def __init__(self, point: DecisionPoint) -> None:
+        self._point = point
+        self._limits = LimitLedger(point.limits)
+        self._tools = {name: _tool_member(tool, point.definition_digests[name]) for name, tool in point.tools.items()}
+        self.version = point.version
+        self.policy_count = len(point.policies)
+        self.tool_count = len(point.tools)
+
+    @classmethod
+    def load(cls, bundle: bytes) -> "Rulebook":
+        """Return the rulebook of a bundle's bytes.
+
+        Raises:
+            InputError: anything in it does not load; nothing is loaded in part.
+        """
+        return cls(DecisionPoint.from_bundle(bundle))
+
+    def judge(self, request: EvaluationRequest, record_id: str, now_ms: int, remaining: Callable[[], float]) -> Ruling:
+        """Return the ruling; a PERMIT has its quotas reserved under ``record_id``. Never raises for a request."""
+        context = request.context
+        tool = self._tools.get(request.action.name)
+        if tool and context.tool_definition_sha256 not in (None, tool["definition_sha256"]):
+            # A redefined tool is another tool: what was reviewed is not what would run.
+            message = f"tool `{request.action.name}` is not defined as it was published"
+            return Ruling(Outcome.SILENCE, Reason.UNKNOWN_TOOL, message, policy_version=self.version, tool=tool)
+        question = PolicyRequest(
+            principal=(request.subject.type, request.subject.id),
+            action=request.action.name,
+            resource=(request.resource.type, request.resource.id),
+            arguments=context.input,
+            facts=context.facts,
+        )
+        verdict = self._point.decide_within(
+            question,
+            self._limits,
+            reservation=record_id,
+            now_ms=now_ms,
+            task=context.task.id if context.task else "",
+            remaining=remaining,
+        )
+        permitted = verdict.outcome is Outcome.PERMIT
+        return Ruling(
+            verdict.outcome,
+            verdict.reason,
+            verdict.message,
+            list(verdict.policies),
+            self.version,
+            [duty.as_json() for duty in verdict.obligations],
+            [charge.as_json() for charge in self._limits.charges(record_id)] if permitted else [],
+            tool,
+        )
+
+    def release(self, record_id: str) -> None:
+        """Give back what a decision reserved: its action certainly did not run."""
+        self._limits.release(record_id)
+
+    def settle(self, record_id: str) -> None:
+        """Keep what a decision reserved: its action ran."""
+        self._limits.settle(record_id)
+
+    def recharge(self, record_id: str, charges: list[dict[str, Any]], at_ms: int) -> None:
+        """Count again what a recorded decision had reserved (replay)."""
+        self._limits.recharge(record_id, [Charge.from_json(charge) for charge in charges], at_ms)
+
+    def dump_limits(self) -> dict[str, Any]:
+        """Return what the limits have counted, for a snapshot."""
+        return dict(self._limits.dump())
+
+    def load_limits(self, dumped: dict[str, Any]) -> None:
+        """Take over what limits had counted at a snapshot.
+
+        Raises:
+            InputError: not a dump of limits.
+        """
+        self._limits.load(dumped)
+
+    def inherit(self, before: "Rulebook") -> None:
+        """Keep counting where the former policy set's rules of the same id were."""
+        self.load_limits(before.dump_limits())
+
+    def describe(self) -> dict[str, Any]:
+        """Return version and size, for people and machines."""
+        return {"policy_version": self.version, "policies": self.policy_count, "tools": self.tool_count}
+
+
+def _tool_member(tool: Tool, definition_sha256: str) -> dict[str, Any]:
+    """Return the ``tool`` member of a decision's body but for the name."""
+    return {
+        "server": tool.server,
+        "version": None,
+        "publisher": None,
+        "trust_level": None,
+        "verification_score": None,
+        "definition_sha256": definition_sha256,
+    }

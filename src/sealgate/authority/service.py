@@ -1,0 +1,312 @@
+"""The authority as the server sees it: its parts put together, its life from start to stop.
+
+At a start: snapshot and journal are replayed into memory, the current policy set is loaded and checked against its
+digest, what expired meanwhile is recorded, then the publisher follows. A housekeeping task sweeps expired permits,
+heals the journal and saves snapshots. At a stop: new decisions meet silence, what is queued becomes durable, the log
+takes a last step.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from sealgate.authority import answers, key_rotation, replay
+from sealgate.authority.administration import Administration
+from sealgate.authority.capture import Capture
+from sealgate.authority.execution import Execution
+from sealgate.authority.gate import Gate, Times
+from sealgate.authority.key_rotation import Rotations
+from sealgate.authority.permits import PermitMac
+from sealgate.authority.publisher import Publisher
+from sealgate.authority.reader import Reader
+from sealgate.authority.receipts import Receipts
+from sealgate.authority.recorder import Recorder
+from sealgate.authority.rulebook import Rulebook
+from sealgate.authority.state import Memory
+from sealgate.encoding import sealed_body
+from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
+from sealgate.model.evaluation import Identity, Recorded
+from sealgate.ports.datakeys import DataKeys
+from sealgate.ports.journal import Journal
+
+_LOG = logging.getLogger(__name__)
+_SWEEP_S: Final = 0.2
+_SNAPSHOT_S: Final = 10.0
+_HEAL_S: Final = 1.0
+
+
+class Storage(Protocol):
+    """The authority's small files. Every write is durable and atomic on return."""
+
+    def load_policy(self, version: str) -> bytes | None:
+        """Return the stored policy set with this version, or None."""
+
+    def store_policy(self, version: str, bundle: bytes) -> None:
+        """Keep a policy set under its version; storing the same again is no error."""
+
+    def load_snapshot(self) -> bytes | None:
+        """Return the last snapshot, or None."""
+
+    def store_snapshot(self, sealed: bytes) -> None:
+        """Replace the snapshot."""
+
+    def public_file(self, name: str) -> bytes | None:
+        """Return a file of the public log directory, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an authority is put together from; chosen in one place, the composition root."""
+
+    memory: Memory
+    journal: Journal
+    data_keys: DataKeys
+    recorder: Recorder
+    reader: Reader
+    permits: PermitMac
+    receipts: Receipts
+    publisher: Publisher
+    storage: Storage
+    times: Times
+    genesis: dict[str, Any]
+    rotations: Rotations
+    close: Callable[[], None]
+
+
+class Authority:
+    """Implements what the server asks for. One event loop owns it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._administration = Administration(
+            memory=parts.memory, recorder=parts.recorder, store_policy=parts.storage.store_policy
+        )
+        self._gate = Gate(
+            memory=parts.memory,
+            recorder=parts.recorder,
+            reader=parts.reader,
+            permits=parts.permits,
+            times=parts.times,
+            rulebook=lambda: self._administration.rulebook,
+        )
+        self._execution = Execution(
+            memory=parts.memory,
+            recorder=parts.recorder,
+            reader=parts.reader,
+            permits=parts.permits,
+            times=parts.times,
+            rulebook=lambda: self._administration.rulebook,
+        )
+        self._housekeeping: asyncio.Task[None] | None = None
+        self._started = False
+        # The hot paths are bound once: each saves a call per request.
+        self.evaluate = self._gate.evaluate
+        self.redeem = self._execution.redeem
+        self.report_outcome = self._execution.report_outcome
+        self.capture = Capture(memory=parts.memory, recorder=parts.recorder, reader=parts.reader).capture
+        self.receipt = parts.receipts.receipt
+        self.transparent_statement = parts.receipts.transparent_statement
+        self.pause = self._administration.pause
+        self.resume = self._administration.resume
+        self.agents = self._administration.agents
+        self.publish_policy = self._administration.publish
+        self.public_file = parts.storage.public_file
+
+    async def start(self) -> None:
+        """Rebuild the memory, load the policy set, record what expired meanwhile, begin to publish.
+
+        Raises:
+            AlteredError: the journal or the stored policy set is not what was recorded; nothing is started.
+        """
+        parts = self._parts
+        limits = self._load_snapshot()
+        replay.replay(parts.memory, parts.journal, parts.reader, _tell_progress)
+        parts.recorder.time.last_ms = max(parts.recorder.time.last_ms, parts.memory.last_ms)
+        newest = _newest_id(parts.reader)
+        if newest is not None:
+            parts.recorder.resume_after(newest)
+        if parts.journal.size == 0:
+            await self._found()
+        self._load_policy(limits)
+        self._started = True
+        parts.publisher.start()
+        self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def _found(self) -> None:
+        """Write the first record: the log's keys, endorsed by the root key at ``sealgate init``.
+
+        If we die before it is durable, the journal is still empty and the next start writes it.
+        """
+        await key_rotation.record_event(self._parts.recorder, self._parts.genesis)
+
+    def halt(self, reason: str) -> None:
+        """Answer SILENCE from now on: the log has forked. May be called from any thread."""
+        self._gate.halted = reason
+
+    def _load_snapshot(self) -> dict[str, Any] | None:
+        sealed = self._parts.storage.load_snapshot()
+        if sealed is None:
+            return None
+        with contextlib.suppress(SealgateError):
+            key = self._parts.data_keys.find(sealed_body.key_id_of(sealed))
+            if key is not None:
+                place = self._parts.recorder.place
+                return replay.load(self._parts.memory, sealed, key.cipher, place.origin, self._parts.journal.size)
+        return None
+
+    def _load_policy(self, limits: dict[str, Any] | None) -> None:
+        version = self._parts.memory.policy_version
+        if version is None:
+            _LOG.warning("no policy set is published: every decision will be SILENCE (no_policy)")
+            return
+        bundle = self._parts.storage.load_policy(version)
+        if bundle is None:
+            raise AlteredError(f"policy set `{version}` is missing", hint="restore it from where it was published")
+        rulebook = Rulebook.load(bundle)
+        if rulebook.version != version:
+            raise AlteredError(f"policy set `{version}` was changed on disk", hint="restore the published files")
+        if limits is not None:
+            rulebook.load_limits(limits)
+        for usage in self._parts.memory.usage:
+            if usage.charges is None:
+                rulebook.release(usage.record_id)
+            else:
+                rulebook.recharge(usage.record_id, usage.charges, usage.at_ms)
+        self._parts.memory.usage.clear()
+        self._administration.rulebook = rulebook
+
+    async def rotate_key(self, caller: Identity) -> Recorded:
+        """Begin to sign with a new statement key; the change is a record first.
+
+        Raises:
+            UnavailableError: the key store refused, or the change could not be recorded; the old key stays.
+        """
+        del caller  # its role was checked; the endorsement by the root key is what counts
+        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations)
+        self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
+        return Recorded(receipt.record_id, answers.reference(receipt))
+
+    def current_policy(self) -> dict[str, Any] | None:
+        """Return version and size of the policy set in force, or None."""
+        rulebook = self._administration.rulebook
+        return rulebook.describe() if rulebook else None
+
+    def readiness(self) -> dict[str, Any]:
+        """Return whether decisions can be made now, and what is wrong where they cannot."""
+        parts = self._parts
+        clock = "ok"
+        try:
+            parts.recorder.time.now_ms()
+        except UnavailableError as error:
+            clock = error.message
+        checks = {
+            "started": "ok" if self._started else "replaying the journal",
+            "journal": parts.journal.failure or "ok",
+            "clock": clock,
+            "policy": "ok" if self._administration.rulebook else "no policy set is published",
+            "ledger": self._gate.halted or parts.publisher.failure or "ok",
+            "stopping": "yes" if self._gate.stopping else "ok",
+        }
+        needed = ("started", "journal", "clock", "policy", "stopping")
+        ready = all(checks[name] == "ok" for name in needed) and self._gate.halted is None
+        return {"ready": ready, "checks": checks}
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return counters and gauges by Prometheus name."""
+        parts = self._parts
+        decisions = {
+            f"sealgate_decisions_{outcome.lower()}_total": float(count) for outcome, count in self._gate.counts.items()
+        }
+        executions = {f"sealgate_permits_{name}_total": float(n) for name, n in self._execution.counts.items()}
+        return {
+            **decisions,
+            **executions,
+            "sealgate_records_total": float(parts.recorder.recorded),
+            "sealgate_journal_size": float(parts.journal.size),
+            "sealgate_open_decisions": float(len(parts.memory.decisions)),
+            "sealgate_remembered_requests": float(len(parts.memory.remembered)),
+            "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
+            "sealgate_checkpoints_total": float(parts.publisher.steps),
+            "sealgate_agents_paused": float(len(parts.memory.paused)),
+        }
+
+    async def stop(self) -> None:
+        """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
+        self._gate.stopping = True
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._housekeeping
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._parts.publisher.stop)
+        if self._started:
+            await loop.run_in_executor(None, self._store_last_snapshot)
+        await loop.run_in_executor(None, self._parts.journal.close)
+        self._parts.close()
+
+    async def _keep_house(self) -> None:
+        """Sweep often, heal and save snapshots now and then; an error here is logged and never ends the task."""
+        loop = asyncio.get_running_loop()
+        next_heal = next_snapshot = loop.time()
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            now = loop.time()
+            try:
+                if now >= next_heal:
+                    next_heal = now + _HEAL_S
+                    await self._heal()
+                while await self._execution.sweep():
+                    pass
+                if now >= next_snapshot:
+                    next_snapshot = now + _SNAPSHOT_S
+                    # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
+                    await loop.run_in_executor(None, self._parts.storage.store_snapshot, self._snapshot())
+            except SealgateError as error:
+                _LOG.warning("housekeeping: %s", error)
+            except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
+                _LOG.exception("housekeeping failed")
+
+    async def _heal(self) -> None:
+        recorder = self._parts.recorder
+        if recorder.failure is None and recorder.missed is None:
+            return
+        try:
+            recorded = recorder.heal()
+        except UnavailableError as error:
+            _LOG.error("decisions are SILENCE: %s", error)  # the reason says it all; no trace each second
+            return
+        if recorded is not None:
+            receipt = await recorded
+            _LOG.warning("recording again; the gap is record %d", receipt.index)
+
+    def _store_last_snapshot(self) -> None:
+        try:
+            self._parts.storage.store_snapshot(self._snapshot())
+        except SealgateError as error:  # it only makes the next start longer
+            _LOG.warning("no snapshot: %s", error)
+
+    def _snapshot(self) -> bytes:
+        parts = self._parts
+        place = parts.recorder.place
+        key = parts.data_keys.current("authority/snapshot", parts.recorder.time.last_ms)
+        rulebook = self._administration.rulebook
+        limits = rulebook.dump_limits() if rulebook else {}
+        nonce = os.urandom(sealed_body.NONCE_BYTES)
+        return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
+
+
+def _newest_id(reader: Reader) -> str | None:
+    for index in range(reader.size - 1, max(-1, reader.size - 1000), -1):
+        content = reader.read(index).content()
+        if content is not None:
+            return str(content["record_id"])
+    return None
+
+
+def _tell_progress(done: int, total: int) -> None:
+    if done:
+        _LOG.info("replaying the journal: %d of %d records", done, total)

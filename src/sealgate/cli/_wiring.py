@@ -1,0 +1,217 @@
+"""The composition root: the one place where the authority's adapters are chosen, from its configuration."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealgate.adapters.configuration import loading
+from sealgate.adapters.configuration.settings import Configuration
+from sealgate.adapters.identity.api_keys import ApiKeys
+from sealgate.adapters.identity.resolver import ConfiguredIdentities
+from sealgate.adapters.installation import API_KEYS, DATA_KEYS
+from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.keys.datakeys import SqliteDataKeys
+from sealgate.adapters.keys.keyring import Keyring, OpenKeys
+from sealgate.adapters.keys.rotation import RotationFiles
+from sealgate.adapters.stores.authority_files import AuthorityFiles
+from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
+from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
+from sealgate.authority.followers import TimestampFollower, WitnessFollower
+from sealgate.authority.gate import Times
+from sealgate.authority.idempotency import Remembered
+from sealgate.authority.permits import OpenDecisions, PermitMac
+from sealgate.authority.publisher import Publisher
+from sealgate.authority.reader import Reader
+from sealgate.authority.receipts import Receipts
+from sealgate.authority.recorder import Place, Recorder
+from sealgate.authority.service import Authority, Parts
+from sealgate.authority.state import Memory
+from sealgate.authority.timekeeping import Timekeeper
+from sealgate.cli.init import JOURNAL, LOCK, STAGING
+from sealgate.ledger.log import Keys, Ledger
+from sealgate.ledger.recovery import Stores
+from sealgate.model.errors import UnavailableError
+from sealgate.ports.identity import IdentityResolver
+from sealgate.proofs import notes
+from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
+from sealgate.witness.client import WitnessClient
+
+_LOG = logging.getLogger(__name__)
+_LATE_WINDOW_MS = 3_600_000
+"""How long after ``outcome_unknown`` a late report is still taken in."""
+
+
+class SystemClock:
+    """The operating system's clocks."""
+
+    def unix_ms(self) -> int:
+        """Return Unix time in milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_s(self) -> float:
+        """Return monotonic seconds."""
+        return time.monotonic()
+
+
+def open_authority(
+    configuration_file: Path | None, overrides: Sequence[str] = ()
+) -> tuple[Authority, IdentityResolver, Listeners]:
+    """Open everything that the configuration names and put the authority together; call inside a running event loop.
+
+    Raises:
+        ConfigurationError: a file, a mode or a setting is wrong; the message says which.
+        AlteredError, ForkError: journal, lock and published log contradict each other; nothing may be signed.
+    """
+    configuration = loading.load(loading.find(configuration_file, os.environ), os.environ, overrides)
+    data = configuration.data_directory
+    ring = Keyring.of(configuration)
+    keys = ring.open()
+    journal = FileJournal(
+        data / JOURNAL,
+        configuration.authority.origin,
+        deliver=asyncio.get_running_loop().call_soon_threadsafe,
+        segment_bytes=configuration.journal.segment_bytes,
+        queue_records=configuration.journal.queue_length,
+    )
+    data_keys = SqliteDataKeys(data / DATA_KEYS, keys.wrapping)
+    lock = SqliteLock(data / LOCK, configuration.authority.origin)
+    ledger = _ledger(configuration, keys, journal, lock)
+    authority = _authority(configuration, ring, keys, journal, data_keys, lock, ledger)
+    resolver = ConfiguredIdentities(configuration.identity, ApiKeys(data / API_KEYS))
+    return authority, resolver, _listeners(configuration)
+
+
+def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:
+    data = configuration.data_directory
+    stores = Stores(
+        journal=journal, public=DirectoryLog(data / "log"), staging=DirectoryStaging(data / STAGING), lock=lock
+    )
+    signers = Keys(
+        log=keys.log,
+        receipt=keys.receipt,
+        issuer=f"urn:sealgate:authority:{configuration.authority.id}",
+        witnesses=tuple(notes.parse_vkey(entry.vkey) for entry in configuration.witness),
+        quorum=configuration.ledger.witness_quorum,
+    )
+    return Ledger(configuration.authority.origin, stores, signers)
+
+
+def _authority(
+    configuration: Configuration,
+    ring: Keyring,
+    keys: OpenKeys,
+    journal: FileJournal,
+    data_keys: SqliteDataKeys,
+    lock: SqliteLock,
+    ledger: Ledger,
+) -> Authority:
+    records, decisions = configuration.records, configuration.decisions
+    place = Place(
+        origin=configuration.authority.origin,
+        authority_id=configuration.authority.id,
+        region=records.region,
+        environment=records.environment,
+        retention_class=records.retention_class,
+    )
+    recorder = Recorder(
+        place=place,
+        journal=journal,
+        signer=keys.statement,
+        data_keys=data_keys,
+        time=Timekeeper(SystemClock(), tolerance_ms=records.clock_tolerance_ms),
+    )
+    reader = Reader(journal=journal, data_keys=data_keys, origin=place.origin)
+    followers = _followers(configuration, ledger)
+    publisher = Publisher(
+        ledger,
+        interval_s=configuration.ledger.checkpoint_interval_ms / 1000,
+        followers=followers,
+    )
+
+    def close() -> None:
+        for follower in followers:
+            follower.close()
+        ledger.close()
+        lock.close()
+        data_keys.close()
+
+    authority = Authority(
+        Parts(
+            memory=Memory(
+                OpenDecisions(late_window_ms=_LATE_WINDOW_MS),
+                Remembered(window_ms=decisions.idempotency_window_s * 1000),
+            ),
+            journal=journal,
+            data_keys=data_keys,
+            recorder=recorder,
+            reader=reader,
+            permits=PermitMac(keys.permit),
+            receipts=Receipts(reader=reader, log=ledger),
+            publisher=publisher,
+            storage=AuthorityFiles(configuration.data_directory),
+            times=Times(
+                deadline_ms=decisions.deadline_ms,
+                permit_ttl_ms=decisions.permit_ttl_s * 1000,
+                outcome_due_ms=decisions.outcome_deadline_s * 1000,
+            ),
+            genesis=ring.genesis(),
+            rotations=RotationFiles(ring, configuration.data_directory),
+            close=close,
+        )
+    )
+    publisher.when_halted(authority.halt)
+    return authority
+
+
+def _followers(configuration: Configuration, ledger: Ledger) -> list[WitnessFollower | TimestampFollower]:
+    """Return who is asked after each checkpoint.
+
+    Raises:
+        ForkError: a witness has seen more than this log, or another history: it was restored from an old copy.
+    """
+    followers: list[WitnessFollower | TimestampFollower] = []
+    if configuration.witness:
+        clients = [WitnessClient(entry.url, notes.parse_vkey(entry.vkey)) for entry in configuration.witness]
+        witnesses = WitnessFollower(ledger, clients)
+        try:
+            witnesses.compare()
+        except UnavailableError as error:
+            # Not a reason to stay down: each cosignature asked for later makes the same comparison.
+            _LOG.warning("no witness could be compared with: %s", error.message)
+        followers.append(witnesses)
+    stamps = configuration.timestamps
+    if stamps.url:
+        stamper = HttpTimestampAuthority(stamps.url, (stamps.roots.read_text("ascii"),))
+        followers.append(
+            TimestampFollower(ledger, stamper, interval_s=stamps.interval_s, monotonic_s=SystemClock().monotonic_s)
+        )
+    return followers
+
+
+def _listeners(configuration: Configuration) -> Listeners:
+    tls = configuration.tls
+    https = None
+    if tls.listen:
+        host, _, port = tls.listen.rpartition(":")
+        https = HttpsListener(
+            host=host.strip("[]"),
+            port=int(port),
+            certificate=tls.certificate,
+            private_key=tls.key,
+            client_authorities=None if tls.client_ca == Path() else tls.client_ca,
+            client_certificate="required" if tls.client_certificate == "required" else "optional",
+            minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
+        )
+    return Listeners(
+        unix=UnixListener(configuration.server.socket, configuration.server.socket_group or None),
+        https=https,
+        public_url=configuration.server.public_url,
+        max_connections=configuration.server.max_connections,
+        max_in_flight=configuration.decisions.queue_length,
+        max_request_bytes=configuration.server.max_request_bytes,
+        stop_timeout_s=configuration.server.stop_timeout_s,
+    )

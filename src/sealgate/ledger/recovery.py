@@ -1,0 +1,185 @@
+"""The start: which history is ours, and is it whole? Every committed batch goes through ``apply``, also in good times.
+
+Rules, in order (numbers are used below):
+
+1. The lock says which checkpoint is the newest ever signed. Its signature must be ours.
+2. A published checkpoint that is newer than the lock, or has another root at the same size, is a second history:
+   refuse. The lock was restored from a backup, or the directory belongs to another log.
+3. Staged batches up to the lock's size were committed: apply them again, which changes nothing where they were applied.
+   Later ones stay: a lock whose commit failed may still turn out, after the next crash, to have committed. They are
+   dropped when a later batch is settled.
+4. The right edge must lead to the signed root, and the published checkpoint must lie on the same tree.
+5. The journal must hold every signed leaf, and its statements must be those of the right edge.
+6. Publish the lock's checkpoint if that was what the crash prevented.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sealgate.ledger import staging as staged
+from sealgate.ledger.reading import tile_reader
+from sealgate.ledger.sequencer import Sequencer, full_paths
+from sealgate.model.errors import AlteredError, EncodingError, ForkError, NotProvenError
+from sealgate.model.limits import TILE_WIDTH
+from sealgate.ports.journal import Journal
+from sealgate.ports.lock_database import Held, LockDatabase
+from sealgate.ports.public_log import PublicLog, Staging
+from sealgate.proofs import quorum, tiles, tree
+from sealgate.proofs.checkpoints import Checkpoint
+from sealgate.proofs.notes import VerifierKey
+from sealgate.proofs.tiles import TileBuilder
+
+CHECKPOINT = "checkpoint"
+_COMPARE = "keep copies of the log's directory and its lock, ask your witnesses which head they saw; then a new origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where one log lives."""
+
+    journal: Journal
+    public: PublicLog
+    staging: Staging
+    lock: LockDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A log ready for its next batch: what the lock holds, what is published, the tree's edge."""
+
+    held: Held
+    published: bytes
+    sequencer: Sequencer
+
+
+def apply(public: PublicLog, files: dict[str, bytes], *, again: bool) -> None:
+    """Write the files of a committed batch.
+
+    ``again`` tells that an earlier attempt may have left parts of it. If we die anywhere in here, the next start
+    applies the whole batch again.
+    """
+    write = public.restore if again else public.create
+    for path, data in files.items():
+        write(path, data)
+
+
+def remove_replaced(public: PublicLog, files: dict[str, bytes]) -> None:
+    """Remove the partial files that the batch completed. Only after its checkpoint is published: until then readers
+    of the one before may ask for them.
+    """  # noqa: D205
+    for path in full_paths(files):
+        public.remove_partials(path)
+
+
+def load(stores: Stores, key: VerifierKey) -> Loaded:
+    """Return the log's state after mending what a crash left.
+
+    Raises:
+        ForkError: there are two histories (rules 2 and 4). Nothing may be signed.
+        AlteredError: files or the journal do not hold what was signed.
+        UnavailableError: storage failed; try again.
+    """
+    held = stores.lock.read()
+    head = _verified(held.body, key, "lock database") if held.body else Checkpoint(key.name, 0, tree.EMPTY_ROOT)
+    if head.size != held.size:  # 1
+        raise AlteredError("the lock database contradicts itself about the log's size")
+    published = stores.public.read(CHECKPOINT)
+    old = _published(published, key, head)  # 2
+    replayed = _replay(stores, head)  # 3
+    sequencer = _edge(stores, head)  # 4, 5
+    _require_ancestor(stores.public, old, head)
+    if old is None or old.size < head.size:  # 6
+        published = held.body
+        if held.body:
+            stores.public.replace(CHECKPOINT, held.body)
+    for files in replayed.values():
+        remove_replaced(stores.public, files)
+    settle(stores, head.size)
+    return Loaded(held, published or b"", sequencer)
+
+
+def settle(stores: Stores, size: int) -> None:
+    """Make the public files durable, then drop the staged batches up to the committed ``size``."""
+    stores.public.settle()
+    parsed = {name: staged.parse_name(name) for name in stores.staging.names()}
+    stores.staging.drop([name for name, batch in parsed.items() if batch is None or batch[0] <= size])
+
+
+def _verified(note: bytes, key: VerifierKey, where: str) -> Checkpoint:
+    try:
+        return quorum.verify_checkpoint(note, log=key).checkpoint
+    except (EncodingError, NotProvenError, AlteredError) as error:
+        raise AlteredError(f"the checkpoint in the {where} is not ours: {error.message}", hint=_COMPARE) from error
+
+
+def _published(note: bytes | None, key: VerifierKey, head: Checkpoint) -> Checkpoint | None:
+    if note is None:
+        return None
+    checkpoint = _verified(note, key, "public directory")
+    if checkpoint.size > head.size:
+        raise ForkError(
+            f"the published checkpoint has size {checkpoint.size}, the lock knows only {head.size}: "
+            "the lock database was set back",
+            hint=_COMPARE,
+        )
+    if checkpoint.size == head.size and checkpoint.root != head.root:
+        raise ForkError(f"two roots were signed for size {head.size}", hint=_COMPARE)
+    return checkpoint
+
+
+def _replay(stores: Stores, head: Checkpoint) -> dict[int, dict[str, bytes]]:
+    """Apply the committed batches among the staged ones, oldest first; return their files by size."""
+    batches: dict[int, dict[str, bytes]] = {}
+    for name in stores.staging.names():
+        parsed = staged.parse_name(name)
+        if parsed is None or parsed[0] > head.size or (parsed[0] == head.size and parsed[1] != head.root):
+            continue  # not committed, as far as the lock knows now
+        batches[parsed[0]] = staged.decode(stores.staging.get(name))
+    for size in sorted(batches):
+        apply(stores.public, batches[size], again=True)
+    return batches
+
+
+def _edge(stores: Stores, head: Checkpoint) -> Sequencer:
+    if stores.journal.size < head.size:
+        raise ForkError(
+            f"the journal has {stores.journal.size} records, {head.size} are signed: the journal was set back",
+            hint=_COMPARE,
+        )
+    try:
+        builder = TileBuilder.load(head.size, tile_reader(stores.public, head.size))
+        root = builder.root()
+    except NotProvenError as error:
+        raise AlteredError(
+            f"the log's files are not those of its lock: {error.message}",
+            hint="an older copy of the log was restored; put back the newest, or continue under a new origin",
+        ) from error
+    if root != head.root:
+        raise AlteredError(f"the tiles at size {head.size} do not lead to the signed root", hint="run `log fsck`")
+    start = max(0, head.size - 1) // TILE_WIDTH * TILE_WIDTH
+    statements = stores.journal.statements(start, head.size)
+    _compare(stores.public, statements, start, head.size)
+    return Sequencer(builder, statements if head.size % TILE_WIDTH else ())
+
+
+def _compare(public: PublicLog, statements: list[bytes], start: int, size: int) -> None:
+    if not statements:
+        return
+    data = tile_reader(public, size)(0, start // TILE_WIDTH, len(statements))
+    for slot, statement in enumerate(statements):
+        leaf = tree.leaf_hash(sha256(statement).digest())
+        if data[slot * 32 : slot * 32 + 32] != leaf:
+            raise AlteredError(
+                f"journal record {start + slot} is not the one that was signed", index=start + slot, hint=_COMPARE
+            )
+
+
+def _require_ancestor(public: PublicLog, old: Checkpoint | None, head: Checkpoint) -> None:
+    if old is None or not 0 < old.size < head.size:
+        return
+    try:
+        root = tiles.hash_range(0, old.size, old.size, tile_reader(public, head.size))
+    except NotProvenError as error:
+        raise AlteredError(f"the log's files are incomplete: {error.message}", hint="run `log fsck`") from error
+    if root != old.root:
+        raise ForkError(f"the published checkpoint of size {old.size} is of another history", hint=_COMPARE)

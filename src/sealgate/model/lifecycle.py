@@ -1,0 +1,75 @@
+"""One table: what may happen to a decision, its permit and its outcome, and in which order.
+
+Every service that moves a decision asks ``advance``; nothing else knows the order. The diagram in the documentation
+is drawn from ``TRANSITIONS``.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from .errors import NotPermittedError
+
+
+class State(StrEnum):
+    """Where a decision stands."""
+
+    REFUSED = "refused"
+    """DENY or SILENCE. Nothing may follow."""
+
+    PERMITTED = "permitted"
+    """A permit is out and unused."""
+
+    REDEEMED = "redeemed"
+    """The permit is used up; the action may be running."""
+
+    UNKNOWN = "unknown"
+    """The permit expired or the outcome is overdue: an ``outcome_unknown`` record says so."""
+
+    REPORTED = "reported"
+    """The outcome is known. Nothing may follow."""
+
+
+class Event(StrEnum):
+    """What can happen to a decision."""
+
+    REDEEM = "redeem"
+    EXPIRE = "expire"
+    OVERDUE = "overdue"
+    REPORT = "report"
+
+
+TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
+    (State.PERMITTED, Event.REDEEM): State.REDEEMED,
+    (State.PERMITTED, Event.EXPIRE): State.UNKNOWN,
+    (State.REDEEMED, Event.REPORT): State.REPORTED,
+    (State.REDEEMED, Event.OVERDUE): State.UNKNOWN,
+    # A late report is worth more than none: the record before it still says that it was unknown for a while.
+    (State.UNKNOWN, Event.REPORT): State.REPORTED,
+}
+
+_REFUSALS: Final[dict[tuple[State, Event], tuple[str, str, str]]] = {
+    (State.REDEEMED, Event.REDEEM): ("permit-already-redeemed", "the permit was already redeemed", "ask for a new one"),
+    (State.REPORTED, Event.REDEEM): ("permit-already-redeemed", "the permit was already redeemed", "ask for a new one"),
+    (State.UNKNOWN, Event.REDEEM): ("permit-expired", "the permit expired", "ask for a new decision"),
+    (State.PERMITTED, Event.REPORT): (
+        "permit-not-redeemed",
+        "an outcome was reported for a permit that nobody redeemed",
+        "redeem the permit before the action runs",
+    ),
+    (State.REPORTED, Event.REPORT): ("outcome-already-reported", "the outcome was already reported", "send each once"),
+}
+
+
+def advance(state: State, event: Event) -> State:
+    """Return the state after ``event``.
+
+    Raises:
+        NotPermittedError: the table does not allow it; ``code`` says which rule.
+    """
+    following = TRANSITIONS.get((state, event))
+    if following is None:
+        code, message, hint = _REFUSALS.get(
+            (state, event), ("lifecycle", f"`{event}` cannot follow `{state}`", "only a permitted action goes on")
+        )
+        raise NotPermittedError(message, code=code, hint=hint)
+    return following

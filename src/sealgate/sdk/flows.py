@@ -1,0 +1,132 @@
+"""What is asked in which order, without any I/O.
+
+A flow is a generator: it yields a ``Call``, is sent the ``Answer`` (or has the transport's exception thrown into it)
+and returns its result. ``run`` drives it with a blocking transport, ``run_async`` with an awaiting one. So the order
+of steps and the judging of answers exist once, and cannot differ between the two clients.
+"""
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+from sealgate.model.identifiers import uuid7
+from sealgate.sdk import calls
+from sealgate.sdk.answers import Answer, Decision, Obligation, Recorded, read_decision, read_recorded, read_redeemed
+from sealgate.sdk.calls import Question
+from sealgate.sdk.errors import Denied, ObligationUnmet, Silence, UnreadableAnswer
+from sealgate.sdk.tracing import Span
+from sealgate.sdk.transport import Call
+
+R = TypeVar("R")
+Flow = Generator[Call, Answer, R]
+
+AfterBody = Callable[[Any], Any]
+"""result of the body → what the caller gets."""
+
+Handler = Callable[[Obligation, dict[str, Any]], AfterBody | None]
+"""Fulfils one kind of obligation before the body runs, given the judged arguments. It raises when it cannot."""
+
+
+def run(flow: Flow[R], send: Callable[[Call], Answer]) -> R:
+    """Drive a flow with a blocking ``send``."""
+    try:
+        call = next(flow)
+        while True:
+            try:
+                answer = send(call)
+            except BaseException as error:  # noqa: BLE001  # the flow decides; it re-raises what it does not handle
+                call = flow.throw(error)
+            else:
+                call = flow.send(answer)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+
+
+async def run_async(flow: Flow[R], send: Callable[[Call], Awaitable[Answer]]) -> R:
+    """Drive a flow with an awaiting ``send``; a cancellation is thrown into the flow as well."""
+    try:
+        call = next(flow)
+        while True:
+            try:
+                answer = await send(call)
+            except BaseException as error:  # noqa: BLE001  # as in run
+                call = flow.throw(error)
+            else:
+                call = flow.send(answer)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+
+
+def new_request_id() -> str:
+    """Return a fresh UUIDv7."""
+    return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def decide(question: Question, span: Span, *, redeem: bool, timeout_s: float) -> Flow[Decision]:
+    """Ask for one decision and judge the answer; whether it permits is for the caller to look at."""
+    request_id = new_request_id()
+    answer = yield calls.evaluation(
+        question, span, request_id=request_id, redeem=redeem, deadline_ms=max(1, int(timeout_s * 1000))
+    )
+    decision = read_decision(answer, request_id)
+    if decision.permit is not None and decision.permit.redeemed and not redeem:
+        raise UnreadableAnswer("the permit was used up before this enforcement point asked for it")
+    return decision
+
+
+def redeem(decision: Decision, tool: str, arguments_sha256: str) -> Flow[None]:
+    """Use up the permit of a decision. On any exception it must be taken for used, and the action does not run."""
+    if decision.permit is None or decision.record_id is None:
+        raise UnreadableAnswer("there is no permit to redeem")
+    answer = yield calls.redemption(decision.permit.token, tool, arguments_sha256)
+    read_redeemed(answer, decision.record_id)
+
+
+def record(call: Call) -> Flow[Recorded]:
+    """Have something recorded."""
+    return read_recorded((yield call))
+
+
+def require(decision: Decision, tool: str) -> Decision:
+    """Return the decision if it permits.
+
+    Raises:
+        Denied: a rule forbids it.
+        Silence: the gate declined to answer.
+    """
+    if decision.permitted:
+        return decision
+    raise (Denied if decision.outcome == "DENY" else Silence)(decision, tool)
+
+
+def fulfil(
+    decision: Decision, handlers: Mapping[str, Handler], arguments: Callable[[], dict[str, Any]]
+) -> list[AfterBody]:
+    """Fulfil every obligation, in order, and return what is left to do with the result.
+
+    All are known before the first is tried: a duty half done is worse than none begun.
+
+    Raises:
+        ObligationUnmet: one is unknown here, or its handler raised.
+    """
+    for obligation in decision.obligations:
+        if obligation.id not in handlers:
+            raise ObligationUnmet(
+                f"the permit carries the obligation `{obligation.id[:80]}`, which is not known here",
+                code="obligation-unknown",
+                hint="register a handler with `obligations=`",
+            )
+    after: list[AfterBody] = []
+    for obligation in decision.obligations:
+        try:
+            then = handlers[obligation.id](obligation, arguments())
+        except Exception as error:
+            raise ObligationUnmet(
+                f"the obligation `{obligation.id[:80]}` could not be fulfilled: {error}", code="obligation-failed"
+            ) from error
+        if then is not None:
+            after.append(then)
+    return after

@@ -1,0 +1,247 @@
+"""What each route does: one small method each, named in the routing table."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from sealgate.encoding import canonical
+from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
+from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
+from sealgate.model.identifiers import require_name, require_uuid
+
+from . import answers, evaluations, metrics, problems
+from .bounds import MAX_IN_FLIGHT
+from .decoding import decode, decode_leniently, is_strict
+from .messages import TEXT, Request, Response
+from .operations import Operations
+from .routes import Route
+
+_encode = msgspec.json.Encoder().encode
+
+_TILE: Final = re.compile(
+    r"(?:(?:[0-9]|[1-5][0-9]|6[0-3])|entries)/(?:x[0-9]{3}/){0,6}[0-9]{3}(?:\.p/(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?",
+    re.ASCII,
+)
+"""C2SP tlog-tiles: level, number in groups of three digits, width of a partial tile."""
+
+_COSE: Final = b"application/cose"
+_OCTETS: Final = b"application/octet-stream"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way to its handler. ``caller`` is proven wherever the route asks for it."""
+
+    request: Request
+    route: Route
+    parameters: dict[str, str]
+    caller: Identity
+    request_id: str | None
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+class Handlers:
+    """The handlers over one authority. ``stopping`` turns every new decision into SILENCE."""
+
+    def __init__(
+        self, operations: Operations, counts: metrics.Metrics, public_url: str, *, max_in_flight: int = MAX_IN_FLIGHT
+    ) -> None:
+        self._operations = operations
+        self._counts = counts
+        self._max_in_flight = max_in_flight
+        self._metadata = _encode(
+            answers.Metadata(public_url, f"{public_url}/access/v1/evaluation", f"{public_url}/access/v1/evaluations")
+        )
+        self.openapi = b"{}"
+        self.stopping = False
+
+    async def evaluate(self, call: Call) -> Response:
+        """Decide one question."""
+        strict = is_strict(call.request.prefer)
+        limit = call.route.max_bytes
+        body = call.request.body
+        question = (
+            decode(body, EvaluationRequest, max_bytes=limit) if strict else decode_leniently(body, max_bytes=limit)
+        )
+        return Response(200, _encode(await self._decide(question, call.caller, call.request_id)))
+
+    async def evaluate_batch(self, call: Call) -> Response:
+        """Decide many questions; without an ``evaluations`` member, one."""
+        strict = is_strict(call.request.prefer)
+        asked = evaluations.read(call.request.body, max_bytes=call.route.max_bytes, strict=strict)
+        if isinstance(asked, EvaluationRequest):
+            return Response(200, _encode(await self._decide(asked, call.caller, call.request_id)))
+
+        def decide(question: EvaluationRequest, number: int) -> Awaitable[EvaluationResponse]:
+            # Each question needs an id of its own, or the second would be taken for a repetition of the first.
+            request_id = None if call.request_id is None else f"{call.request_id}#{number}"
+            return self._decide(question, call.caller, request_id)
+
+        return Response(200, _encode(await evaluations.decide_all(asked, decide)))
+
+    async def _decide(
+        self, question: EvaluationRequest, caller: Identity, request_id: str | None
+    ) -> EvaluationResponse:
+        counts = self._counts
+        if self.stopping:
+            return _silence(Reason.STOPPING, "the authority is stopping", question, request_id)
+        if counts.in_flight >= self._max_in_flight:
+            return _silence(Reason.OVERLOADED, "too many decisions wait for their record", question, request_id)
+        started = time.perf_counter()
+        counts.in_flight += 1
+        try:
+            answer = await self._operations.evaluate(question, caller, request_id)
+        finally:
+            counts.in_flight -= 1
+        counts.count_decision(answer.context.outcome, time.perf_counter() - started)
+        return answer
+
+    async def redeem(self, call: Call) -> Response:
+        """Use up a permit."""
+        return Response(200, _encode(await self._operations.redeem(_typed(call), call.caller)))
+
+    async def report_outcome(self, call: Call) -> Response:
+        """Record an outcome."""
+        return Response(200, _encode(await self._operations.report_outcome(_typed(call), call.caller)))
+
+    async def capture(self, call: Call) -> Response:
+        """Record something other than a decision."""
+        return Response(200, _encode(await self._operations.capture(_typed(call), call.caller)))
+
+    async def receipt(self, call: Call) -> Response:
+        """Return the newest receipt."""
+        return Response(200, _encode(self._receipt(call)))
+
+    async def tlog_proof(self, call: Call) -> Response:
+        """Return the receipt as tlog-proof."""
+        proof = self._receipt(call).get("tlog_proof")
+        if proof is None:
+            raise NotProvenError("the record is not in a checkpoint yet", hint="ask again after the next checkpoint")
+        return Response(200, str(proof).encode(), TEXT)
+
+    async def transparent_statement(self, call: Call) -> Response:
+        """Return the receipt as transparent statement."""
+        return Response(200, self._operations.transparent_statement(_record_id(call), call.caller), _COSE)
+
+    def _receipt(self, call: Call) -> dict[str, Any]:
+        return self._operations.receipt(_record_id(call), call.caller)
+
+    async def agents(self, call: Call) -> Response:
+        """Return the known agents."""
+        del call
+        return Response(200, _encode(answers.Agents(self._operations.agents())))
+
+    async def pause(self, call: Call) -> Response:
+        """Pause an agent."""
+        agent = require_name(call.parameters["id"], "agent")
+        wanted: answers.PauseRequest = _typed(call)
+        return Response(200, _encode(await self._operations.pause(agent, wanted.reason, call.caller)))
+
+    async def resume(self, call: Call) -> Response:
+        """Lift a pause."""
+        _empty(call)
+        agent = require_name(call.parameters["id"], "agent")
+        return Response(200, _encode(await self._operations.resume(agent, call.caller)))
+
+    async def publish_policy(self, call: Call) -> Response:
+        """Publish a bundle. Its bytes go on as they came: their digest is the policy version."""
+        bundle = canonical.parse(call.request.body, max_bytes=call.route.max_bytes, max_depth=64)
+        if not isinstance(bundle, dict):
+            raise InputError("the bundle is not an object", hint="send the bundle that `sealgate policy` made")
+        return Response(200, _encode(await self._operations.publish_policy(call.request.body, call.caller)))
+
+    async def current_policy(self, call: Call) -> Response:
+        """Return the policy set in force."""
+        del call
+        policy = self._operations.current_policy()
+        if policy is None:
+            raise NotPermittedError("no policy set is published", code="policy-unknown", hint="publish one first")
+        return Response(200, _encode(policy))
+
+    async def rotate_key(self, call: Call) -> Response:
+        """Start a new signing key."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.rotate_key(call.caller)))
+
+    async def checkpoint(self, call: Call) -> Response:
+        """Return the signed head of the log."""
+        return self._public(call, "checkpoint", TEXT, b"no-cache")
+
+    async def tile(self, call: Call) -> Response:
+        """Return a tile; tiles never change, so they may be kept for ever."""
+        name = call.parameters["tile"]
+        if not _TILE.fullmatch(name):
+            return problems.answer(problems.problem(problems.NOT_FOUND, "no tile can have this name"))
+        return self._public(call, f"tile/{name}", _OCTETS, b"public, max-age=31536000, immutable")
+
+    def _public(self, call: Call, name: str, content_type: bytes, cache: bytes) -> Response:
+        content = self._operations.public_file(name)
+        if content is None:
+            detail = f"the log has no `{call.route.path.rpartition('/')[2]}` of this name yet"
+            return problems.answer(problems.problem(problems.NOT_FOUND, detail, hint="ask again after a checkpoint"))
+        return Response(200, content, content_type, [(b"cache-control", cache)])
+
+    async def metadata(self, call: Call) -> Response:
+        """Return the AuthZEN metadata."""
+        del call
+        return Response(200, self._metadata, headers=[(b"cache-control", b"public, max-age=3600")])
+
+    async def health(self, call: Call) -> Response:
+        """Say that the process answers."""
+        del call
+        return Response(200, b'{"status":"ok"}')
+
+    async def ready(self, call: Call) -> Response:
+        """Say whether decisions can be recorded, or why not."""
+        del call
+        state = self._operations.readiness()
+        if self.stopping:
+            state = {"ready": False, "checks": {**state["checks"], "server": "stopping"}}
+        return Response(200 if state["ready"] else 503, _encode(state))
+
+    async def metrics(self, call: Call) -> Response:
+        """Return the figures."""
+        del call
+        return Response(200, self._counts.exposition(self._operations.metrics()), metrics.CONTENT_TYPE)
+
+    async def document(self, call: Call) -> Response:
+        """Return the OpenAPI document."""
+        del call
+        return Response(200, self.openapi)
+
+
+def _typed(call: Call) -> Any:
+    return decode(call.request.body, call.route.takes, max_bytes=call.route.max_bytes)
+
+
+def _empty(call: Call) -> None:
+    if call.request.body:
+        _typed(call)
+
+
+def _record_id(call: Call) -> str:
+    return require_uuid(call.parameters["record_id"], "record id")
+
+
+def _silence(reason: Reason, message: str, question: EvaluationRequest, request_id: str | None) -> EvaluationResponse:
+    """Return SILENCE that the server itself says: nothing was asked of the authority, so there is no record."""
+    context = DecisionContext(
+        outcome=Outcome.SILENCE,
+        reason=reason,
+        message=message,
+        policies=[],
+        policy_version=None,
+        obligations=[],
+        request_id=request_id or question.context.request_id or "",
+        record_id=None,
+        receipt=None,
+        permit=None,
+    )
+    return EvaluationResponse(decision=False, context=context)

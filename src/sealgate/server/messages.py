@@ -1,0 +1,36 @@
+"""One request and one answer, free of any transport."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sealgate.ports.identity import Peer
+
+JSON: Final = b"application/json"
+PROBLEM: Final = b"application/problem+json"
+TEXT: Final = b"text/plain; charset=utf-8"
+NOBODY: Final = Peer()
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose body is complete. Headers are the ones this API knows; all others were dropped unread."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    peer: Peer = NOBODY
+    content_type: bytes = b""
+    authorization: bytes | None = None
+    request_id: bytes | None = None
+    prefer: bytes | None = None
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer. ``headers`` come besides content type and length; ``close`` ends the connection after it."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    close: bool = False

@@ -1,0 +1,96 @@
+"""What the server needs from the authority: a Protocol, so that the server knows no implementation."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from sealgate.model.evaluation import (
+    CaptureRequest,
+    EvaluationRequest,
+    EvaluationResponse,
+    Identity,
+    OutcomeRequest,
+    Recorded,
+    RedeemRequest,
+    RedeemResponse,
+)
+
+
+class Operations(Protocol):
+    """The authority as the API sees it. All calls come from one event loop; sync ones answer without blocking.
+
+    Errors are ``sealgate.model.errors`` classes; ``server.problems`` maps each to its HTTP answer.
+    """
+
+    async def evaluate(
+        self, request: EvaluationRequest, caller: Identity, request_id: str | None
+    ) -> EvaluationResponse:
+        """Decide, and return once the record is durable. A decision never raises: what cannot be decided is SILENCE.
+
+        Raises:
+            InputError: the request cannot be understood.
+            NotPermittedError: the caller may not speak for the subject.
+        """
+
+    async def redeem(self, request: RedeemRequest, caller: Identity) -> RedeemResponse:
+        """Use up a permit, once.
+
+        Raises:
+            NotPermittedError: with code `permit-already-redeemed`, `permit-expired`, `permit-mismatch` or
+                `permit-unknown`.
+        """
+
+    async def report_outcome(self, request: OutcomeRequest, caller: Identity) -> Recorded:
+        """Record what became of a permitted action. Idempotent by request id."""
+
+    async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
+        """Record something other than a decision."""
+
+    def receipt(self, record_id: str, caller: Identity) -> dict[str, Any]:
+        """Return the newest receipt of a record.
+
+        Raises:
+            NotPermittedError: code `record-unknown`; also when the caller may not read it, so that it learns nothing.
+        """
+
+    def transparent_statement(self, record_id: str, caller: Identity) -> bytes:
+        """Return the RFC 9943 transparent statement of a record; raises as ``receipt`` and NotProvenError."""
+
+    async def pause(self, agent: str, reason: str, caller: Identity) -> Recorded:
+        """Pause an agent: its next decision obeys."""
+
+    async def resume(self, agent: str, caller: Identity) -> Recorded:
+        """Lift a pause."""
+
+    def agents(self) -> list[dict[str, Any]]:
+        """Return the known agents and whether each is paused."""
+
+    async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
+        """Check, record and enact a policy bundle.
+
+        Raises:
+            InputError: the bundle does not load; nothing changed.
+        """
+
+    def current_policy(self) -> dict[str, Any] | None:
+        """Return the policy set in force, or None."""
+
+    async def rotate_key(self, caller: Identity) -> Recorded:
+        """Start a new signing key."""
+
+    def public_file(self, name: str) -> bytes | None:
+        """Return a file of the public log directory (`checkpoint`, `tile/…`), or None.
+
+        The server passes only names that C2SP tlog-tiles allows.
+        """
+
+    def readiness(self) -> dict[str, Any]:
+        """Return ``{"ready": bool, "checks": {name: "ok" or why not}}``."""
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return plain values by Prometheus name; a name that ends in `_total` is a counter, any other a gauge."""
+
+    async def start(self) -> None:
+        """Recover and begin; returns when decisions can be asked for."""
+
+    async def stop(self) -> None:
+        """Make what was accepted durable and let go of the data directory."""

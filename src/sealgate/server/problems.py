@@ -1,0 +1,139 @@
+"""The one error shape, RFC 9457 problem details, and the one table from our errors to it."""
+
+from typing import Final
+
+import msgspec
+
+from sealgate.model.errors import (
+    AlteredError,
+    ConfigurationError,
+    EncodingError,
+    EvidenceError,
+    ForkError,
+    GapError,
+    InputError,
+    JournalError,
+    NotPermittedError,
+    NotProvenError,
+    SealgateError,
+    UnavailableError,
+)
+
+from .bounds import RETRY_AFTER_S
+from .messages import PROBLEM, Response
+
+_PREFIX: Final = "urn:sealgate:problem:"
+_encode = msgspec.json.Encoder().encode
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457 problem details. ``hint`` says what to do; ``instance`` names a log line of ours."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str = ""
+    instance: str = ""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of problem: its status, its slug, its title. ``opaque`` details stay in our log."""
+
+    status: int
+    slug: str
+    title: str
+    opaque: bool = False
+
+
+_OPERATOR: Final = "the operator finds the reason in the authority's log under this instance"
+
+MALFORMED: Final = Kind(400, "malformed", "The body is not strict JSON")
+INVALID: Final = Kind(400, "invalid-request", "The request is refused")
+BAD_HTTP: Final = Kind(400, "bad-http", "The bytes are not a valid HTTP request")
+UNAUTHENTICATED: Final = Kind(401, "unauthenticated", "The caller is not known")
+FORBIDDEN: Final = Kind(403, "not-permitted", "The caller may not do this")
+NOT_FOUND: Final = Kind(404, "not-found", "There is nothing here")
+METHOD: Final = Kind(405, "method-not-allowed", "This method is not offered here")
+TIMEOUT: Final = Kind(408, "request-timeout", "The request took too long to arrive")
+TOO_LARGE: Final = Kind(413, "body-too-large", "The body is too large")
+TARGET_TOO_LONG: Final = Kind(414, "target-too-long", "The request target is too long")
+MEDIA_TYPE: Final = Kind(415, "unsupported-media-type", "The content type is not offered here")
+HEAD_TOO_LARGE: Final = Kind(431, "head-too-large", "The headers are too large")
+INTERNAL: Final = Kind(500, "internal", "The authority failed", opaque=True)
+UNAVAILABLE: Final = Kind(503, "unavailable", "The authority cannot do this now")
+OVERLOADED: Final = Kind(503, "overloaded", "The authority has too much to do")
+STOPPING: Final = Kind(503, "stopping", "The authority is stopping")
+
+KIND_OF_ERROR: Final[dict[type[SealgateError], Kind]] = {
+    SealgateError: INTERNAL,
+    InputError: INVALID,
+    EncodingError: MALFORMED,
+    NotPermittedError: FORBIDDEN,
+    ConfigurationError: Kind(500, "misconfigured", "The authority is misconfigured", opaque=True),
+    EvidenceError: Kind(500, "evidence-broken", "Evidence is broken", opaque=True),
+    AlteredError: Kind(500, "evidence-altered", "Evidence was altered", opaque=True),
+    NotProvenError: Kind(404, "not-proven-yet", "The proof does not exist yet"),
+    ForkError: Kind(500, "evidence-forked", "Two signed histories contradict each other", opaque=True),
+    GapError: Kind(500, "evidence-gap", "Records are missing", opaque=True),
+    UnavailableError: UNAVAILABLE,
+    JournalError: Kind(503, "journal-unavailable", "Nothing can be recorded now"),
+}
+"""Each error class, with its own answer. A subclass that is not listed is answered as its nearest listed base."""
+
+KIND_OF_CODE: Final[dict[str, Kind]] = {
+    "permit-already-redeemed": Kind(409, "permit-already-redeemed", "The permit is used up"),
+    "permit-expired": Kind(410, "permit-expired", "The permit has expired"),
+    "permit-mismatch": Kind(403, "permit-mismatch", "The permit is for something else"),
+    "permit-unknown": Kind(404, "permit-unknown", "There is no such permit"),
+    "record-unknown": Kind(404, "record-unknown", "There is no such record"),
+    "decision-unknown": Kind(404, "decision-unknown", "There is no such decision"),
+    "policy-unknown": Kind(404, "policy-unknown", "No policy set is in force"),
+    "agent-unknown": Kind(404, "agent-unknown", "There is no such agent"),
+    "request-id-reused": Kind(409, "request-id-reused", "The request id was used for something else"),
+    "outcome-unexpected": Kind(409, "outcome-unexpected", "No outcome is expected for this"),
+    "agent-paused": Kind(403, "agent-paused", "The agent is paused"),
+    "subject-not-allowed": Kind(403, "subject-not-allowed", "The caller may not speak for this subject"),
+    "outcome-already-reported": Kind(409, "outcome-already-reported", "The outcome is already recorded"),
+}
+"""Each code of NotPermittedError that is more than a plain 403. Any other code is a slug of its own with 403."""
+
+
+def kind_of(error: SealgateError) -> Kind:
+    """Return the kind of problem that answers ``error``."""
+    if isinstance(error, NotPermittedError) and error.code != FORBIDDEN.slug:
+        return KIND_OF_CODE.get(error.code) or Kind(403, error.code, FORBIDDEN.title)
+    return next(KIND_OF_ERROR[base] for base in type(error).__mro__ if base in KIND_OF_ERROR)
+
+
+def describe(error: SealgateError, instance: str = "") -> Problem:
+    """Return the problem that answers ``error``; what an opaque kind knows stays out of it."""
+    kind = kind_of(error)
+    if kind.opaque:
+        return problem(kind, "nothing ran", hint=_OPERATOR, instance=instance)
+    return problem(kind, error.message, hint=error.hint)
+
+
+def unexpected(instance: str) -> Problem:
+    """Return the problem for an error that is not ours: no word about its cause, only where our log has it."""
+    return problem(INTERNAL, "nothing is known to have run", hint=_OPERATOR, instance=instance)
+
+
+def problem(kind: Kind, detail: str, *, hint: str = "", instance: str = "") -> Problem:
+    """Return problem details of one kind."""
+    return Problem(
+        type=_PREFIX + kind.slug,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        hint=hint,
+        instance=f"urn:sealgate:incident:{instance}" if instance else "",
+    )
+
+
+def answer(content: Problem, *headers: tuple[bytes, bytes], close: bool = False) -> Response:
+    """Return the HTTP answer that carries a problem."""
+    more = list(headers)
+    if content.status == UNAVAILABLE.status:
+        more.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+    return Response(content.status, _encode(content), PROBLEM, more, close)

@@ -1,0 +1,247 @@
+"""The routing table: every path, who may use it, what it takes and what it answers. Code and documents read this."""
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import unquote
+
+import msgspec
+
+from sealgate.model.errors import InputError
+from sealgate.model.evaluation import (
+    CaptureRequest,
+    EvaluationRequest,
+    EvaluationResponse,
+    OutcomeRequest,
+    Recorded,
+    RedeemRequest,
+    RedeemResponse,
+)
+from sealgate.model.limits import MAX_REQUEST_BYTES
+
+from . import answers
+from .bounds import MAX_POLICY_BUNDLE_BYTES
+from .evaluations import EvaluationsResponse
+
+ANYONE: Final = None
+"""No identity needed."""
+
+KNOWN: Final[frozenset[str]] = frozenset()
+"""Any proven identity; the authority decides what it may see."""
+
+PERMIT_CODES: Final = ("permit-already-redeemed", "permit-expired", "permit-mismatch", "permit-unknown")
+
+
+def _roles(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path and method. ``answer`` is a structure (JSON) or a media type (bytes)."""
+
+    method: str
+    path: str
+    handler: str
+    summary: str
+    answer: Any
+    roles: frozenset[str] | None = ANYONE
+    takes: Any = None
+    max_bytes: int = 0
+    authzen: bool = False
+    codes: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", tuple(re.findall(r"{(\w+)}", self.path)))
+
+
+def _post(path: str, handler: str, summary: str, **more: Any) -> Route:
+    return Route("POST", path, handler, summary, **{"max_bytes": MAX_REQUEST_BYTES, **more})
+
+
+def _get(path: str, handler: str, summary: str, **more: Any) -> Route:
+    return Route("GET", path, handler, summary, **more)
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    _post(
+        "/access/v1/evaluation",
+        "evaluate",
+        "Ask for a decision (AuthZEN)",
+        takes=EvaluationRequest,
+        answer=EvaluationResponse,
+        roles=_roles("enforce"),
+        authzen=True,
+    ),
+    _post(
+        "/access/v1/evaluations",
+        "evaluate_batch",
+        "Ask for many decisions (AuthZEN)",
+        takes=answers.EvaluationsRequest,
+        answer=EvaluationsResponse | EvaluationResponse,
+        roles=_roles("enforce"),
+        authzen=True,
+    ),
+    _post(
+        "/v1/permits/redeem",
+        "redeem",
+        "Use up a permit just before the action runs",
+        takes=RedeemRequest,
+        answer=RedeemResponse,
+        roles=_roles("enforce"),
+        codes=PERMIT_CODES,
+    ),
+    _post(
+        "/v1/outcomes",
+        "report_outcome",
+        "Say what became of a permitted action",
+        takes=OutcomeRequest,
+        answer=Recorded,
+        roles=_roles("enforce"),
+        codes=("decision-unknown", "outcome-already-reported", "request-id-reused"),
+    ),
+    _post(
+        "/v1/records",
+        "capture",
+        "Record a session, an input, a reasoning step, an event",
+        takes=CaptureRequest,
+        answer=Recorded,
+        roles=_roles("enforce"),
+        codes=("request-id-reused",),
+    ),
+    _get(
+        "/v1/receipts/{record_id}",
+        "receipt",
+        "The newest receipt of a record",
+        answer=answers.Receipt,
+        roles=KNOWN,
+        codes=("record-unknown",),
+    ),
+    _get(
+        "/v1/receipts/{record_id}/tlog-proof",
+        "tlog_proof",
+        "The receipt as C2SP tlog-proof",
+        answer="text/plain",
+        roles=KNOWN,
+        codes=("record-unknown",),
+    ),
+    _get(
+        "/v1/receipts/{record_id}/transparent-statement",
+        "transparent_statement",
+        "The receipt as RFC 9943 transparent statement",
+        answer="application/cose",
+        roles=KNOWN,
+        codes=("record-unknown",),
+    ),
+    _get(
+        "/v1/agents",
+        "agents",
+        "The known agents and whether each is paused",
+        answer=answers.Agents,
+        roles=_roles("operate", "read"),
+    ),
+    _post(
+        "/v1/agents/{id}/pause",
+        "pause",
+        "Pause an agent: its next decision obeys",
+        takes=answers.PauseRequest,
+        answer=Recorded,
+        roles=_roles("operate"),
+        codes=("agent-unknown",),
+    ),
+    _post(
+        "/v1/agents/{id}/resume",
+        "resume",
+        "Lift a pause",
+        takes=answers.Nothing,
+        answer=Recorded,
+        roles=_roles("operate"),
+        codes=("agent-unknown",),
+    ),
+    _post(
+        "/v1/policies",
+        "publish_policy",
+        "Publish a policy bundle",
+        takes=msgspec.Raw,
+        answer=Recorded,
+        roles=_roles("publish"),
+        max_bytes=MAX_POLICY_BUNDLE_BYTES,
+    ),
+    _get(
+        "/v1/policies/current",
+        "current_policy",
+        "The policy set in force",
+        answer=dict[str, Any],
+        roles=KNOWN,
+        codes=("policy-unknown",),
+    ),
+    _post(
+        "/v1/keys/rotate",
+        "rotate_key",
+        "Start a new signing key",
+        takes=answers.Nothing,
+        answer=Recorded,
+        roles=_roles("operate"),
+    ),
+    _get("/v1/log/checkpoint", "checkpoint", "The signed head of the log", answer="text/plain"),
+    _get("/v1/log/tile/{tile}", "tile", "A tile or entry bundle (C2SP tlog-tiles)", answer="application/octet-stream"),
+    _get("/.well-known/authzen-configuration", "metadata", "What this decision point offers", answer=answers.Metadata),
+    _get("/healthz", "health", "The process answers", answer=answers.Health),
+    _get("/readyz", "ready", "Decisions can be recorded, or why not", answer=answers.Readiness),
+    _get("/metrics", "metrics", "Figures for Prometheus", answer="text/plain"),
+    _get("/openapi.json", "document", "This document", answer=dict[str, Any]),
+)
+
+_MANY_SEGMENTS: Final = frozenset({"tile"})
+"""Parameters that take slashes."""
+
+
+class Router:
+    """Finds the route of a request. Paths are compared as they are sent; only parameters are percent-decoded."""
+
+    def __init__(self, max_request_bytes: int = MAX_REQUEST_BYTES) -> None:
+        self._exact: dict[str, dict[str, Route]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
+        by_path: dict[str, dict[str, Route]] = {}
+        for entry in ROUTES:
+            own_bound = entry.max_bytes != MAX_REQUEST_BYTES  # a policy bundle's, or none
+            route = entry if own_bound else replace(entry, max_bytes=max_request_bytes)
+            by_path.setdefault(route.path, {})[route.method] = route
+            if route.method == "GET":
+                by_path[route.path]["HEAD"] = route
+        for path, methods in by_path.items():
+            if "{" in path:
+                self._patterns.append((_pattern(path), methods))
+            else:
+                self._exact[path] = methods
+
+    def methods(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        """Return the routes of ``path`` by method (none: there is nothing here) and the path's parameters.
+
+        Raises:
+            InputError: a parameter is not percent-encoded UTF-8.
+        """
+        found = self._exact.get(path)
+        if found is not None:
+            return found, {}
+        for pattern, methods in self._patterns:
+            match = pattern.fullmatch(path)
+            if match:
+                return methods, {name: _decoded(part) for name, part in match.groupdict().items()}
+        return {}, {}
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    pieces = re.split(r"{(\w+)}", path)
+    for place in range(1, len(pieces), 2):
+        name = pieces[place]
+        pieces[place] = f"(?P<{name}>{'.+' if name in _MANY_SEGMENTS else '[^/]+'})"
+    return re.compile("".join(pieces))
+
+
+def _decoded(part: str) -> str:
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError as error:
+        raise InputError("the path is not percent-encoded UTF-8", hint="encode identifiers as UTF-8") from error

@@ -1,0 +1,83 @@
+"""Every journal keeps the port's contract."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.journals.memory import MemoryJournal
+from sealgate.model.errors import JournalError
+from sealgate.ports.journal import Journal, JournalRecord
+
+
+def record(number: int) -> JournalRecord:
+    """A record that its number determines."""
+    return JournalRecord(b"statement %d" % number, b"body %d" % number * (number % 7))
+
+
+def append(journal: Journal, *records: JournalRecord) -> list[int | JournalError]:
+    """Append and wait for all answers."""
+    results: list[int | JournalError] = []
+    done = threading.Event()
+
+    def complete(result: int | JournalError) -> None:
+        results.append(result)
+        if len(results) == len(records):
+            done.set()
+
+    for item in records:
+        journal.append(item, complete)
+    assert done.wait(10)
+    return results
+
+
+@pytest.fixture(params=["file", "memory"])
+def journal(request, tmp_path: Path):
+    """Each adapter in turn."""
+    if request.param == "memory":
+        made: Journal = MemoryJournal()
+    else:
+        FileJournal.create(tmp_path / "journal", "example.com/log")
+        made = FileJournal(tmp_path / "journal", "example.com/log", segment_bytes=4096)
+    yield made
+    made.close()
+
+
+def test_indexes_follow_the_order_of_appends(journal):
+    """Indexes are consecutive from 0 in call order, and reading gives the same records."""
+    assert append(journal, *map(record, range(300))) == list(range(300))
+    assert append(journal, record(300)) == [300]
+    assert journal.size == 301
+    assert list(journal.read(0)) == [(i, record(i)) for i in range(301)]
+
+
+def test_any_range_can_be_read(journal):
+    """Random ranges, single records and statements, empty and beyond the end."""
+    append(journal, *map(record, range(300)))
+    for start, stop in ((0, 1), (63, 65), (64, 64), (150, 290), (299, 400), (300, 301)):
+        expected = [(i, record(i)) for i in range(start, min(stop, 300))]
+        assert list(journal.read(start, stop)) == expected
+        assert journal.statements(start, stop) == [item.statement for _, item in expected]
+
+
+def test_an_empty_journal_reads_as_nothing(journal):
+    """No record, no failure."""
+    assert (journal.size, journal.failure, list(journal.read(0))) == (0, None, [])
+
+
+def test_healing_a_healthy_journal_changes_nothing(journal):
+    """``heal`` is harmless when there is nothing to heal."""
+    append(journal, record(0))
+    journal.heal()
+    assert append(journal, record(1)) == [1]
+
+
+def test_a_closed_journal_refuses(journal):
+    """After ``close`` an append completes with a JournalError; closing twice is fine; reading still works."""
+    append(journal, record(0))
+    journal.close()
+    journal.close()
+    [result] = append(journal, record(1))
+    assert isinstance(result, JournalError)
+    assert list(journal.read(0)) == [(0, record(0))]

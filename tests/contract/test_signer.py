@@ -1,0 +1,182 @@
+"""What every signer and every wrapping key does, wherever the key is."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from sealgate.adapters.keys import file
+from sealgate.adapters.keys.envelope import COST_OF_RANDOM_PASSPHRASE, Purpose
+from sealgate.encoding import statement
+from sealgate.model.errors import AlteredError, ConfigurationError
+
+PIN = b"1234567890"
+MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/libsofthsm2.so")
+
+
+@pytest.fixture(scope="session", name="token")
+def _token(tmp_path_factory):
+    """A SoftHSM2 token with two signing keys and two wrapping keys; skipped by name where SoftHSM2 is not installed."""
+    module = next((path for path in map(pathlib.Path, MODULES) if path.exists()), None)
+    if module is None or shutil.which("softhsm2-util") is None:
+        pytest.skip("SoftHSM2 is not installed")
+    pkcs11 = pytest.importorskip("sealgate.adapters.keys.pkcs11", exc_type=ImportError)
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
+    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # the library reads it when it is first loaded
+    subprocess.run(
+        ["softhsm2-util", "--init-token", "--free", "--label", "gate", "--pin", PIN.decode(), "--so-pin", "87654321"],
+        check=True,
+        capture_output=True,
+    )
+    pkcs11.generate(module, "gate", PIN, signers=["one", "two"], wrapping="kek")
+    pkcs11.generate(module, "gate", PIN, signers=[], wrapping="other")
+    token = pkcs11.Token(module, "gate", PIN)
+    yield token
+    token.close()
+
+
+@pytest.fixture(name="keys", params=["file", "pkcs11"])
+def _keys(request, tmp_path):
+    """Two signers, and two wrapping keys, of one kind."""
+    if request.param == "pkcs11":
+        token = request.getfixturevalue("token")
+        from sealgate.adapters.keys.pkcs11 import Pkcs11Signer, Pkcs11WrappingKey
+
+        signers = [Pkcs11Signer(token, label) for label in ("one", "two")]
+        return signers, [Pkcs11WrappingKey(token, label) for label in ("kek", "other")]
+    for name, purpose in (("a", "statement"), ("b", "statement"), ("c", "wrapping"), ("d", "wrapping")):
+        path = tmp_path / name
+        file.generate(path, Purpose(purpose), b"pw", created="now", cost=COST_OF_RANDOM_PASSPHRASE)
+    signers = [file.open_signer(tmp_path / name, b"pw", Purpose.STATEMENT) for name in "ab"]
+    return signers, [file.open_wrapping_key(tmp_path / name, b"pw") for name in "cd"]
+
+
+@pytest.mark.parametrize("message", [b"", b"x", bytes(4096)])
+def test_signatures_verify_elsewhere(keys, message):
+    """An independent implementation accepts the signature, and not under the other key."""
+    (signer, other), _ = keys
+    signature = signer.sign(message)
+
+    Ed25519PublicKey.from_public_bytes(signer.public_key).verify(signature, message)
+    assert signer.sign(message) == signature  # RFC 8032 signatures are deterministic
+    assert other.sign(message) != signature
+
+
+def test_the_key_id_is_the_statement_s(keys):
+    """The key identifier is the one that statements carry, and keys differ."""
+    (signer, other), _ = keys
+
+    assert signer.key_id == statement.key_id(signer.public_key)
+    assert signer.key_id != other.key_id
+
+
+def test_threads_may_sign_at_once(keys):
+    """Signatures made in parallel are all valid."""
+    (signer, _), _ = keys
+    public_key = Ed25519PublicKey.from_public_bytes(signer.public_key)
+    failed: list[Exception] = []
+
+    def sign(number):
+        try:
+            for count in range(20):
+                message = b"%d %d" % (number, count)
+                public_key.verify(signer.sign(message), message)
+        except Exception as error:  # noqa: BLE001  # whatever went wrong is the test's result
+            failed.append(error)
+
+    threads = [threading.Thread(target=sign, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failed == []
+
+
+def test_wrapping_round_trip(keys):
+    """A wrapped key opens under its own key only, and hides the key."""
+    _, (kek, other) = keys
+    secret = os.urandom(32)
+    wrapped = kek.wrap(secret)
+
+    assert len(wrapped) == 40
+    assert kek.unwrap(wrapped) == secret
+    assert secret not in wrapped
+    with pytest.raises(AlteredError):
+        other.unwrap(wrapped)
+
+
+@pytest.mark.parametrize("position", [0, 7, 20, 39])
+def test_a_changed_wrapped_key_is_found(keys, position):
+    """One flipped bit anywhere is found, and so is another length; the device works on afterwards."""
+    _, (kek, _) = keys
+    secret = os.urandom(32)
+    wrapped = kek.wrap(secret)
+    flipped = bytes(byte ^ (index == position) for index, byte in enumerate(wrapped))
+    for bad in (flipped, wrapped[:-8], wrapped + bytes(8), b""):
+        with pytest.raises(AlteredError):
+            kek.unwrap(bad)
+
+    assert kek.unwrap(wrapped) == secret
+
+
+def test_a_lost_session_is_opened_again(token):
+    """After a close the next call logs in again."""
+    from sealgate.adapters.keys.pkcs11 import Pkcs11Signer
+
+    signer = Pkcs11Signer(token, "one")
+    before = signer.sign(b"message")
+    token.close()
+
+    assert signer.sign(b"message") == before
+
+
+def test_a_forked_child_opens_its_own_session(token):
+    """A child may not use its parent's session; it signs with its own, and so does the parent afterwards."""
+    from sealgate.adapters.keys.pkcs11 import Pkcs11Signer
+
+    expected = Pkcs11Signer(token, "one").sign(b"message")
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from sealgate.adapters.keys.pkcs11 import Pkcs11Signer, Token\n"
+        "signer = Pkcs11Signer(Token(Path(sys.argv[1]), 'gate', sys.argv[2].encode()), 'one')\n"
+        "signer.sign(b'before')\n"
+        "read, write = os.pipe()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os.write(write, signer.sign(b'message')); os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert os.read(read, 64) == signer.sign(b'message')\n"
+        "print(signer.sign(b'message').hex())\n"
+    )
+    arguments = [sys.executable, "-c", script, str(token._module), PIN.decode()]
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=60)
+
+    assert bytes.fromhex(done.stdout.strip()) == expected
+
+
+def test_what_is_not_on_the_device_is_named(token):
+    """A missing module, token, key or a wrong PIN is the operator's to change, and the message says which."""
+    from sealgate.adapters.keys.pkcs11 import Pkcs11Signer, Token, generate
+
+    token.close()
+    for wrong, message in (
+        (Token(pathlib.Path("/nowhere.so"), "gate", PIN), "module"),
+        (Token(token._module, "elsewhere", PIN), "is not there"),
+        (Token(token._module, "gate", b"0000"), "refuses the PIN"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            Pkcs11Signer(wrong, "one")
+    with pytest.raises(ConfigurationError, match="no key `none`"):
+        Pkcs11Signer(token, "none")
+    token.close()
+    with pytest.raises(ConfigurationError, match="has a key `one`"):
+        generate(token._module, "gate", PIN, signers=["one"], wrapping=None)

@@ -1,0 +1,238 @@
+"""The authority over restarts, crashes and failures of journal and clock."""
+
+import asyncio
+import errno
+import hashlib
+
+import pytest
+
+from sealgate.encoding import canonical
+from sealgate.model.errors import AlteredError, NotPermittedError
+from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
+
+from .conftest import CALLER, LIMITS, question
+
+ARGUMENTS = hashlib.sha256(canonical.encode_arguments({"to": "bob", "amount": 5})).hexdigest()
+
+
+async def crash(authority, kit):
+    """Stop everything without a word: no snapshot, no last step."""
+    authority._housekeeping.cancel()
+    authority._parts.publisher.stop()
+    kit.journal.close()
+    authority._parts.close()
+
+
+async def end(authority, kit, *, gracefully):
+    """End one life of the authority."""
+    await (authority.stop() if gracefully else crash(authority, kit))
+
+
+@pytest.mark.parametrize("gracefully", [True, False])
+def test_redeemed_stays_redeemed_over_a_restart(kit, gracefully):
+    """A permit used before the restart is refused after it; an unused one still works, once."""
+
+    async def scenario():
+        authority = await kit.started()
+        used = await authority.evaluate(question(), CALLER, None)
+        unused = await authority.evaluate(question(), CALLER, None)
+        await authority.redeem(RedeemRequest(used.context.permit.token, "pay", ARGUMENTS), CALLER)
+        await end(authority, kit, gracefully=gracefully)
+
+        authority = await kit.started()
+        with pytest.raises(NotPermittedError, match="already redeemed"):
+            await authority.redeem(RedeemRequest(used.context.permit.token, "pay", ARGUMENTS), CALLER)
+        await authority.redeem(RedeemRequest(unused.context.permit.token, "pay", ARGUMENTS), CALLER)
+        await authority.stop()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("gracefully", [True, False])
+def test_memory_over_a_restart(kit, gracefully):
+    """Request ids, pauses, quotas, the policy set and open outcomes are as before."""
+
+    async def scenario():
+        authority = await kit.started(limits=LIMITS)
+        first = await authority.evaluate(question(redeem=True), CALLER, "r1")
+        for _ in range(2):
+            await authority.evaluate(question(), CALLER, None)
+        await authority.pause("a2", "why", CALLER)
+        version = authority.current_policy()["policy_version"]
+        await end(authority, kit, gracefully=gracefully)
+
+        authority = await kit.started(policies=None)
+        assert authority.current_policy()["policy_version"] == version
+        assert await authority.evaluate(question(redeem=True), CALLER, "r1") == first
+        over = await authority.evaluate(question(), CALLER, None)
+        paused = await authority.evaluate(question(agent="a2"), CALLER, None)
+        report = OutcomeRequest(decision_id=first.context.record_id, status="succeeded", duration_ms=1)
+        await authority.report_outcome(report, CALLER)
+        await authority.stop()
+        return over.context, paused.context
+
+    over, paused = asyncio.run(scenario())
+
+    assert over.reason == "quota_exceeded"
+    assert paused.reason == "agent_paused"
+
+
+def test_ids_grow_and_records_are_found_over_restarts(kit):
+    """Record ids keep growing, and each record is found by its id."""
+
+    async def scenario():
+        for _ in range(3):
+            authority = await kit.started()
+            for _ in range(5):
+                await authority.evaluate(question(), CALLER, None)
+            await authority.stop()
+        authority = await kit.started()
+        bodies = kit.bodies()
+        found = [kit.reader.find(body["record_id"]).index for body in bodies]
+        missing = kit.reader.find("01890a5d-ac96-774b-bcce-b302099a8057")
+        await authority.stop()
+        return bodies, found, missing
+
+    bodies, found, missing = asyncio.run(scenario())
+
+    assert [body["record_id"] for body in bodies] == sorted({body["record_id"] for body in bodies})
+    assert found == list(range(len(bodies)))
+    assert missing is None
+
+
+def test_a_changed_policy_file_is_not_loaded(kit):
+    """The stored policy set is checked against the recorded digest; a changed one stops the start."""
+
+    async def scenario():
+        authority = await kit.started()
+        await authority.stop()
+        (path,) = (kit.folder / "policies").iterdir()
+        path.write_bytes(path.read_bytes().replace(b"<= 100", b"<= 999"))
+        authority = kit.build()
+        with pytest.raises(AlteredError, match="changed on disk"):
+            await authority.start()
+        await authority.stop()
+
+    asyncio.run(scenario())
+
+
+class FailingDisk:
+    """Makes the journal's next syncs fail, as a full or broken disk does."""
+
+    def __init__(self, monkeypatch):
+        self.broken = False
+        import os
+
+        real = os.fdatasync
+
+        def fdatasync(descriptor):
+            if self.broken:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fdatasync", fdatasync)
+
+
+def test_a_full_disk_is_silence_then_a_gap_record(kit, monkeypatch):
+    """While the disk refuses: SILENCE without receipt; when it heals, a gap record says what was missed."""
+    disk = FailingDisk(monkeypatch)
+
+    async def scenario():
+        authority = await kit.started()
+        good = await authority.evaluate(question(), CALLER, None)
+        disk.broken = True
+        bad = [await authority.evaluate(question(), CALLER, None) for _ in range(4)]
+        readiness = authority.readiness()
+        disk.broken = False
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
+        after = await authority.evaluate(question(), CALLER, None)
+        bodies = kit.bodies()
+        ready_again = authority.readiness()["ready"]
+        await authority.stop()
+        return good, bad, readiness, after, bodies, ready_again
+
+    good, bad, readiness, after, bodies, ready_again = asyncio.run(scenario())
+
+    assert good.decision
+    assert after.decision
+    assert {(answer.context.outcome, answer.context.reason) for answer in bad} == {("SILENCE", "not_recorded")}
+    assert all(answer.context.receipt is None and answer.context.permit is None for answer in bad)
+    assert not readiness["ready"]
+    assert "space" in readiness["checks"]["journal"]
+    assert ready_again
+    (gap,) = [body for body in bodies if body["kind"] == "capture.gap"]
+    seqs = {body["producer"]["seq"] for body in bodies}
+    missing = set(range(max(seqs) + 1)) - seqs
+    assert missing <= set(range(gap["seq_from"], gap["seq_to"] + 1))
+    assert missing
+    assert gap["missed"] == 4
+
+
+def test_a_clock_that_goes_back_is_silence(kit):
+    """A large step back refuses; when the clock has caught up, decisions go on and the gap is recorded."""
+
+    async def scenario():
+        authority = await kit.started()
+        good = await authority.evaluate(question(), CALLER, None)
+        kit.clock.shift_ms = -60_000
+        bad = await authority.evaluate(question(), CALLER, None)
+        kit.clock.shift_ms = 0
+        after = await authority.evaluate(question(), CALLER, None)
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
+        gap = kit.bodies()[-1]
+        await authority.stop()
+        return good, bad, after, gap
+
+    good, bad, after, gap = asyncio.run(scenario())
+
+    assert good.decision
+    assert after.decision
+    assert (bad.context.reason, bad.context.receipt) == ("clock", None)
+    assert (gap["missed"], gap["seq_from"]) == (1, None)
+
+
+def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):
+    """A record that becomes durable too late is answered SILENCE; its permit was never given and expires."""
+    import os
+    import time
+
+    real = os.fdatasync
+    slow = {"s": 0.0}
+
+    def fdatasync(descriptor):
+        time.sleep(slow["s"])
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+
+    async def scenario():
+        authority = await kit.started()
+        slow["s"] = 0.6
+        answer = await authority.evaluate(question(), CALLER, None)
+        slow["s"] = 0.0
+        await kit.until(lambda: kit.journal.size >= 3)
+        body = kit.bodies()[2]
+        await authority.stop()
+        return answer, body
+
+    answer, body = asyncio.run(scenario())
+
+    assert (answer.context.reason, answer.context.permit) == ("deadline", None)
+    assert body["decision"]["outcome"] == "PERMIT"
+
+
+def test_a_damaged_snapshot_changes_nothing(kit):
+    """With the snapshot damaged or gone, everything is rebuilt from the journal."""
+
+    async def scenario(damage):
+        authority = await kit.started(limits=LIMITS)
+        for _ in range(2):
+            await authority.evaluate(question(), CALLER, None)
+        await authority.stop()
+        damage(kit.folder / "snapshot")
+        authority = await kit.started(policies=None)
+        answers = [await authority.evaluate(question(), CALLER, None) for _ in range(2)]
+        await authority.stop()
+        return [answer.context.outcome for answer in answers]
+
+    assert asyncio.run(scenario(lambda path: path.write_bytes(b"\x01" * 100))) == ["PERMIT", "DENY"]
