@@ -61,6 +61,29 @@ def test_any_range_can_be_read(journal):
         assert journal.statements(start, stop) == [item.statement for _, item in expected]
 
 
+def test_reading_goes_on_while_appending(journal):
+    """Another thread reads whole, right records at any moment; what it sees only grows."""
+    sizes, problems = [], []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            found = list(journal.read(0))
+            if found != [(i, record(i)) for i in range(len(found))]:
+                problems.append(len(found))
+            sizes.append(len(found))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for start in range(0, 600, 20):
+        append(journal, *map(record, range(start, start + 20)))
+    stop.set()
+    reader.join()
+    assert not problems
+    assert sizes == sorted(sizes)
+    assert journal.size == 600
+
+
 def test_an_empty_journal_reads_as_nothing(journal):
     """No record, no failure."""
     assert (journal.size, journal.failure, list(journal.read(0))) == (0, None, [])

@@ -33,7 +33,8 @@ MAX_BATCH: Final = 16_384
 """Leaves under one new checkpoint at most: bounds memory when the log has to catch up."""
 
 SETTLE_EVERY: Final = 64
-"""Batches whose staging files are kept; also what the next start has to apply again at most."""
+SETTLE_LEAVES: Final = 65_536
+"""Batches, and leaves in them, whose staging files are kept; also what the next start has to apply again at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Ledger:
         self._max_batch = max_batch
         self._turn = threading.RLock()  # one step or attachment at a time
         self._loaded: Loaded | None = None
-        self._unsettled = 0
+        self._unsettled = self._settled = 0  # batches since; size at the last settling
         self._cose: tuple[int, bytes, bytes] | None = None
         self._head = (b"", 0)  # the published note and its size, replaced as one
         self._endorsements = Endorsements(stores.public, self._key, keys.witnesses, keys.quorum)
@@ -89,7 +90,7 @@ class Ledger:
 
     def _load(self) -> Loaded:
         loaded = load(self._stores, self._key)
-        self._loaded, self._unsettled = loaded, 0
+        self._loaded, self._unsettled, self._settled = loaded, 0, loaded.held.size
         self._head = (loaded.published, loaded.held.size)
         return loaded
 
@@ -113,7 +114,7 @@ class Ledger:
         remove_replaced(self._stores.public, batch.files)  # 8
         self._loaded = Loaded(Held(note, batch.size, closed=False), note, loaded.sequencer)
         self._unsettled += 1
-        if self._unsettled >= SETTLE_EVERY:
+        if self._unsettled >= SETTLE_EVERY or batch.size - self._settled >= SETTLE_LEAVES:
             self._settle(batch.size)  # 9
         return True
 
@@ -123,7 +124,7 @@ class Ledger:
 
     def _settle(self, size: int) -> None:
         settle(self._stores, size)
-        self._unsettled = 0
+        self._unsettled, self._settled = 0, size
 
     def close(self) -> None:
         """Settle, so that the next start has nothing to apply again. The stores stay open."""

@@ -8,17 +8,17 @@ once for a group. While it syncs, the next group gathers: load makes groups larg
 import fcntl
 import os
 import threading
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
 
-from sealgate.adapters.journals.recovery import Segment, read_whole, recover, scan
-from sealgate.adapters.journals.segment import CHECKED_FROM, FRAME_BYTES, MAX_SEALED_BYTES, WHOLE, SparseIndex
+from sealgate.adapters.journals.reading import segment_frames
+from sealgate.adapters.journals.recovery import recover
+from sealgate.adapters.journals.segment import MAX_SEALED_BYTES
 from sealgate.adapters.journals.writer import SegmentWriter, create_first_segment
-from sealgate.model.errors import AlteredError, ConfigurationError, InputError, JournalError, SealgateError
+from sealgate.model.errors import ConfigurationError, InputError, JournalError, SealgateError
 from sealgate.model.limits import MAX_STATEMENT_BYTES
 from sealgate.ports.journal import Completion, JournalRecord
 
@@ -31,8 +31,6 @@ DEFAULT_QUEUE_RECORDS: Final = 8192
 MAX_GROUP_RECORDS: Final = 1024
 """Records in one group: bounds one write and the time the last of them waits for the first."""
 
-_READ_BYTES: Final = 256 * 1024
-_LOOKUP_BYTES: Final = 48 * 1024  # more than the largest frame
 
 Deliver = Callable[[Callable[[], None]], object]
 """Runs one callable where completions belong, for example ``loop.call_soon_threadsafe``."""
@@ -171,7 +169,7 @@ class FileJournal:
             behind = slot + 1
             stop = self._segments[behind].header.first_index if behind < len(self._segments) else end
             stop = min(stop, end)
-            yield from _segment_frames(self._segments[slot], start, stop)
+            yield from segment_frames(self._segments[slot], start, stop)
             start = stop
 
     # -- failing and healing -----------------------------------------------------------------------------------------
@@ -260,56 +258,3 @@ def _lock(directory: Path) -> int:
             f"another process owns the journal in `{directory}`", hint="stop it first; two writers would fork the log"
         ) from None
     return descriptor
-
-
-def _segment_frames(segment: Segment, start: int, stop: int) -> Iterator[tuple[int, bytes, int, int, int]]:
-    """Yield (index, buffer, statement start, statement end, frame end) of the records of one segment.
-
-    The ledger reads every record through this loop while the gate decides, so it is written for speed: no call for a
-    record but the checksum's.
-    """
-    unpack, crc32 = WHOLE.unpack_from, zlib.crc32
-    descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if segment.index is None:
-            segment.index = _index_segment(descriptor, segment)
-        position, offset = segment.index.nearest(start - segment.header.first_index)
-        index, at, data, held = segment.header.first_index + position, 0, b"", 0
-        wanted = _LOOKUP_BYTES if stop - start == 1 else _READ_BYTES
-        while index < stop:
-            begin = at + FRAME_BYTES
-            if begin <= held:
-                length, crc, found, _, statement_bytes = unpack(data, at)
-                end = at + CHECKED_FROM + length
-                if end <= held:
-                    middle = begin + statement_bytes
-                    if found != index or middle > end or crc32(data[at + CHECKED_FROM : end]) != crc:
-                        raise _altered(segment, index)
-                    if index >= start:
-                        yield index, data, begin, middle, end
-                    at, index = end, index + 1
-                    continue
-            offset += at
-            if held - at > _LOOKUP_BYTES:
-                raise _altered(segment, index)  # more than any record has
-            data = os.pread(descriptor, wanted, offset)
-            if len(data) <= held - at:
-                raise _altered(segment, index)  # the file ends inside the record
-            at, held = 0, len(data)
-    finally:
-        os.close(descriptor)
-
-
-def _index_segment(descriptor: int, segment: Segment) -> SparseIndex:
-    sparse, end, index = scan(read_whole(descriptor), segment.header, segment.durable_bytes)
-    if end != segment.durable_bytes:
-        raise _altered(segment, index)
-    return sparse
-
-
-def _altered(segment: Segment, index: int) -> AlteredError:
-    return AlteredError(
-        f"journal record {index} in `{segment.path.name}` was altered",
-        index=index,
-        hint="its checksum does not match; restore the segment from a replica",
-    )

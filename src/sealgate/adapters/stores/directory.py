@@ -23,7 +23,7 @@ class DirectoryLog:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._unsettled: dict[str, None] = {}
+        self._unsettled: dict[str, dict[str, None]] = {}  # by directory, so that forgetting one costs nothing
         self._known: set[Path] = set()
 
     @property
@@ -74,7 +74,7 @@ class DirectoryLog:
         except OSError as error:
             self._known.discard(target.parent)
             _unavailable(path, error)
-        self._unsettled[path] = None
+        self._unsettled.setdefault(os.path.dirname(path), {})[path] = None  # noqa: PTH120 - once for every file
 
     def replace(self, path: str, data: bytes) -> None:
         """Replace a file that changes, atomically and durably."""
@@ -88,7 +88,7 @@ class DirectoryLog:
     def remove_partials(self, full_path: str) -> None:
         """Remove ``<full_path>.p``."""
         folder = f"{full_path}.p"
-        self._unsettled = {path: None for path in self._unsettled if not path.startswith(f"{folder}/")}
+        self._unsettled.pop(folder, None)
         self._known.discard(self._root / folder)
         try:
             shutil.rmtree(self._root / folder)
@@ -100,19 +100,23 @@ class DirectoryLog:
     def settle(self) -> int:
         """Sync every file written since the last call, then the directories that name them."""
         directories: dict[Path, None] = {}
+        count = 0
+        if not self._unsettled:
+            return count
         try:
-            for path in self._unsettled:
-                target = self._root / path
-                _sync_file(target)
-                for folder in target.parents:  # a new directory's own name must last as well
+            for name, paths in self._unsettled.items():
+                for path in paths:
+                    _sync_file(self._root / path)
+                    count += 1
+                folder = self._root / name
+                while folder != self._root and folder not in directories:  # a new directory's name must last as well
                     directories[folder] = None
-                    if folder == self._root:
-                        break
+                    folder = folder.parent
+            directories[self._root] = None
             for folder in directories:
                 sync_directory(folder)
         except OSError as error:
             _unavailable("public files", error)
-        count = len(self._unsettled)
         self._unsettled.clear()
         return count
 
