@@ -166,12 +166,14 @@ def apply_prepared(config_path: Path | None, flags: tuple[str, ...]) -> None:
 
 
 def _record(found: Configuration) -> None:
+    hint = "it stays prepared; run `sealgate keys apply` when the authority runs"
+    if not found.server.socket.is_socket():
+        raise UnavailableError(f"the authority cannot be reached: no socket `{found.server.socket}`", hint=hint)
     transport = httpx.HTTPTransport(uds=str(found.server.socket))
     try:
         with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ROTATE_TIMEOUT_S) as client:
             answer = client.post("/v1/keys/rotate")
     except httpx.HTTPError as error:
-        hint = "it stays prepared; run `sealgate keys apply` when the authority runs"
         raise UnavailableError(f"the authority cannot be reached: {error}", hint=hint) from error
     if answer.is_error:
         raise UnavailableError(f"the authority refused: {answer.text[:300]}", hint="it stays prepared")
