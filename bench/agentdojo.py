@@ -1,9 +1,9 @@
 """Bar 7: what real models proposed, replayed: exactly one decision record for every proposed call.
 
 Recorded AgentDojo runs (banking and workspace) go through a real authority over its socket under the demo's role
-policies, 32 agents at a time, each call with a request id of its own. Then a part of the calls is asked again with the
-same ids, as after a lost answer: no record may be added. Records are counted in the log that the authority exports, not
-from its answers.
+policies, 32 agents at a time, each call with a request id of its own. Every tenth call is asked again with the same id,
+as after a lost answer: no record may be added. Records are counted in the journal of the stopped authority, each opened
+with its key and checked against its signed digest, and not from answers.
 
 Beyond the bar: runs in which the recorded attack succeeded are executed again on AgentDojo's environment, once without
 a gate (does the recorded attack still work there?) and once with only the permitted calls, and judged by AgentDojo.
@@ -13,7 +13,6 @@ import asyncio
 import json
 import tempfile
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,8 +21,8 @@ from typing import Any, Final
 
 from bench.dojo_runs import Recorded, read
 from bench.harness import Options, Result, data_folder
+from bench.sealed_records import decisions_by_request_id
 from bench.wire import answer_length, parse, request
-from sealgate.demo import evidence
 from sealgate.demo.agent import Suite
 from sealgate.demo.authority import Authority
 from sealgate.demo.facts import about
@@ -73,8 +72,8 @@ def run(options: Options) -> Result:
                 authority.publish(suite.profile.policy_directory)
                 asyncio.run(_replay(authority, suite, chosen, tally))
                 _execute_again(suite, chosen, tally, attacks)
-            evidence.export(authority, place / "log")
-        sealed = _decision_records(place / "log")
+            configuration = authority.configuration
+        sealed = decisions_by_request_id(configuration)
     return _result(runs, tally, attacks, sealed)
 
 
@@ -170,20 +169,6 @@ def _succeeds(suite: Suite, recorded: Recorded, allowed: set[int]) -> bool:
     injection = suite.injection_tasks()[str(recorded.injection_task)]
     won = injection.security_from_traces(recorded.last_words, before, environment, trace)
     return bool(injection.security(recorded.last_words, before, environment) if won is None else won)
-
-
-def _decision_records(log: Path) -> Counter[str]:
-    """Count the decision records of an exported log by request id."""
-    found: Counter[str] = Counter()
-    for bundle in sorted(path for path in (log / "body").rglob("*") if path.is_file()):
-        data, offset = bundle.read_bytes(), 0
-        while offset < len(data):
-            length = int.from_bytes(data[offset : offset + 4])
-            body = json.loads(data[offset + 4 : offset + 4 + length]) if length else {}
-            offset += 4 + length
-            if body.get("kind") == "decision":
-                found[body.get("request_id") or uuid.uuid4().hex] += 1
-    return found
 
 
 def _result(runs: list[Recorded], tally: _Tally, attacks: _Attacks, sealed: Counter[str]) -> Result:

@@ -2,7 +2,7 @@
 
 In blocks that alternate on one machine and one file system: single decisions; bare append-and-fdatasync of records of
 the same size; 64 callers from a separate light process; Vaara from PyPI with its default SQLite trail. Vaara gets
-the best of three numbers of threads. Every decision is checked to be a PERMIT, so that no fast error counts.
+the best of three numbers of threads. Only PERMITs count: no fast error does.
 """
 
 import json
@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sealgate.demo.authority import Authority
-
 from bench.disk import BareAppend
 from bench.harness import Options, Result, percentile
 from bench.peers.vaara import Vaara
 from bench.syncs import watched
 from bench.wire import Wire, request
+from sealgate.demo.authority import Authority
 from sealgate.demo.suites import PROFILES
 
 CALLERS: Final = 64
@@ -43,20 +42,20 @@ _QUIET_ONLY: Final = frozenset({"p50_ms", "p99_ms"})
 class _Samples:
     decided: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
-    ours: list[dict[str, float]] = field(default_factory=list)
+    ours: list[dict[str, Any]] = field(default_factory=list)
     vaara: list[float] = field(default_factory=list)
 
 
 def question() -> dict[str, Any]:
-    """Return what is asked: a payment that the banking role permits, judged by its whole policy set."""
+    """Return what is asked: a new payee and amount for a standing order, judged by the banking role's policy set."""
     profile = PROFILES["banking"]
     known = "GB29NWBK60161331926819"
     return {
         "subject": {"type": "agent", "id": profile.agent},
-        "action": {"name": "send_money"},
+        "action": {"name": "update_scheduled_transaction"},
         "resource": {"type": "tool_server", "id": profile.server},
         "context": {
-            "input": {"recipient": known, "amount": 10, "subject": "Refund", "date": "2022-04-01"},
+            "input": {"id": 7, "recipient": known, "amount": 1200},
             "facts": {"task": {"asked": [], "from_user": [known], "vouched": [known], "used": []}},
             "task": {"id": "bench"},
         },
@@ -146,19 +145,19 @@ def _measure(samples: _Samples, one: _One, bare: BareAppend, vaara: Vaara | None
         samples.vaara.append(vaara.rate(vaara.threads, share))
 
 
-def _load(socket: str, body: bytes, seconds: float) -> dict[str, float]:
+def _load(socket: str, body: bytes, seconds: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.load", socket, str(CALLERS), str(seconds)]
     done = subprocess.run(command, input=body, check=True, capture_output=True, timeout=seconds + 60)
-    result: dict[str, float] = json.loads(done.stdout)
-    if result["permits"] != result["answers"]:
-        raise RuntimeError(f"{result['answers'] - result['permits']:.0f} answers of the load were no permits")
+    result: dict[str, Any] = json.loads(done.stdout)
+    if result["permits"] < 0.9 * result["answers"]:
+        raise RuntimeError(f"{result['answers'] - result['permits']} answers were no permits: {result['other']}")
     return result
 
 
 def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara: Vaara | None) -> dict[str, Any]:
     decided, bare = sorted(samples.decided), sorted(samples.bare)
     p50, bare_p50 = percentile(decided, 0.5) * 1000, percentile(bare, 0.5) * 1000
-    ours = sum(load["answers"] for load in samples.ours) / sum(load["seconds"] for load in samples.ours)
+    ours = sum(load["permits"] for load in samples.ours) / sum(load["seconds"] for load in samples.ours)
     theirs = sum(samples.vaara) / len(samples.vaara) if samples.vaara else None
     return {
         "p50_ms": round(p50, 3),
@@ -172,6 +171,8 @@ def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara:
         "callers": CALLERS,
         "rate_64_callers_per_s": round(ours),
         "rate_64_callers_by_block_per_s": [round(load["rate_per_s"]) for load in samples.ours],
+        "not_permitted_64_callers": sum(load["answers"] - load["permits"] for load in samples.ours),
+        "not_permitted_example": next((load["other"] for load in samples.ours if load["other"]), ""),
         "p50_64_callers_ms": round(sum(load["p50_ms"] for load in samples.ours) / len(samples.ours), 2),
         "p99_64_callers_ms": round(max(load["p99_ms"] for load in samples.ours), 2),
         "load_cpu_share": round(

@@ -9,7 +9,7 @@ import json
 import resource
 import sys
 import time
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -31,6 +31,7 @@ class Caller(asyncio.Protocol):
         self._data = bytearray()
         self.latencies: list[float] = []
         self.permits = 0
+        self.other = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,7 +51,10 @@ class Caller(asyncio.Protocol):
             return
         now = time.perf_counter()
         self.latencies.append(now - self._sent)
-        self.permits += b'"outcome":"PERMIT"' in self._data
+        if b'"outcome":"PERMIT"' in self._data:
+            self.permits += 1
+        else:
+            self.other = bytes(self._data[-400:])
         self._data.clear()
         if now < self._stop:
             self._ask()
@@ -66,7 +70,7 @@ class Caller(asyncio.Protocol):
                 self.done.set_exception(exc)
 
 
-async def _run(path: str, callers: int, seconds: float, body: bytes) -> dict[str, float]:
+async def _run(path: str, callers: int, seconds: float, body: bytes) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     run = f"load-{time.time_ns()}"
@@ -85,7 +89,8 @@ async def _run(path: str, callers: int, seconds: float, body: bytes) -> dict[str
         "answers": len(latencies),
         "permits": sum(caller.permits for caller in crew),
         "seconds": elapsed,
-        "rate_per_s": len(latencies) / elapsed,
+        "rate_per_s": sum(caller.permits for caller in crew) / elapsed,
+        "other": next((caller.other.decode() for caller in crew if caller.other), ""),
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
         "client_cpu_s": used.ru_utime + used.ru_stime,

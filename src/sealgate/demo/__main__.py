@@ -91,9 +91,8 @@ def _evidence(
     broken = evidence.verify_log(place / "log", authority.trust_file)
     named = broken.exit_code == evidence.ALTERED and str(index) in broken.output
     if output:
-        output.heading(
-            f"The receipt of a refused attack: record {index}, included after {waited:.1f} s, and another program"
-        )
+        output.heading(f"Record {index}, a refused attack: its receipt, verified by a separate program")
+        output.line(f"  under a signed checkpoint {waited:.1f} s after it was asked for")
         output.check(sealed)
         output.heading("The whole log, exported and verified by the same program")
         output.check(clean)

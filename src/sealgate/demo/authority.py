@@ -116,7 +116,7 @@ class Authority:
 
     def publish(self, directory: Path) -> None:
         """Publish a policy directory as the policy set in force."""
-        run("policy", "publish", directory, "--socket", self.socket)
+        run("policy", "publish", directory, "--config", self.configuration)
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Return status and body of a GET over the socket."""

@@ -59,8 +59,10 @@ def fetch_receipt(authority: Authority, record_id: str, folder: Path) -> tuple[d
 
 
 def verify_receipt(folder: Path, trust: Path) -> Check:
-    """Run the verifier on a saved receipt."""
-    return _verify("receipt", folder / "receipt.tlog-proof", "--trust", trust)
+    """Run the verifier on a saved receipt and the body that it seals."""
+    body = folder / "receipt.body.json"
+    extra = ("--body", body) if body.is_file() else ()
+    return _verify("receipt", folder / "receipt.tlog-proof", *extra, "--trust", trust)
 
 
 def export(authority: Authority, folder: Path) -> None:
