@@ -188,3 +188,68 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path):
     with pytest.raises(ConfigurationError, match="not a socket"):
         open_unix(listener)
     assert listener.path.read_text() == "a file"
+
+
+_SERVE = """
+import pathlib, sys, types
+from bench.twin import Resolver, Twin
+from sealgate.server.listeners import Listeners, UnixListener
+
+def open_authority(configuration):
+    path = pathlib.Path(configuration.read_text(encoding="utf-8"))
+    return Twin(), Resolver(), Listeners(unix=UnixListener(path))
+
+wiring = types.ModuleType("sealgate.cli._wiring")
+wiring.open_authority = open_authority
+sys.modules[wiring.__name__] = wiring
+sys.argv = ["sealgate", "serve", "--config", sys.argv[1], "--access-log", "all"]
+from sealgate.cli import main
+main()
+"""
+
+
+def test_sealgate_serve(tmp_path):
+    """The command opens what the configuration names, logs requests when asked, obeys SIGTERM and tells systemd."""
+    configuration, path = tmp_path / "sealgate.toml", tmp_path / "run" / "s.sock"
+    configuration.write_text(str(path), encoding="utf-8")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, str(configuration)],
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=os.environ | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "PYTHONPATH": str(ROOT)},
+        )
+        assert systemd.recv(100) == b"READY=1"
+        with _client(path) as client:
+            assert client.post("/access/v1/evaluation", json=QUESTION).json()["decision"] is True
+        process.send_signal(signal.SIGTERM)
+        assert systemd.recv(100) == b"STOPPING=1"
+        _, log = process.communicate(timeout=15)
+
+    assert process.returncode == 0
+    (line,) = [json.loads(line) for line in log.splitlines() if line.startswith(b"{")]
+    assert (line["route"], line["status"]) == ("/access/v1/evaluation", 200)
+
+
+def test_a_listener_that_cannot_be_opened_ends_the_start(tmp_path):
+    """One line says why; the status is 1 and nothing was served."""
+    configuration, path = tmp_path / "sealgate.toml", tmp_path / "run" / "s.sock"
+    configuration.write_text(str(path), encoding="utf-8")
+    path.parent.mkdir()
+    path.parent.chmod(0o777)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVE, str(configuration)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "open to others" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -328,7 +328,9 @@ def proof_cases(vectors: Vectors, world: World) -> None:
     def good(name: str, defect: str = "", **more: bytes | None) -> None:
         vectors.add(name, defect, "verified", None, **{"receipt": world.receipt, "trust": trust, **more})
 
-    def bad(name: str, defect: str, change: Callable[[list[str]], list[str]], step: str = "form", verdict: str = ALTERED) -> None:
+    def bad(
+        name: str, defect: str, change: Callable[[list[str]], list[str]], step: str = "form", verdict: str = ALTERED
+    ) -> None:
         vectors.add(f"proof-{name}", defect, verdict, step, receipt=world.with_head(change), trust=trust)
 
     good("good")
@@ -339,11 +341,27 @@ def proof_cases(vectors: Vectors, world: World) -> None:
     one = make_log(1, keys=log.keys, quorum=2)
     good("good-tree-of-one", receipt=one.proof(0).encode())
     vectors.add("no-trust", "", "self_consistent", None, receipt=world.receipt, body=world.body)
-    vectors.add("other-body", "another record's body", ALTERED, "body", receipt=world.receipt, trust=trust, body=log.sealed[6][1])
-    vectors.add("other-body-no-trust", "another record's body", ALTERED, "body", receipt=world.receipt, body=log.sealed[6][1])
+    vectors.add(
+        "other-body",
+        "another record's body",
+        ALTERED,
+        "body",
+        receipt=world.receipt,
+        trust=trust,
+        body=log.sealed[6][1],
+    )
+    vectors.add(
+        "other-body-no-trust", "another record's body", ALTERED, "body", receipt=world.receipt, body=log.sealed[6][1]
+    )
 
     bad("other-index", "the index of its neighbour", lambda x: [*x[:2], "index 4", *x[3:]], "inclusion")
-    bad("index-at-size", "an index outside the tree", lambda x: [*x[:2], f"index {log.size}", *x[3:]], "inclusion", "not_proven")
+    bad(
+        "index-at-size",
+        "an index outside the tree",
+        lambda x: [*x[:2], f"index {log.size}", *x[3:]],
+        "inclusion",
+        "not_proven",
+    )
     bad("index-leading-zero", "a leading zero", lambda x: [*x[:2], "index 05", *x[3:]])
     bad("index-plus", "a plus sign", lambda x: [*x[:2], "index +5", *x[3:]])
     bad("index-minus", "a minus sign", lambda x: [*x[:2], "index -5", *x[3:]])
@@ -357,7 +375,12 @@ def proof_cases(vectors: Vectors, world: World) -> None:
     bad("extra-missing", "no statement", lambda x: [x[0], *x[2:]])
     bad("extra-empty", "an empty statement", lambda x: [x[0], "extra ", *x[2:]], "statement")
     bad("extra-late", "index before extra", lambda x: [x[0], x[2], x[1], *x[3:]])
-    bad("extra-other", "another record's statement", lambda x: [x[0], f"extra {to_base64(log.sealed[6][0])}", *x[2:]], "inclusion")
+    bad(
+        "extra-other",
+        "another record's statement",
+        lambda x: [x[0], f"extra {to_base64(log.sealed[6][0])}", *x[2:]],
+        "inclusion",
+    )
     bad("extra-spaced", "base64 with a space", lambda x: [x[0], x[1][:20] + " " + x[1][20:], *x[2:]])
     bad("header-v2", "version 2", lambda x: [x[0][:-1] + "2", *x[1:]])
     bad("header-space", "a space after the header", lambda x: [x[0] + " ", *x[1:]])
@@ -378,7 +401,9 @@ def proof_cases(vectors: Vectors, world: World) -> None:
     head = world.receipt.partition(b"\n\n")[0]
     vectors.add("proof-no-checkpoint", "no checkpoint", ALTERED, "form", receipt=head + b"\n", trust=trust)
     vectors.add("proof-empty-checkpoint", "an empty checkpoint", ALTERED, "form", receipt=head + b"\n\n", trust=trust)
-    vectors.add("proof-too-long", "over the size limit", ALTERED, "form", receipt=world.receipt + b"x" * 80_000, trust=trust)
+    vectors.add(
+        "proof-too-long", "over the size limit", ALTERED, "form", receipt=world.receipt + b"x" * 80_000, trust=trust
+    )
     vectors.add("proof-leaf-node", "two inner hashes passed off as an entry", ALTERED, "statement",
                 receipt=_leaf_node(world), trust=trust)  # fmt: skip
 
@@ -435,24 +460,55 @@ def note_cases(vectors: Vectors, world: World) -> None:
     stranger = LogMaker(other).checkpoint(log.size, log.builder.root())
     bad("other-log-key", "the same origin under another key", stranger, "checkpoint", "not_proven")
     foreign = LogMaker(log.keys, origin="log.example/other")
-    bad("other-origin", "another log of the same keys", foreign.checkpoint(log.size, log.builder.root()), "checkpoint", "not_proven")
+    bad(
+        "other-origin",
+        "another log of the same keys",
+        foreign.checkpoint(log.size, log.builder.root()),
+        "checkpoint",
+        "not_proven",
+    )
     bad("other-root", "another tree of the same size", log.checkpoint(root=bytes(32)), "inclusion")
     bad("smaller-size", "a smaller size with the same root", log.checkpoint(size=5), "inclusion", "not_proven")
     bad("other-size", "a size that changes the path's shape", log.checkpoint(size=600), "inclusion", "not_proven")
     bad("empty-log", "an empty log with a wrong root", log.checkpoint(size=0), "checkpoint")
-    bad("flipped-root", "one character of the root changed", world.note.replace(text.split("\n")[2][:4].encode(), b"AAAA"), "checkpoint")
+    bad(
+        "flipped-root",
+        "one character of the root changed",
+        world.note.replace(text.split("\n")[2][:4].encode(), b"AAAA"),
+        "checkpoint",
+    )
     bad("size-leading-zero", "a leading zero", signed(lambda t: t.replace("\n300\n", "\n0300\n")), "checkpoint")
     bad("size-plus", "a plus sign", signed(lambda t: t.replace("\n300\n", "\n+300\n")), "checkpoint")
     bad("size-space", "a space", signed(lambda t: t.replace("\n300\n", "\n300 \n")), "checkpoint")
     bad("size-arabic", "Arabic digits", signed(lambda t: t.replace("\n300\n", "\n\u0663\u0660\u0660\n")), "checkpoint")
     bad("size-2-63", "a size of 2^63", signed(lambda t: t.replace("\n300\n", f"\n{2**63}\n")), "checkpoint")
-    bad("root-31-bytes", "a root of 31 bytes", signed(lambda t: "\n".join([*t.split("\n")[:2], to_base64(bytes(31)), ""])), "checkpoint")
-    bad("root-pad-bits", "a root with pad bits set", signed(lambda t: "\n".join([*t.split("\n")[:2], _pad_bits(t.split("\n")[2]), ""])), "checkpoint")
+    bad(
+        "root-31-bytes",
+        "a root of 31 bytes",
+        signed(lambda t: "\n".join([*t.split("\n")[:2], to_base64(bytes(31)), ""])),
+        "checkpoint",
+    )
+    bad(
+        "root-pad-bits",
+        "a root with pad bits set",
+        signed(lambda t: "\n".join([*t.split("\n")[:2], _pad_bits(t.split("\n")[2]), ""])),
+        "checkpoint",
+    )
     bad("extension-line", "an extension line", signed(lambda t: t + "more\n"), "checkpoint")
     bad("two-lines", "no root", signed(lambda t: "\n".join([*t.split("\n")[:2], ""])), "checkpoint")
     bad("empty-origin", "an empty origin", signed(lambda t: t.replace(ORIGIN, "")), "checkpoint")
-    bad("blank-line-before", "a blank line inside the text", signed(lambda t: t.replace("\n300", "\n\n300")), "checkpoint")
-    bad("line-separator", "U+2028 instead of a newline", signed(lambda t: t.replace("\n300\n", "\u2028300\u2028")), "checkpoint")
+    bad(
+        "blank-line-before",
+        "a blank line inside the text",
+        signed(lambda t: t.replace("\n300", "\n\n300")),
+        "checkpoint",
+    )
+    bad(
+        "line-separator",
+        "U+2028 instead of a newline",
+        signed(lambda t: t.replace("\n300\n", "\u2028300\u2028")),
+        "checkpoint",
+    )
     bad("carriage-return", "a carriage return", signed(lambda t: t.replace("\n300\n", "\r\n300\n")))
     bad("tab", "a tab", signed(lambda t: t.replace("\n300\n", "\n300\t\n")))
     bad("not-utf-8", "not UTF-8", world.note.replace(b"log.example", b"log.ex\xffmple", 1))
@@ -510,7 +566,11 @@ def trust_cases(vectors: Vectors, world: World) -> None:
     bad("origin-number", "an origin that is not text", changed(origin=1))
     bad("origin-other", "the log key's name is not the origin", changed(origin="log.example/other"))
     bad("log-cosignature-type", "a cosignature key as log key", changed(log=log.witness_key(0).encode()))
-    bad("log-hash", "a verifier key that does not fit its id", changed(log=log.log_key.encode().replace("+", "+0", 1)[:-1]))
+    bad(
+        "log-hash",
+        "a verifier key that does not fit its id",
+        changed(log=log.log_key.encode().replace("+", "+0", 1)[:-1]),
+    )
     flipped_id = f"{log.origin}+{log.log_key.key_id[::-1].hex()}+{log.log_key.encode().rpartition('+')[2]}"
     bad("log-key-id", "a key id that does not fit", changed(log=flipped_id))
     bad("witness-log-type", "a log key as witness", changed(witnesses=[log.log_key.encode()], quorum=1))
@@ -520,7 +580,11 @@ def trust_cases(vectors: Vectors, world: World) -> None:
     bad("witnesses-object", "witnesses that are no list", changed(witnesses={}, quorum=0))
     bad("no-statement-keys", "no statement keys", changed(statement_keys=[]))
     bad("kid-other", "a kid that does not fit its key", changed(statement_keys=[entry | {"kid": "00" * 16}]))
-    bad("range-backwards", "a range that ends before it begins", changed(statement_keys=[entry | {"from_index": 9, "to_index": 8}]))
+    bad(
+        "range-backwards",
+        "a range that ends before it begins",
+        changed(statement_keys=[entry | {"from_index": 9, "to_index": 8}]),
+    )
     bad("range-true", "true as an index", changed(statement_keys=[entry | {"from_index": True}]))
     bad("range-negative", "a negative index", changed(statement_keys=[entry | {"from_index": -1}]))
     bad("range-missing", "no to_index", changed(statement_keys=[{k: v for k, v in entry.items() if k != "to_index"}]))
@@ -535,11 +599,29 @@ def trust_cases(vectors: Vectors, world: World) -> None:
         log.trust(statement_keys=(key(statement_key, 0, 5),)), ALTERED, "statement")  # fmt: skip
     bad("key-not-yet", "the key is valid only later",
         log.trust(statement_keys=(key(statement_key, 6, None),)), ALTERED, "statement")  # fmt: skip
-    bad("key-other", "another key", log.trust(statement_keys=(key(public(log.keys.root), 0, None),)), "not_proven", "statement")
+    bad(
+        "key-other",
+        "another key",
+        log.trust(statement_keys=(key(public(log.keys.root), 0, None),)),
+        "not_proven",
+        "statement",
+    )
     bad("key-just-in-range", "", log.trust(statement_keys=(key(statement_key, 5, 6),)), "verified", "")
-    bad("key-two-ranges", "", log.trust(statement_keys=(key(statement_key, 0, 1), key(statement_key, 5, None))), "verified", "")
+    bad(
+        "key-two-ranges",
+        "",
+        log.trust(statement_keys=(key(statement_key, 0, 1), key(statement_key, 5, None))),
+        "verified",
+        "",
+    )
     bad("quorum-zero", "", log.trust(quorum=0, witnesses=()), "verified", "")
-    bad("other-origin-signed", "trust in another log", LogMaker(log.keys, origin="log.example/other").trust(), "not_proven", "checkpoint")
+    bad(
+        "other-origin-signed",
+        "trust in another log",
+        LogMaker(log.keys, origin="log.example/other").trust(),
+        "not_proven",
+        "checkpoint",
+    )
 
 
 def _point(y: int, sign_bit: int = 0) -> bytes:
@@ -567,13 +649,20 @@ def transparent_cases(vectors: Vectors, world: World) -> None:
     sealed = log.sealed[5][0]
     receipt = log.cose_receipt(5)
 
-    def case(name: str, defect: str, data: bytes, verdict: str = ALTERED, step: str = "form", **more: bytes | None) -> None:
+    def case(
+        name: str, defect: str, data: bytes, verdict: str = ALTERED, step: str = "form", **more: bytes | None
+    ) -> None:
         vectors.add(f"transparent-{name}", defect, verdict, step, **{"receipt": data, "trust": trust, **more})
 
     def of(*receipts: bytes, statement_bytes: bytes = sealed) -> bytes:
         return transparent.encode_transparent(statement_bytes, receipts)
 
-    def crafted(header: dict[Any, Any] | None = None, unprotected: Any = None, payload: Any = None, signature: bytes | None = None) -> bytes:
+    def crafted(
+        header: dict[Any, Any] | None = None,
+        unprotected: Any = None,
+        payload: Any = None,
+        signature: bytes | None = None,
+    ) -> bytes:
         tag = cbor.decode(receipt)
         assert isinstance(tag, cbor.Tag)
         parts: Any = tag.value
@@ -591,28 +680,84 @@ def transparent_cases(vectors: Vectors, world: World) -> None:
     case("good", "", of(receipt), "verified", "")
     case("good-with-body", "", of(receipt), "verified", "", body=world.body)
     case("no-trust", "", of(receipt), "self_consistent", "", trust=None)
-    case("quorum-asked", "a quorum that this format cannot show", of(receipt), "not_proven", "checkpoint", trust=world.trust)
+    case(
+        "quorum-asked",
+        "a quorum that this format cannot show",
+        of(receipt),
+        "not_proven",
+        "checkpoint",
+        trust=world.trust,
+    )
     foreign = log.cose_receipt(5, kid=bytes(16))
     case("second-receipt-ours", "", of(foreign, receipt), "verified", "")
     case("other-key-id", "a receipt of a key that is not trusted", of(foreign), "not_proven", "tree head")
-    case("other-origin", "a receipt of another log", of(log.cose_receipt(5, origin="log.example/other")), "not_proven", "tree head")
-    case("other-statement", "another record's statement", of(receipt, statement_bytes=log.sealed[6][0]), ALTERED, "inclusion")
+    case(
+        "other-origin",
+        "a receipt of another log",
+        of(log.cose_receipt(5, origin="log.example/other")),
+        "not_proven",
+        "tree head",
+    )
+    case(
+        "other-statement",
+        "another record's statement",
+        of(receipt, statement_bytes=log.sealed[6][0]),
+        ALTERED,
+        "inclusion",
+    )
     case("other-record", "another record's receipt", of(log.cose_receipt(6)), ALTERED, "inclusion")
     case("other-body", "another record's body", of(receipt), ALTERED, "body", body=log.sealed[6][1])
-    case("flipped-signature", "one bit flipped in the receipt's signature", of(receipt[:-1] + bytes((receipt[-1] ^ 1,))), ALTERED, "inclusion")
-    case("with-prior", "a checkpoint cannot be compared with a signed root", of(receipt), "not_proven", "prior checkpoint", prior=world.note)
+    case(
+        "flipped-signature",
+        "one bit flipped in the receipt's signature",
+        of(receipt[:-1] + bytes((receipt[-1] ^ 1,))),
+        ALTERED,
+        "inclusion",
+    )
+    case(
+        "with-prior",
+        "a checkpoint cannot be compared with a signed root",
+        of(receipt),
+        "not_proven",
+        "prior checkpoint",
+        prior=world.note,
+    )
     case("other-size", "the proof's size is not the signed one", of(crafted(unprotected=proof(301, 5, path))))
-    case("other-index", "an index that leads elsewhere", of(crafted(unprotected=proof(300, 4, path))), ALTERED, "inclusion")
+    case(
+        "other-index",
+        "an index that leads elsewhere",
+        of(crafted(unprotected=proof(300, 4, path))),
+        ALTERED,
+        "inclusion",
+    )
     case("index-at-size", "an index outside the tree", of(crafted(unprotected=proof(300, 300, path))))
     case("index-true", "true as an index", of(crafted(unprotected=proof(300, True, path))))
     case("index-negative", "a negative index", of(crafted(unprotected=proof(300, -1, path))))
     case("path-empty", "no hashes", of(crafted(unprotected=proof(300, 5, []))))
-    case("path-short", "the last hash missing", of(crafted(unprotected=proof(300, 5, path[:-1]))), "not_proven", "inclusion")
+    case(
+        "path-short",
+        "the last hash missing",
+        of(crafted(unprotected=proof(300, 5, path[:-1]))),
+        "not_proven",
+        "inclusion",
+    )
     case("path-text", "a hash that is text", of(crafted(unprotected=proof(300, 5, ["x"]))))
     case("two-proofs", "two inclusion proofs", of(crafted(unprotected=proof(300, 5, path, 2))))
-    case("proof-four-parts", "a fourth member in the proof", of(crafted(unprotected={396: {-1: [cbor.encode([300, 5, list(path), 1])]}})))
-    case("more-unprotected", "another unprotected label in the receipt", of(crafted(unprotected=proof(300, 5, path) | {4: b"x"})))
-    case("consistency-too", "a consistency proof beside it", of(crafted(unprotected={396: {-1: [cbor.encode([300, 5, list(path)])], -2: [b"x"]}})))
+    case(
+        "proof-four-parts",
+        "a fourth member in the proof",
+        of(crafted(unprotected={396: {-1: [cbor.encode([300, 5, list(path), 1])]}})),
+    )
+    case(
+        "more-unprotected",
+        "another unprotected label in the receipt",
+        of(crafted(unprotected=proof(300, 5, path) | {4: b"x"})),
+    )
+    case(
+        "consistency-too",
+        "a consistency proof beside it",
+        of(crafted(unprotected={396: {-1: [cbor.encode([300, 5, list(path)])], -2: [b"x"]}})),
+    )
     case("size-unsigned", "no signed tree size", of(crafted({k: v for k, v in header.items() if k != -65539})))
     case("size-true", "true as tree size", of(crafted(header | {-65539: True})))
     case("other-tree", "another data structure", of(crafted(header | {395: 2})))
@@ -622,7 +767,13 @@ def transparent_cases(vectors: Vectors, world: World) -> None:
     case("ed25519-algorithm", "", of(crafted(header | {1: -19})), "verified", "")
     case("critical", "a critical header", of(crafted(header | {2: [395]})))
     case("no-key-id", "no key id", of(crafted({k: v for k, v in header.items() if k != 4})))
-    case("no-claims", "a receipt that does not name its log", of(crafted({k: v for k, v in header.items() if k != 15})), "not_proven", "tree head")
+    case(
+        "no-claims",
+        "a receipt that does not name its log",
+        of(crafted({k: v for k, v in header.items() if k != 15})),
+        "not_proven",
+        "tree head",
+    )
     case("payload", "a payload that is not detached", of(crafted(payload=log.builder.root())))
     case("signature-short", "a signature of 63 bytes", of(crafted(signature=bytes(63))))
     case("receipt-trailing", "a byte after the receipt", of(receipt + b"\0"))
@@ -643,7 +794,9 @@ def prior_cases(vectors: Vectors, world: World) -> None:
     log = world.log
 
     def case(name: str, defect: str, prior: bytes, verdict: str) -> None:
-        vectors.add(f"prior-{name}", defect, verdict, "prior checkpoint", receipt=world.receipt, trust=world.trust, prior=prior)
+        vectors.add(
+            f"prior-{name}", defect, verdict, "prior checkpoint", receipt=world.receipt, trust=world.trust, prior=prior
+        )
 
     case("fork", "another signed root for the same size", log.checkpoint(root=bytes(32), cosigners=0), "fork")
     case("smaller", "another size: needs the log", log.checkpoint(size=7, cosigners=0), "not_proven")
@@ -652,7 +805,14 @@ def prior_cases(vectors: Vectors, world: World) -> None:
     case("other-origin", "of another log", LogMaker(log.keys, origin="log.example/other").checkpoint(), "unreadable")
     bad = world.note.replace(b"\n300\n", b"\n301\n")
     case("altered", "altered after signing", bad, "unreadable")
-    vectors.add("prior-no-trust", "nobody trusted to compare", "not_proven", "prior checkpoint", receipt=world.receipt, prior=world.note)
+    vectors.add(
+        "prior-no-trust",
+        "nobody trusted to compare",
+        "not_proven",
+        "prior checkpoint",
+        receipt=world.receipt,
+        prior=world.note,
+    )
 
 
 def _mixed_order_key() -> bytes:

@@ -244,7 +244,7 @@ class Authority:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
-            self._save_snapshot()
+            await loop.run_in_executor(None, self._store_last_snapshot)
         await loop.run_in_executor(None, self._parts.journal.close)
         self._parts.close()
 
@@ -263,7 +263,8 @@ class Authority:
                     pass
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
-                    self._save_snapshot()
+                    # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
+                    await loop.run_in_executor(None, self._parts.storage.store_snapshot, self._snapshot())
             except SealgateError as error:
                 _LOG.warning("housekeeping: %s", error)
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
@@ -282,14 +283,20 @@ class Authority:
             receipt = await recorded
             _LOG.warning("recording again; the gap is record %d", receipt.index)
 
-    def _save_snapshot(self) -> None:
+    def _store_last_snapshot(self) -> None:
+        try:
+            self._parts.storage.store_snapshot(self._snapshot())
+        except SealgateError as error:  # it only makes the next start longer
+            _LOG.warning("no snapshot: %s", error)
+
+    def _snapshot(self) -> bytes:
         parts = self._parts
         place = parts.recorder.place
         key = parts.data_keys.current("authority/snapshot", parts.recorder.time.last_ms)
         rulebook = self._administration.rulebook
         limits = rulebook.dump_limits() if rulebook else {}
         nonce = os.urandom(sealed_body.NONCE_BYTES)
-        parts.storage.store_snapshot(replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin))
+        return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
 
 
 def _newest_id(reader: Reader) -> str | None:

@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "agents": ("agents", "List, pause and resume agents."),
     "receipt": ("receipt", "Fetch a receipt as files."),
     "serve": ("serve", "Run the authority."),
+    "log": ("log", "Look at, re-verify and export a log."),
     "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
     "policy": ("policy", "Check, test and lint policies."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),

@@ -90,19 +90,16 @@ def _keys(found: Configuration) -> Iterator[Finding]:
     ring = Keyring.of(found)
     opened = ring.open()
     known = trust.parse((found.data_directory / TRUST_FILE).read_bytes())
-    allowed = any(
-        key.public_key == opened.statement.public_key and key.to_index is None for key in known.statement_keys
-    )
+    signing = opened.statement.public_key
+    allowed = any(key.public_key == signing and key.to_index is None for key in known.statement_keys)
     if opened.log.public_key != known.log.public_key or opened.receipt.public_key != known.receipt_key or not allowed:
         yield Finding("keys", "failed", "the keys are not those of trust.json", "restore both from one backup")
     else:
         yield Finding(
-            "keys", "ok", f"all open ({found.keys.store}); statements are signed by {opened.statement.key_id.hex()}"
+            "keys", "ok", f"all open ({found.keys.store}); key {opened.statement.key_id.hex()} signs statements"
         )
     if RotationFiles(ring, found.data_directory).pending():
-        yield Finding(
-            "rotation", "warning", "a change of keys is prepared and not recorded", "run `sealgate keys apply`"
-        )
+        yield Finding("rotation", "warning", "a prepared change of keys is not recorded", "run `sealgate keys apply`")
 
 
 def _root_key(found: Configuration) -> Iterator[Finding]:
@@ -116,9 +113,7 @@ def _root_key(found: Configuration) -> Iterator[Finding]:
 def _trust(found: Configuration) -> Iterator[Finding]:
     known = trust.parse((found.data_directory / TRUST_FILE).read_bytes())
     if known.origin != found.authority.origin:
-        yield Finding(
-            "trust file", "failed", f"it is of the log `{known.origin}`", "an origin never changes; restore it"
-        )
+        yield Finding("trust file", "failed", f"it is of the log `{known.origin}`", "restore the right one")
     else:
         yield Finding("trust file", "ok", f"log `{known.origin}`, quorum {known.quorum} of {len(known.witnesses)}")
 
@@ -127,11 +122,9 @@ def _databases(found: Configuration) -> Iterator[Finding]:
     for name, what in ((JOURNAL, "journal"), (LOCK, "lock database"), (DATA_KEYS, "data keys")):
         path = found.data_directory / name
         if not path.exists():
-            yield Finding(
-                what, "failed", f"`{path}` is missing", "find it; a new one would fork the log or lose bodies"
-            )
-        elif path.is_file() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Finding(what, "failed", f"`{path}` is open to others", f"chmod 600 {path}")
+            yield Finding(what, "failed", f"`{path}` is missing", "find it; a new one forks the log or loses bodies")
+        elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding(what, "failed", f"`{path}` is open to others", f"chmod go= {path}")
         else:
             yield Finding(what, "ok", "present")
 
@@ -142,20 +135,21 @@ def _api_keys(found: Configuration) -> Iterator[Finding]:
 
 
 def _identities(found: Configuration) -> Iterator[Finding]:
-    own, before = found.data_directory.stat().st_uid, 0
-    for before, entry in enumerate(found.identity, 1):  # noqa: B007  # the count tells whether there was any
+    own, warned = found.data_directory.stat().st_uid, False
+    for entry in found.identity:
         if "enforce" not in entry.roles:
             continue
         if entry.uid == own:
+            warned = True
             detail = f"identity `{entry.name}` is the authority's own user {own}: an agent there could read the keys"
             yield Finding("identities", "warning", detail, "run agents as another operating-system user")
         if "*" in entry.agents:
-            yield Finding(
-                "identities", "warning", f"identity `{entry.name}` may speak for every agent", "name its agents"
-            )
-    if not before and not found.tls.listen:
+            warned = True
+            yield Finding("identities", "warning", f"`{entry.name}` may speak for every agent", "name its agents")
+    if not found.identity and not found.tls.listen:
         yield Finding("identities", "failed", "nobody may call", "add an [[identity]]")
-    yield Finding("identities", "ok", f"{before} configured")
+    elif not warned:
+        yield Finding("identities", "ok", f"{len(found.identity)} configured")
 
 
 def _disk(found: Configuration) -> Iterator[Finding]:
@@ -196,9 +190,7 @@ def _clock(found: Configuration) -> Iterator[Finding]:
     behind_s = newest - time.time()
     if behind_s * 1000 > found.records.clock_tolerance_ms:
         detail = f"the clock is {behind_s:.0f} s behind the newest record"
-        yield Finding(
-            "clock", "failed", detail, "correct the clock; until it passes that record, decisions are SILENCE"
-        )
+        yield Finding("clock", "failed", detail, "correct it; until then decisions are SILENCE")
     else:
         yield Finding("clock", "ok", f"the newest published record is {max(0.0, -behind_s):.0f} s old")
 

@@ -1,6 +1,7 @@
 """The composition root: the one place where the authority's adapters are chosen, from its configuration."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -19,10 +20,11 @@ from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
+from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecisions, PermitMac
-from sealgate.authority.publisher import Follower, Publisher
+from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Place, Recorder
@@ -30,14 +32,15 @@ from sealgate.authority.service import Authority, Parts
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
-from sealgate.ledger.following import TimestampRound, WitnessRound
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
+from sealgate.model.errors import UnavailableError
 from sealgate.ports.identity import IdentityResolver
 from sealgate.proofs import notes
 from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
 from sealgate.witness.client import WitnessClient
 
+_LOG = logging.getLogger(__name__)
 _LATE_WINDOW_MS = 3_600_000
 """How long after ``outcome_unknown`` a late report is still taken in."""
 
@@ -122,13 +125,16 @@ def _authority(
         time=Timekeeper(SystemClock(), tolerance_ms=records.clock_tolerance_ms),
     )
     reader = Reader(journal=journal, data_keys=data_keys, origin=place.origin)
+    followers = _followers(configuration, ledger)
     publisher = Publisher(
         ledger,
         interval_s=configuration.ledger.checkpoint_interval_ms / 1000,
-        followers=_followers(configuration, ledger),
+        followers=followers,
     )
 
     def close() -> None:
+        for follower in followers:
+            follower.close()
         ledger.close()
         lock.close()
         data_keys.close()
@@ -161,15 +167,28 @@ def _authority(
     return authority
 
 
-def _followers(configuration: Configuration, ledger: Ledger) -> list[Follower]:
-    followers: list[Follower] = []
+def _followers(configuration: Configuration, ledger: Ledger) -> list[WitnessFollower | TimestampFollower]:
+    """Return who is asked after each checkpoint.
+
+    Raises:
+        ForkError: a witness has seen more than this log, or another history: it was restored from an old copy.
+    """
+    followers: list[WitnessFollower | TimestampFollower] = []
     if configuration.witness:
         clients = [WitnessClient(entry.url, notes.parse_vkey(entry.vkey)) for entry in configuration.witness]
-        followers.append(WitnessRound(ledger, clients))
+        witnesses = WitnessFollower(ledger, clients)
+        try:
+            witnesses.compare()
+        except UnavailableError as error:
+            # Not a reason to stay down: each cosignature asked for later makes the same comparison.
+            _LOG.warning("no witness could be compared with: %s", error.message)
+        followers.append(witnesses)
     stamps = configuration.timestamps
     if stamps.url:
-        roots = (stamps.roots.read_text("ascii"),)
-        followers.append(TimestampRound(ledger, HttpTimestampAuthority(stamps.url, roots), stamps.interval_s))
+        stamper = HttpTimestampAuthority(stamps.url, (stamps.roots.read_text("ascii"),))
+        followers.append(
+            TimestampFollower(ledger, stamper, interval_s=stamps.interval_s, monotonic_s=SystemClock().monotonic_s)
+        )
     return followers
 
 
@@ -184,10 +203,15 @@ def _listeners(configuration: Configuration) -> Listeners:
             certificate=tls.certificate,
             private_key=tls.key,
             client_authorities=None if tls.client_ca == Path() else tls.client_ca,
+            client_certificate="required" if tls.client_certificate == "required" else "optional",
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
         )
     return Listeners(
         unix=UnixListener(configuration.server.socket, configuration.server.socket_group or None),
         https=https,
         public_url=configuration.server.public_url,
+        max_connections=configuration.server.max_connections,
+        max_in_flight=configuration.decisions.queue_length,
+        max_request_bytes=configuration.server.max_request_bytes,
+        stop_timeout_s=configuration.server.stop_timeout_s,
     )

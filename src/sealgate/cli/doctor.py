@@ -21,7 +21,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 @_configuration.options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
-    """Check files, keys, clock, disk and the running authority. Exits with 1 if a check failed; warnings do not count."""
+    """Check files, keys, clock, disk and the running authority. Exits with 1 if a check failed; a warning is none."""
     findings = _examine(config_path, flags)
     healthy = all(finding.status != "failed" for finding in findings)
     if as_json:

@@ -15,6 +15,7 @@ from sealgate.model.errors import AlteredError, EncodingError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
 from sealgate.proofs import bundles, checkpoints, quorum, tiles, tree
+from sealgate.proofs.checkpoints import Checkpoint
 from sealgate.proofs.notes import VerifierKey
 from sealgate.proofs.tiles import Tile, TileBuilder
 
@@ -55,20 +56,28 @@ def fsck(
     note = public.read("checkpoint")
     if note is None:
         raise NotProvenError("the log has no checkpoint", hint="is this the log's directory?")
-    head = checkpoints.parse(note)[0] if key is None else quorum.verify_checkpoint(note, log=key).checkpoint
+    head = _head(note, key, "checkpoint")
     builder = TileBuilder()
-    counted = compared = 0
+    counted, compared = 0, _Tiles(public)
     for index, width in tiles.bundles_of(0, head.size):
         entries = _entries(public, index, width)
         counted += _check_statements(public, index, entries, expected=statements_expected)
         for entry in entries:
             builder.append(tree.leaf_hash(entry))
-        compared += _check_tiles(public, builder, last=width < TILE_WIDTH or builder.size == head.size)
+        compared.take(builder.take())
         progress(builder.size, head.size)
+    compared.finish(head.size)
     if builder.root() != head.root:
         raise AlteredError(f"the entries do not lead to the checkpoint's root at size {head.size}")
     _check_other_notes(public, head.size, key)
-    return Report(head.origin, head.size, head.root, counted, compared, key is not None)
+    return Report(head.origin, head.size, head.root, counted, compared.compared, key is not None)
+
+
+def _head(note: bytes, key: VerifierKey | None, path: str) -> Checkpoint:
+    try:
+        return checkpoints.parse(note)[0] if key is None else quorum.verify_checkpoint(note, log=key).checkpoint
+    except EncodingError as error:
+        raise AlteredError(f"`{path}` is not a checkpoint: {error.message}") from error
 
 
 def _entries(public: PublicLog, index: int, width: int) -> list[bytes]:
@@ -106,18 +115,32 @@ def _check_statements(public: PublicLog, index: int, entries: list[bytes], *, ex
     return len(entries)
 
 
-def _check_tiles(public: PublicLog, builder: TileBuilder, *, last: bool) -> int:
-    """Compare the tiles that are full by now; at the log's end also the partial ones."""
-    made = builder.take()
-    compared = 0
-    for tile, data in made.items():
-        if tile.width < TILE_WIDTH and not last:
-            continue
-        found = read_wide(public, tile.full_path, tile.width)[: tile.width * 32]
+class _Tiles:
+    """Compares computed tiles with the files: full ones at once, the partial ones of the right edge at the end."""
+
+    def __init__(self, public: PublicLog) -> None:
+        self._public = public
+        self._edge: dict[int, tuple[Tile, bytes]] = {}
+        self.compared = 0
+
+    def take(self, made: dict[Tile, bytes]) -> None:
+        for tile, data in made.items():
+            if tile.width < TILE_WIDTH:
+                self._edge[tile.level] = (tile, data)
+            else:
+                self._compare(tile, data)
+
+    def finish(self, size: int) -> None:
+        edge = set(tiles.right_edge(size))
+        for tile, data in self._edge.values():
+            if tile in edge:
+                self._compare(tile, data)
+
+    def _compare(self, tile: Tile, data: bytes) -> None:
+        found = read_wide(self._public, tile.full_path, tile.width)[: tile.width * 32]
         if found != data:
             raise _altered_tile(tile, data, found)
-        compared += 1
-    return compared
+        self.compared += 1
 
 
 def _altered_tile(tile: Tile, right: bytes, found: bytes) -> AlteredError:
@@ -131,7 +154,7 @@ def _check_other_notes(public: PublicLog, size: int, key: VerifierKey | None) ->
         note = public.read(path)
         if note is None:
             continue
-        head = checkpoints.parse(note)[0] if key is None else quorum.verify_checkpoint(note, log=key).checkpoint
+        head = _head(note, key, path)
         if head.size > size:
             raise NotProvenError(f"`{path}` is newer than `checkpoint`", hint="the log was set back")
         if head.size and tiles.hash_range(0, head.size, head.size, tile_reader(public, size)) != head.root:

@@ -31,6 +31,7 @@ _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?", re.ASCII
 _NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+", re.ASCII)
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ssh": 22, "sftp": 22}
 _DEVIATIONS: Final = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")  # UTS 46: sharp s, final sigma, the joiners
+_LOOK_ALIKES: Final = frozenset("\u2044\u2215\u2216\u29f5\u29f8\u29f9")  # slashes that NFKC leaves alone
 _SEPARATORS: Final = frozenset("/\\.:@?#%")
 
 _WORDS: Final = {
@@ -133,7 +134,7 @@ def _check_characters(value: str) -> None:
     for char in value:
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"):
             raise _Ambiguous("control or unassigned characters")
-        if char > "\x7f" and _SEPARATORS & set(unicodedata.normalize("NFKC", char)):
+        if char in _LOOK_ALIKES or (char > "\x7f" and _SEPARATORS & set(unicodedata.normalize("NFKC", char))):
             raise _Ambiguous("a look-alike of a separator")
 
 

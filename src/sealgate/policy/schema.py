@@ -64,10 +64,9 @@ MAX_TOOLS: Final = 2000
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _RESERVED: Final = frozenset(
     {
-        *("true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar"),
+        *("true", "false", "if", "then", "else", "in", "is", "like", "has"),
         *("Bool", "Boolean", "Entity", "Extension", "Long", "Record", "Set", "String"),
-        *("namespace", "type", "entity", "action", "appliesTo", "attributes", "tags", "enum"),
-        *("principal", "resource", "context", "ipaddr", "decimal", "datetime", "duration"),
+        *("ipaddr", "decimal", "datetime", "duration"),  # legal, but a record of that name could refer to itself
     }
 )
 _OPAQUE: Final = frozenset({"Number", "Float", "Null", "Unknown"})

@@ -143,18 +143,20 @@ class _Reader:
             raise InputError(f"schema of `{'.'.join(path):.120}` is not an object")
         if "$ref" in schema:
             return self._reference(schema["$ref"])
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            return self._union([{**schema, "type": item} for item in kind], path, depth)
+        # A `type` beside alternatives must hold as well as one of them, so it alone decides.
+        return self._typed(kind, schema, path, depth) if kind is not None else self._untyped(schema, path, depth)
+
+    def _untyped(self, schema: Mapping[str, Json], path: Path, depth: int) -> Shape:
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 return self._union(schema[word], path, depth)
         match schema.get("allOf"):
             case [only]:
                 return self.read(only, path, depth + 1)
-        kind = schema.get("type")
-        if isinstance(kind, list):
-            return self._union([{**schema, "type": item} for item in kind], path, depth)
-        if kind is None and "properties" in schema:
-            kind = "object"
-        return self._typed(kind, schema, path, depth)
+        return self._typed("object" if "properties" in schema else None, schema, path, depth)
 
     def _typed(self, kind: Json, schema: Mapping[str, Json], path: Path, depth: int) -> Shape:
         if kind == "object":

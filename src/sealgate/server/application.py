@@ -13,6 +13,7 @@ import msgspec
 
 from sealgate.model.errors import InputError, SealgateError
 from sealgate.model.evaluation import Identity
+from sealgate.model.limits import MAX_REQUEST_BYTES
 from sealgate.ports.identity import IdentityResolver
 
 from . import problems
@@ -44,12 +45,13 @@ class Application:
         public_url: str = "https://localhost",
         access_log: AccessLog | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
     ) -> None:
         self.metrics = Metrics()
         self.handlers = Handlers(operations, self.metrics, public_url, max_in_flight=max_in_flight)
         self._resolver = resolver
         self._access_log = access_log
-        self._router = Router()
+        self._router = Router(max_request_bytes)
         self._handler_of: dict[str, Handler] = {
             route.handler: getattr(self.handlers, route.handler) for route in ROUTES
         }

@@ -44,7 +44,7 @@ LINGER_S: Final = 2.0
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 """TLS handshake."""
 
-DRAIN_TIMEOUT_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 10.0
 """How long a stop waits for answers that are under way."""
 
 RETRY_AFTER_S: Final = 1

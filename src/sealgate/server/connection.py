@@ -50,14 +50,16 @@ _SINGLE: Final = frozenset({b"host", b"content-length", b"content-type", b"autho
 class Connections:
     """All open connections of all listeners."""
 
-    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, application: Application, loop: asyncio.AbstractEventLoop, *, max_open: int = bounds.MAX_CONNECTIONS
+    ) -> None:
         self.application = application
         self.loop = loop
         self.open: set[Connection] = set()
         self.stopping = False
         self.all_closed = asyncio.Event()
         """Set once the last connection is gone after ``stop``."""
-        self.max_open = bounds.MAX_CONNECTIONS
+        self.max_open = max_open
         self.date = _date()
 
     def protocol(self) -> "Connection":
@@ -132,6 +134,9 @@ class Connection(asyncio.Protocol):
             counts.connections_refused += 1
             kind = problems.STOPPING if self._all.stopping else problems.OVERLOADED
             self._all.open.add(self)
+            if len(self._all.open) > 2 * self._all.max_open:  # no more than so many are told why
+                self._transport.abort()
+                return
             self._refuse(kind, "no further connection is served now", "try again shortly")
         else:
             self._peer = peer_of(self._transport)

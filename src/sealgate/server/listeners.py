@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from sealgate.model.errors import ConfigurationError
+from sealgate.model.limits import MAX_REQUEST_BYTES
+
+from . import bounds
 
 _BACKLOG: Final = 512
 _CIPHERS_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # forward secrecy and authenticated encryption only
@@ -44,11 +47,15 @@ class HttpsListener:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """All listeners of one authority. ``public_url`` is what AuthZEN clients know it by."""
+    """All listeners of one authority, and what they share. ``public_url`` is what AuthZEN clients know it by."""
 
     unix: UnixListener | None = None
     https: HttpsListener | None = None
     public_url: str = "https://localhost"
+    max_connections: int = bounds.MAX_CONNECTIONS
+    max_in_flight: int = bounds.MAX_IN_FLIGHT
+    max_request_bytes: int = MAX_REQUEST_BYTES
+    stop_timeout_s: float = bounds.STOP_TIMEOUT_S
 
 
 def open_unix(listener: UnixListener) -> socket.socket:

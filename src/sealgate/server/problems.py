@@ -91,6 +91,9 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "policy-unknown": Kind(404, "policy-unknown", "No policy set is in force"),
     "agent-unknown": Kind(404, "agent-unknown", "There is no such agent"),
     "request-id-reused": Kind(409, "request-id-reused", "The request id was used for something else"),
+    "outcome-unexpected": Kind(409, "outcome-unexpected", "No outcome is expected for this"),
+    "agent-paused": Kind(403, "agent-paused", "The agent is paused"),
+    "subject-not-allowed": Kind(403, "subject-not-allowed", "The caller may not speak for this subject"),
     "outcome-already-reported": Kind(409, "outcome-already-reported", "The outcome is already recorded"),
 }
 """Each code of NotPermittedError that is more than a plain 403. Any other code is a slug of its own with 403."""

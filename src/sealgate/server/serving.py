@@ -43,21 +43,19 @@ class Server:
         listeners: Listeners,
         *,
         access_log: AccessLog | None = None,
-        drain_timeout_s: float = bounds.DRAIN_TIMEOUT_S,
-        max_in_flight: int = bounds.MAX_IN_FLIGHT,
     ) -> None:
         if listeners.unix is None and listeners.https is None:
             raise ConfigurationError("no listener is configured", hint="name a Unix socket or an HTTPS port")
         self._operations = operations
         self._listeners = listeners
         self._access_log = access_log
-        self._drain_timeout_s = drain_timeout_s
         self.application = Application(
             operations,
             resolver,
             public_url=listeners.public_url,
             access_log=access_log,
-            max_in_flight=max_in_flight,
+            max_in_flight=listeners.max_in_flight,
+            max_request_bytes=listeners.max_request_bytes,
         )
         self.application.handlers.openapi = document_bytes()
         self._signals = 0
@@ -83,7 +81,8 @@ class Server:
             UnavailableError: the authority could not start.
         """
         loop = asyncio.get_running_loop()
-        connections = self._connections = Connections(self.application, loop)
+        connections = Connections(self.application, loop, max_open=self._listeners.max_connections)
+        self._connections = connections
         await self._operations.start()
         try:
             servers = await self._listen(connections)
@@ -168,7 +167,9 @@ class Server:
             close_unix(self._listeners.unix)
         connections.stop()
         ends = [asyncio.ensure_future(event.wait()) for event in (connections.all_closed, self._hurry)]
-        _, pending = await asyncio.wait(ends, timeout=self._drain_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        _, pending = await asyncio.wait(
+            ends, timeout=self._listeners.stop_timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
         for end in pending:
             end.cancel()
         left = len(connections.open)

@@ -13,6 +13,9 @@ from .receipt import Extras, verify_receipt
 from .report import Outcome, Report, Step, Verdict
 
 _MAX_FILE_BYTES: Final = 1024 * 1024
+PAGE: Final = Path(__file__).resolve().parent / "page" / "verify.html"
+"""The same verification as one HTML file."""
+
 _EPILOG: Final = """exit codes:
   0 verified   10 altered   11 not proven   12 self-consistent only   13 fork   14 gap   2 unreadable input or usage"""
 
@@ -20,6 +23,9 @@ _EPILOG: Final = """exit codes:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
+    if options.run is None:
+        print(PAGE)
+        return 0
     try:
         report: Report = options.run(options)
     except OSError as error:
@@ -40,23 +46,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = commands.add_parser("receipt", parents=[shared], help="verify a receipt: .tlog-proof, .statement or .cose")
+    one = commands.add_parser(
+        "receipt", allow_abbrev=False, parents=[shared], help="verify a receipt: .tlog-proof, .statement or .cose"
+    )
     one.add_argument("receipt", type=Path, metavar="FILE")
     one.add_argument("--body", type=Path, metavar="FILE", help="the record's body, byte for byte")
     one.set_defaults(run=_run_receipt)
 
-    body = commands.add_parser("body", parents=[shared], help="verify that a body is what a receipt sealed")
+    body = commands.add_parser(
+        "body", allow_abbrev=False, parents=[shared], help="verify that a body is what a receipt sealed"
+    )
     body.add_argument("body", type=Path, metavar="BODY")
     body.add_argument("--receipt", type=Path, metavar="FILE", required=True)
     body.set_defaults(run=_run_receipt)
 
-    whole = commands.add_parser("log", parents=[shared], help="verify an exported log, whole or a range")
+    whole = commands.add_parser(
+        "log", allow_abbrev=False, parents=[shared], help="verify an exported log, whole or a range"
+    )
     whole.add_argument("folder", type=Path, metavar="DIR")
     whole.add_argument("--from", type=int, default=0, dest="start", metavar="N", help="first record (default 0)")
     whole.add_argument("--to", type=int, dest="stop", metavar="M", help="one after the last record (default: all)")
     whole.add_argument("--resume", type=Path, metavar="STATE", help="keep the state of a long run in this file")
     whole.add_argument("--no-signatures", action="store_true", help="check order, tree and digests only")
     whole.set_defaults(run=_run_log)
+
+    page = commands.add_parser(
+        "page", allow_abbrev=False, help="print where the page lies that verifies a receipt in a browser"
+    )
+    page.set_defaults(run=None)
     return parser
 
 

@@ -166,11 +166,8 @@ class _Check:
         """Check the bundles from ``first`` to ``end``; return where a saved state let it begin, or 0."""
         options = self._options
         bound = resume.binding(note, self._trust_file or b"", f"{first} {end} {options.signatures}".encode())
-        wanted = dict(job.marks)
         resumed = resume.load(options.state, bound, job) if options.state else None
-        if resumed is None or set(job.marks) != set(wanted):
-            resumed = None
-            job.marks = wanted
+        if resumed is None:
             job.hasher = scan.start_at(first, job.size, job.files.tile) if first else tree.TreeHasher()
         for number in range(first if resumed is None else resumed, end):
             job.bundle(number)

@@ -1,8 +1,9 @@
 """The state file of a long verification: written atomically, bound to one checkpoint, one trust file, one way to check.
 
-It saves work, not trust: the tree part is checked again by the root that has to come out, and a state that fits nothing
-is put aside. What was found good before (signatures, bodies) is not looked at twice; the report says from where it went
-on. Whoever can write the state file can already run the verifier with other arguments.
+It saves work. The tree's part of it needs no trust: the root has to come out, and earlier roots are proven from the
+tiles again. That signatures, bodies and sequence numbers were good so far is the earlier run's word, so the report
+says from where it went on (``resumed_from``); keep the file where only the auditor can write, or do without it. A state
+that fits nothing is put aside.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from ..model.errors import InputError
 from ..proofs import tree
 from .scan import Scan, Totals
 
@@ -33,7 +35,6 @@ def save(path: Path, bound: str, next_bundle: int, scan: Scan) -> None:
         "subtrees": [item.hex() for item in scan.hasher.subtrees],
         "completeness": scan.completeness.export(),
         "keys": None if scan.keys is None else scan.keys.export(),
-        "marks": {str(size): root.hex() for size, root in scan.marks.items()},
         "totals": [scan.totals.records, scan.totals.signatures, scan.totals.bodies],
     }
     fresh = path.with_name(f"{path.name}.new")
@@ -46,6 +47,7 @@ def save(path: Path, bound: str, next_bundle: int, scan: Scan) -> None:
 
 def load(path: Path, bound: str, scan: Scan) -> int | None:
     """Put a saved state into ``scan`` and return the next bundle; None where there is none that fits."""
+    fresh = (scan.keys.export() if scan.keys else None, scan.completeness.export())
     try:
         data = path.read_bytes()
         state: Any = orjson.loads(data) if len(data) <= _MAX_BYTES else None
@@ -55,17 +57,26 @@ def load(path: Path, bound: str, scan: Scan) -> int | None:
         return int(state["next_bundle"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # not a state of ours: start again
+    except (ValueError, KeyError, TypeError, AttributeError, InputError):
+        _begin_anew(scan, *fresh)  # not a state of ours
+        return None
+
+
+def _begin_anew(scan: Scan, keys: dict[str, Any] | None, completeness: dict[str, Any]) -> None:
+    if scan.keys is not None and keys is not None:
+        scan.keys.restore(keys)
+    scan.completeness.restore(completeness)
 
 
 def _restore(state: dict[str, Any], scan: Scan) -> None:
     next_bundle = int(state["next_bundle"])
     subtrees = [bytes.fromhex(item) for item in state["subtrees"]]
     hasher = tree.TreeHasher.resume(next_bundle * 256, subtrees)
-    marks = {int(size): bytes.fromhex(root) for size, root in state["marks"].items()}
     totals = Totals(*(int(number) for number in state["totals"]))
     if scan.keys is not None:
         scan.keys.restore(state["keys"])
     scan.completeness.restore(state["completeness"])
-    scan.hasher, scan.marks, scan.totals = hasher, marks, totals
+    scan.hasher, scan.totals = hasher, totals
+    scan.marks = {
+        size: root for size, root in scan.marks.items() if size > hasher.size
+    }  # earlier roots: from the tiles

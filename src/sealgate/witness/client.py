@@ -3,27 +3,24 @@
 Untrusted: a witness at most withholds its cosignature. What it returns is verified before it is used.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import httpx
 
 from sealgate.model.errors import EvidenceError, ForkError, InputError, UnavailableError
 from sealgate.model.limits import MAX_CHECKPOINT_BYTES
+from sealgate.ports.witnesses import Prove
 from sealgate.proofs import checkpoints, cosignatures, notes
 from sealgate.proofs.notes import SignatureLine, VerifierKey
 from sealgate.proofs.quorum import VerifiedCheckpoint, verify_checkpoint
 
 from . import wire
 
-Prove = Callable[[int, int], list[bytes]]
-"""(old size, new size) → consistency proof; called with 1 <= old < new."""
-
 _ATTEMPTS: Final = 3
 
 
 class WitnessClient:
-    """One witness: where it is and which key it signs with."""
+    """Implements ``ports.witnesses.WitnessPort``: where the witness is and which key it signs with."""
 
     def __init__(self, prefix: str, key: VerifierKey, *, timeout_s: float = 5.0) -> None:
         self.key = key

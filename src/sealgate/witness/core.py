@@ -13,8 +13,7 @@ from sealgate.model.errors import ConfigurationError, EncodingError, EvidenceErr
 from sealgate.ports.signer import Signer
 from sealgate.proofs import checkpoints, cosignatures, notes, tree
 from sealgate.proofs.keys import is_signed
-from sealgate.proofs.notes import VerifierKey
-from sealgate.proofs.quorum import verify_checkpoint
+from sealgate.proofs.notes import Note, VerifierKey
 
 from . import wire
 from .state import State, Stored
@@ -64,38 +63,31 @@ class Witness:
         """Return the answer to one request; on 200 the new state is already durable."""
         try:
             request = wire.parse_request(body)
-            point, _ = checkpoints.parse(request.checkpoint)
+            point, note = checkpoints.parse(request.checkpoint)
         except EncodingError as error:
             return _refusal(400, error.message)
         keys = self._logs.get(point.origin)
         if keys is None:
             return _refusal(404, "unknown log")
-        if not self._is_signed(request.checkpoint, point.origin, keys):
+        if not _is_signed(note, keys):
             return _refusal(403, "invalid signature, or none of a key of this log")
         if request.old > point.size:
             return _refusal(400, "old size is larger than the checkpoint")
         try:
-            _, _, note = self._state.advance(point.origin, lambda stored: self._next(stored, request, point))
+            _, _, cosigned = self._state.advance(point.origin, lambda stored: self._next(stored, request, point))
         except _RefusedError as refused:
             return refused.answer
         except UnavailableError as error:
             return _refusal(503, error.message)
-        line = notes.parse(note).signatures[-1]
+        line = notes.parse(cosigned).signatures[-1]
         return Answer(200, line.encode().encode())
-
-    def _is_signed(self, data: bytes, origin: str, keys: Sequence[VerifierKey]) -> bool:
-        for key in keys:
-            try:
-                verify_checkpoint(data, log=key, origin=origin, extensions_allowed=True)
-            except (EvidenceError, EncodingError):
-                continue
-            return True
-        return False
 
     def _next(self, stored: Stored | None, request: wire.AddCheckpoint, point: checkpoints.Checkpoint) -> Stored:
         size, root = (0, tree.EMPTY_ROOT) if stored is None else stored[:2]
         if request.old != size:
             raise _RefusedError(Answer(409, f"{size}\n".encode(), wire.SIZE_TYPE))
+        if point.size == 0 and point.root != tree.EMPTY_ROOT:
+            raise _RefusedError(_refusal(422, "the empty tree has another root"))
         if size == 0:
             if request.proof:
                 raise _RefusedError(_refusal(422, "a consistency proof from size 0 is empty"))
@@ -117,13 +109,23 @@ class Witness:
         # Only the first line of each key of the log is kept: what others added is not ours to show.
         keys = {key.key_id: key.name for key in self._logs[checkpoints.parse_text(note.text).origin]}
         first = {line.key_id: line for line in reversed(note.signatures) if keys.get(line.key_id) == line.name}
-        return notes.Note(note.text, (*first.values(), cosignatures.signature_line(self.key, time, signature))).encode()
+        return Note(note.text, (*first.values(), cosignatures.signature_line(self.key, time, signature))).encode()
 
     def latest(self, path: str) -> Answer:
         """Return the answer to a monitor: the newest cosigned checkpoint."""
         origin = self._origins.get(path)
         stored = self._state.latest(origin) if origin is not None else None
         return _refusal(404, "no checkpoint") if stored is None else Answer(200, stored[2])
+
+
+def _is_signed(note: Note, keys: Sequence[VerifierKey]) -> bool:
+    for key in keys:
+        try:
+            if cosignatures.verify_note(note, (key,)):
+                return True
+        except (EvidenceError, EncodingError):
+            continue
+    return False
 
 
 def _refusal(status: int, reason: str) -> Answer:

@@ -185,8 +185,11 @@ def problem(status: int, slug: str) -> tuple[int, dict[str, Any]]:
     }
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class _Tracking(socketserver.ThreadingMixIn):
+    """A thread for each connection; remembers the open ones."""
+
     daemon_threads = True
+    allow_reuse_address = True
     request_queue_size = 128
 
     def __init__(self, *args: Any) -> None:
@@ -205,15 +208,12 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         del request, client_address
 
 
-class TlsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """The same over TCP, for TLS."""
+class _Server(_Tracking, socketserver.UnixStreamServer):
+    pass
 
-    daemon_threads = True
-    allow_reuse_address = True
-    __init__ = _Server.__init__
-    process_request = _Server.process_request
-    close_all = _Server.close_all
-    handle_error = _Server.handle_error
+
+class TlsServer(_Tracking, socketserver.TCPServer):
+    """The same over TCP, for TLS."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

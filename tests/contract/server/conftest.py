@@ -95,8 +95,8 @@ class Served:
         https = HttpsListener(
             "127.0.0.1", 0, self.pair.certificate, self.pair.private_key, client_authorities=authority.file, **more
         )
-        listeners = Listeners(UnixListener(self.socket), https, "https://pdp.example.com")
-        self.server = Server(self.twin, self.resolver, listeners, **options)
+        listeners = Listeners(UnixListener(self.socket), https, "https://pdp.example.com", **options)
+        self.server = Server(self.twin, self.resolver, listeners)
         self.drained: bool | None = None
         self.loop = uvloop.new_event_loop()
         self._listening = threading.Event()

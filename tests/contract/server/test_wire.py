@@ -212,12 +212,23 @@ def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
     assert _statuses(_exchange(served, _closing(GET))) == [200]
 
 
-def test_connections_over_the_limit_are_told_so(served):
+def test_the_bound_of_a_body_is_configured(make_served):
+    """A shorter bound is kept on every path but that of policy bundles."""
+    served = make_served(max_request_bytes=20_000)
+
+    for size, status in ((19_000, 200), (21_000, 413)):
+        body = b'{"kind":"' + b"k" * size + b'"}'
+        assert _statuses(_exchange(served, _closing(POST + b"Content-Length: %d\r\n\r\n" % len(body)) + body)) == [
+            status
+        ]
+
+
+def test_connections_over_the_limit_are_told_so(make_served):
     """One too many is refused with 503; when one leaves, the next is served."""
+    served = make_served(max_connections=1)
     with served.connect() as kept:
         kept.sendall(GET)
         assert _statuses(kept.recv(4096)) == [200]
-        served.call(lambda: setattr(served.server._connections, "max_open", 1))
         with served.connect() as refused:
             assert _statuses(_receive_all(refused)) == [503]
     time.sleep(0.1)

@@ -93,7 +93,7 @@ class Bank:
 def use(client: sealgate.Client) -> None:
     assert_type(plain("bob", amount=2), str)
     coming = waiting("bob", urgent=True)
-    assert_type(coming, Coroutine[Any, Any, int])
+    checked = assert_type(coming, Coroutine[Any, Any, int])
     assert_type(Bank().pay(3), bool)
     client.guard(use)(client)
 """

@@ -13,7 +13,7 @@ def test_every_route_is_found(route):
 
     methods, parameters = Router().methods(path)
 
-    assert methods[route.method] is route
+    assert methods[route.method] == route
     assert parameters == {name: f"{{{name}}}" for name in route.parameters}
 
 

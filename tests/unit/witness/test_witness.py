@@ -130,6 +130,14 @@ def test_an_empty_log_may_be_cosigned_first(folder):
     assert witness.add_checkpoint(LOG_OF_9.request(0, 9)).status == 200
 
 
+def test_the_empty_log_has_one_root(folder):
+    """A signed checkpoint of size 0 with any other root is refused as the specification asks."""
+    point = checkpoints.Checkpoint(ORIGIN, 0, bytes(32))
+    note = checkpoints.encode(point, [checkpoints.sign_line(LOG_KEY, LOG.sign(point.text.encode()).signature)])
+
+    assert _open(folder).add_checkpoint(wire.AddCheckpoint(0, (), note).encode()).status == 422
+
+
 def test_lines_of_others_are_not_shown(folder):
     """Sixty-four copies of the log's line leave a note of two lines."""
     witness = _open(folder)

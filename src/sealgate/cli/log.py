@@ -1,0 +1,169 @@
+"""``sealgate log``: look at, re-verify and export a log from its public files. Reads only; also while the log grows."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from sealgate.adapters.stores.directory import DirectoryLog
+from sealgate.ledger.export import export as export_log
+from sealgate.ledger.fsck import fsck as check_log
+from sealgate.model.errors import ConfigurationError, EvidenceError, SealgateError
+from sealgate.proofs import checkpoints, notes, trust
+from sealgate.proofs.notes import VerifierKey
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_directory = click.argument("directory", type=click.Path(path_type=Path))
+_trust = click.option(
+    "--trust", "trust_file", type=click.Path(path_type=Path, dir_okay=False), help="trust.json with the log's key."
+)
+_key = click.option("--key", "vkey", help="The log's verifier key, instead of --trust.")
+_FOUND_BROKEN = 1
+
+
+@click.group()
+def command() -> None:
+    """Look at, re-verify and export a log."""
+
+
+@command.command()
+@_directory
+@_trust
+@_key
+@click.option("--without-statements", is_flag=True, help="The statements have expired; check the rest.")
+@_as_json
+def fsck(
+    directory: Path, *, trust_file: Path | None, vkey: str | None, without_statements: bool, as_json: bool
+) -> None:
+    """Recompute every tile of the log in DIRECTORY from its statements and entries, up to the signed root."""
+    public, key = _open(directory), _log_key(trust_file, vkey)
+    try:
+        with _bar("checking", quiet=as_json) as step:
+            report = check_log(public, key=key, statements_expected=not without_statements, progress=step)
+    except EvidenceError as error:
+        _print({"ok": False, **_problem(error)}, as_json=as_json)
+        sys.exit(_FOUND_BROKEN)
+    _print(
+        {
+            "ok": True,
+            "origin": report.origin,
+            "size": report.size,
+            "root": report.root.hex(),
+            "statements": report.statements,
+            "tiles": report.tiles,
+            "signature": "verified" if report.signature else "not checked: give --trust or --key",
+        },
+        as_json=as_json,
+    )
+
+
+@command.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--from", "start", type=click.IntRange(min=0), default=0, help="First record (default 0).")
+@click.option("--to", "stop", type=click.IntRange(min=1), help="Behind the last record (default: all).")
+@_as_json
+def export(data: Path, out: Path, *, start: int, stop: int | None, as_json: bool) -> None:
+    """Copy a log, or records of it, from a data directory (or its log directory) to the new directory OUT.
+
+    Statements and proofs only: bodies are exported by the authority, which holds their keys.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise ConfigurationError(f"`{out}` is not empty", hint="name a new directory")
+    trust_file = data / "trust.json"
+    with _bar("exporting", quiet=as_json) as step:
+        done = export_log(
+            _open(data),
+            DirectoryLog(out),
+            start=start,
+            stop=stop,
+            trust=trust_file.read_bytes() if trust_file.is_file() else None,
+            progress=step,
+        )
+    _print(
+        {
+            "ok": True,
+            "origin": done.origin,
+            "size": done.size,
+            "from": done.start,
+            "to": done.stop,
+            "files": done.files,
+            "directory": str(out),
+        },
+        as_json=as_json,
+    )
+
+
+@command.command()
+@_directory
+@_as_json
+def show(directory: Path, *, as_json: bool) -> None:
+    """Show the checkpoints of the log in DIRECTORY: origin, size, root, who signed. Nothing is verified."""
+    public = _open(directory)
+    found: dict[str, Any] = {}
+    for path in ("checkpoint", "checkpoint.witnessed", "checkpoint.timestamped"):
+        note = public.read(path)
+        if note is None:
+            continue
+        head, parsed = checkpoints.parse(note)
+        found[path] = {
+            "origin": head.origin,
+            "size": head.size,
+            "root": head.root.hex(),
+            "signatures": [f"{line.name}+{line.key_id.hex()}" for line in parsed.signatures],
+        }
+    _print(found, as_json=as_json)
+
+
+def _open(directory: Path) -> DirectoryLog:
+    """Return the log in a log directory, or in the ``log`` of a data directory."""
+    for candidate in (directory, directory / "log"):
+        if (candidate / "checkpoint").is_file():
+            return DirectoryLog(candidate)
+    raise ConfigurationError(
+        f"there is no published log in `{directory}`", hint="name a data directory or an exported log"
+    )
+
+
+def _log_key(trust_file: Path | None, vkey: str | None) -> VerifierKey | None:
+    if vkey is not None:
+        return notes.parse_vkey(vkey)
+    if trust_file is not None:
+        return trust.parse(trust_file.read_bytes()).log
+    return None
+
+
+@contextmanager
+def _bar(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error, and give what moves it."""
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _problem(error: SealgateError) -> dict[str, Any]:
+    index = getattr(error, "index", None)
+    return {
+        "error": error.message,
+        **({"hint": error.hint} if error.hint else {}),
+        **({} if index is None else {"index": index}),
+    }
+
+
+def _print(value: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(orjson.dumps(value).decode())
+        return
+    for name, item in value.items():
+        if isinstance(item, dict):
+            click.echo(f"{name}:")
+            for inner, content in item.items():
+                click.echo(f"  {inner:<12} {', '.join(content) if isinstance(content, list) else content}")
+        else:
+            click.echo(f"{name:<12} {item}")

@@ -1,0 +1,166 @@
+"""The commands around an installation, run as an operator runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ORIGIN = "log.example/2026h2"
+
+
+class Shell:
+    """Runs ``sealgate`` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run a command and return what it printed; its status must be as said."""
+        script = "from sealgate.cli import main; main()"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SEALGATE_")}
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=self.folder,
+            env=environment | {"COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def findings(self, *, fails: bool = False) -> dict[str, str]:
+        """Return the worst status of each check of ``sealgate doctor``."""
+        order = ["ok", "warning", "failed"]
+        found: dict[str, str] = {}
+        for check in json.loads(self.run("doctor", "--json", fails=fails))["checks"]:
+            worst = max(order.index(check["status"]), order.index(found.get(check["check"], "ok")))
+            found[check["check"]] = order[worst]
+        return found
+
+
+@pytest.fixture(name="shell")
+def _shell(tmp_path):
+    """A folder with a new authority in ``sealgate/``."""
+    shell = Shell(tmp_path)
+    shell.run("init", "--origin", ORIGIN, "--authority-id", "a1")
+    return shell
+
+
+def test_init_says_what_to_do_next(tmp_path):
+    """The root key goes offline, the trust file to verifiers, then serve."""
+    text = Shell(tmp_path).run("init", "gate", "--origin", ORIGIN)
+
+    assert "Move gate/keys/root.key" in text
+    assert "gate/trust.json" in text
+    assert "sealgate serve --config gate/sealgate.toml" in text
+    assert "holds an authority already" in Shell(tmp_path).run("init", "gate", fails=True)
+
+
+def test_init_with_own_passphrases_keeps_none(tmp_path):
+    """With passphrases by reference nothing that opens the keys lies beside them."""
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"secret {name}\n")
+        (tmp_path / name).chmod(0o600)
+    shell = Shell(tmp_path)
+    shell.run("init", "--passphrase", f"file:{tmp_path}/one", "--root-passphrase", f"command:cat {tmp_path}/two")
+
+    assert not list((tmp_path / "sealgate" / "keys").glob("*unlock"))
+    assert shell.findings()["keys"] == "ok"
+    root = ("--root-passphrase", f"file:{tmp_path}/two")
+    assert "prepared: key.added, key.retired" in shell.run("keys", "rotate", *root)
+
+
+def test_a_new_installation_is_healthy(shell):
+    """After init nothing fails; the doctor warns of the root key here and of agents under the authority's own user."""
+    found = shell.findings()
+
+    assert {name for name, status in found.items() if status == "warning"} == {"root key", "identities", "authority"}
+    assert "failed" not in found.values()
+    table = shell.run("doctor")
+    assert "may speak for every agent" in table
+    assert "append and fdatasync: median" in table
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        (lambda data: (data / "keys").chmod(0o755), "modes"),
+        (lambda data: (data / "keys" / "log.key").chmod(0o644), "modes"),
+        (lambda data: (data / "keys" / "unlock").write_text("wrong\n"), "keys"),
+        (lambda data: (data / "keys" / "permit.key").unlink(), "keys"),
+        (lambda data: (data / "lock.db").unlink(), "lock database"),
+        (lambda data: (data / "data-keys.db").chmod(0o640), "data keys"),
+        (lambda data: (data / "trust.json").write_text("{}\n"), "trust file"),
+        (lambda data: (data / "api-keys.json").write_text("{}"), "API keys"),
+        (lambda data: (data / "sealgate.toml").write_text("[serevr]\n"), "configuration"),
+    ],
+)
+def test_the_doctor_finds_what_is_wrong(shell, damage, check):
+    """Each damage fails its own check, and the exit status says so."""
+    damage(shell.folder / "sealgate")
+
+    assert shell.findings(fails=True)[check] == "failed"
+
+
+def test_rotation_from_the_command_line(shell):
+    """A prepared rotation is shown, is not made twice, and needs the authority to be recorded."""
+    shell.run("keys", "rotate")
+
+    assert "prepared, not yet recorded: key.added, key.retired" in shell.run("keys", "list")
+    assert "prepared already" in shell.run("keys", "rotate", fails=True)
+    assert "cannot be reached" in shell.run("keys", "apply", fails=True)
+    assert json.loads(shell.run("keys", "list", "--json"))["pending"] == ["key.added", "key.retired"]
+    assert shell.findings()["rotation"] == "warning"
+
+
+def test_another_root_key_is_refused(shell, tmp_path):
+    """The root key of another log endorses nothing here, and the refusal leaves nothing prepared."""
+    shell.run("init", "other", "--origin", ORIGIN)
+    other = tmp_path / "other" / "keys"
+    options = ("--root-key", f"{other}/root.key", "--root-passphrase", f"file:{other}/root-unlock")
+
+    assert "not the log's" in shell.run("keys", "rotate", *options, fails=True)
+    assert "prepared" not in shell.run("keys", "list")
+    shell.run("keys", "rotate")
+
+
+def test_revoking_the_key_in_use(shell):
+    """Revocation of the key in use prepares its successor in the same step; an unknown key is refused."""
+    kid = json.loads(shell.run("keys", "list", "--json"))["statement_keys"][0]["kid"]
+
+    assert "no statement key" in shell.run("keys", "revoke", "00", fails=True)
+    assert "prepared: key.added, key.revoked" in shell.run("keys", "revoke", kid)
+
+
+def test_api_keys_from_the_command_line(shell):
+    """A key is shown once, listed without its secret, and revoked."""
+    token = shell.run("keys", "api", "add", "ci", "--agent", "a1").split()[0]
+    key_id, secret = token.split("_", 2)[1:]
+    listed = shell.run("keys", "api", "list")
+
+    assert key_id in listed
+    assert secret not in listed
+    assert json.loads(shell.run("keys", "api", "list", "--json"))[0]["roles"] == ["enforce"]
+    shell.run("keys", "api", "revoke", key_id)
+    assert "revoked 20" in shell.run("keys", "api", "list")
+    assert "not a role" in shell.run("keys", "api", "add", "x", "--role", "root", fails=True)
+
+
+def test_the_configuration_is_checked_and_shown(shell):
+    """Flags beat the file; a misspelled one is named with its nearest."""
+    assert "deadline_ms = 99" in shell.run("config", "show", "--set", "decisions.deadline_ms=99")
+    assert "ok: authority `a1`" in shell.run("config", "check")
+    assert "did you mean" in shell.run("config", "check", "--set", "decisions.deadlin_ms=99", fails=True)
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_is_printed(shell, name):
+    """Each shell gets its script, which calls back under the variable that the program reads."""
+    assert "_SEALGATE_COMPLETE" in shell.run("completion", name)
