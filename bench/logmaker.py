@@ -16,7 +16,7 @@ from nacl.signing import SigningKey
 
 from sealgate.encoding import canonical, statement
 from sealgate.model.identifiers import uuid7
-from sealgate.proofs import bundles, checkpoints, cosignatures, notes, tiles, transparent, tree, trust
+from sealgate.proofs import bundles, checkpoints, cosignatures, key_events, notes, tiles, transparent, tree, trust
 from sealgate.proofs.notes import VerifierKey
 from sealgate.proofs.tlog_proof import TlogProof
 
@@ -172,15 +172,16 @@ class LogMaker:
         members = {
             "algorithm": "ed25519",
             "key_id": statement.key_id(raw).hex(),
+            "origin": self.origin,
             "public_key": to_base64(raw),
             "purpose": "statement",
         }
         return self.append_root_signed(kind, members)
 
     def append_root_signed(self, kind: str, members: dict[str, Any], root: SigningKey | None = None) -> int:
-        """Append a record that carries the root key's signature over the rest of it."""
-        unsigned = self.body(kind, members)
-        signature = to_base64(sign(root or self.keys.root, unsigned))
+        """Append a key event or genesis that the root key endorses."""
+        claims = key_events.endorsed_bytes({"kind": kind, **members})
+        signature = to_base64(sign(root or self.keys.root, claims))
         return self.append(kind, {**members, "root_signature": signature})
 
     def _put(self, path: str, data: bytes) -> None:

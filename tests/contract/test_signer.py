@@ -180,3 +180,27 @@ def test_what_is_not_on_the_device_is_named(token):
     token.close()
     with pytest.raises(ConfigurationError, match="has a key `one`"):
         generate(token._module, "gate", PIN, signers=["one"], wrapping=None)
+
+
+def test_an_authority_lives_on_a_device(token, tmp_path):
+    """Keys made on a device, an authority made with them, opened, and rotated to a further key of the device."""
+    pin = tmp_path / "pin"
+    pin.write_bytes(PIN)
+    pin.chmod(0o600)
+    token.close()  # this process may be logged in once only
+    options = ("--pkcs11-module", str(token._module), "--pkcs11-token", "gate", "--pkcs11-pin", f"file:{pin}")
+    for arguments in (
+        ("keys", "generate-on-device", *options),
+        ("init", str(tmp_path / "gate"), "--origin", "log.example/1", *options),
+        ("keys", "generate-on-device", *options, "--label", "next"),
+        ("keys", "rotate", "--config", str(tmp_path / "gate"), "--label", "next"),
+        ("doctor", "--config", str(tmp_path / "gate")),
+    ):
+        script = "from sealgate.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=60
+        )
+
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "all open (pkcs11)" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "gate" / "keys").glob("*.key")) == ["permit.key", "root.key"]

@@ -18,6 +18,7 @@ from typing import Final
 from sealgate.adapters import protected_files
 from sealgate.adapters.configuration import reference
 from sealgate.adapters.configuration.loading import FILE_NAME
+from sealgate.adapters.configuration.settings import Keys
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.keys import file, keyring
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
@@ -49,6 +50,8 @@ class Plan:
     passphrase: bytes | None = None
     passphrase_reference: str | None = None
     root_passphrase: bytes | None = None
+    device: Keys | None = None
+    """The PKCS#11 device that holds statement, log, receipt and wrapping key already; None: they are made as files."""
 
     def check(self) -> None:
         """Refuse names that statements or notes cannot carry.
@@ -138,19 +141,34 @@ def _fill(data: Path, plan: Plan) -> None:
         protected_files.create(keys / keyring.UNLOCK, passphrase + b"\n")
     if plan.root_passphrase is None:
         protected_files.create(keys / keyring.ROOT_UNLOCK, root_passphrase + b"\n")
+    file.generate(keys / keyring.PERMIT, Purpose.PERMIT, passphrase, created=plan.created, cost=cost)
+    public = _make_files(keys, plan, passphrase, cost) if plan.device is None else _find_on_device(plan.device)
+    _endorse(data, plan, public, root_passphrase)
+    SqliteDataKeys.create(data / DATA_KEYS)
+    protected_files.create(data / FILE_NAME, _configuration(plan).encode())
+
+
+def _make_files(keys: Path, plan: Plan, passphrase: bytes, cost: Cost) -> dict[Purpose, bytes]:
     names = {Purpose.LOG: keyring.LOG, Purpose.RECEIPT: keyring.RECEIPT, Purpose.STATEMENT: "statement.key"}
     public = {
         purpose: _public(file.generate(keys / name, purpose, passphrase, created=plan.created, cost=cost))
         for purpose, name in names.items()
     }
-    for purpose, name in ((Purpose.WRAPPING, keyring.WRAPPING), (Purpose.PERMIT, keyring.PERMIT)):
-        file.generate(keys / name, purpose, passphrase, created=plan.created, cost=cost)
+    file.generate(keys / keyring.WRAPPING, Purpose.WRAPPING, passphrase, created=plan.created, cost=cost)
     statement_name = keyring.statement_file_name(public[Purpose.STATEMENT])
     (keys / "statement.key").rename(keys / statement_name)
     protected_files.create(keys / keyring.CURRENT, statement_name.encode() + b"\n")
-    _endorse(data, plan, public, root_passphrase)
-    SqliteDataKeys.create(data / DATA_KEYS)
-    protected_files.create(data / FILE_NAME, _configuration(plan).encode())
+    return public
+
+
+def _find_on_device(keys: Keys) -> dict[Purpose, bytes]:
+    device = keyring.Device(keys, Path())
+    device.wrapping_key(keys.pkcs11_wrapping_label)
+    return {
+        Purpose.STATEMENT: device.signer(keys.pkcs11_statement_label).public_key,
+        Purpose.LOG: device.signer(keys.pkcs11_log_label).public_key,
+        Purpose.RECEIPT: device.signer(keys.pkcs11_receipt_label).public_key,
+    }
 
 
 def _cost(passphrase: bytes | None) -> Cost:
@@ -194,6 +212,9 @@ def _configuration(plan: Plan) -> str:
     values: dict[str, str] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
     if plan.passphrase_reference is not None:
         values["keys.passphrase"] = plan.passphrase_reference
+    if plan.device is not None:
+        values |= {"keys.store": "pkcs11", "keys.pkcs11_module": str(plan.device.pkcs11_module)}
+        values |= {"keys.pkcs11_token": plan.device.pkcs11_token, "keys.pkcs11_pin": plan.device.pkcs11_pin}
     identity = f"""\
 # Who may call. The user that ran `sealgate init` may do everything, and speak for every agent: give each agent its own
 # entry with its own operating-system user before you rely on this (`sealgate doctor` reminds you).

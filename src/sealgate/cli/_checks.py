@@ -216,12 +216,24 @@ def _authority(found: Configuration) -> Iterator[Finding]:
     except httpx.HTTPError as error:
         yield Finding("authority", "failed", f"the socket does not answer: {error}", "is `sealgate serve` running?")
         return
-    if ready.status_code == httpx.codes.OK:
-        yield Finding("authority", "ok", "ready")
+    wrong = _not_ready(ready)
+    if not wrong:
+        yield Finding("authority", "ok", "running and able to record")
     else:
-        yield Finding("authority", "failed", f"not ready: {ready.text[:300]}", "until it is, decisions are SILENCE")
+        yield Finding("authority", "failed", f"not ready: {wrong}", "until it is, decisions are SILENCE")
     if policy.is_success:
         yield Finding("policy", "ok", "a policy set is published")
     else:
         detail = f"none is shown (status {policy.status_code}): without one every decision is SILENCE"
         yield Finding("policy", "warning", detail, "`sealgate policy publish`")
+
+
+def _not_ready(answer: httpx.Response) -> str:
+    """Return what keeps the authority from deciding, the policy set excepted: that has its own finding."""
+    if answer.status_code == httpx.codes.OK:
+        return ""
+    try:
+        checks: dict[str, str] = answer.json()["checks"]
+        return ", ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok" and name != "policy")
+    except (ValueError, KeyError, AttributeError):
+        return f"status {answer.status_code}"

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from sealgate.adapters import installation
+from sealgate.adapters.configuration.settings import Keys
 from sealgate.adapters.installation import Plan
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys import passphrase
@@ -38,19 +39,30 @@ def _default_authority_id() -> str:
 @click.option("--authority-id", default=_default_authority_id, help="The authority's name in statements.")
 @click.option("--passphrase", metavar="REFERENCE", help="Where the keys' passphrase is; none: a random one.")
 @click.option("--root-passphrase", metavar="REFERENCE", help="Where the root key's passphrase is; none: a random one.")
+@click.option("--pkcs11-module", type=click.Path(exists=True, path_type=Path), help="Keys are on this PKCS#11 device.")
+@click.option("--pkcs11-token", default="", help="The label of its token; `sealgate keys generate-on-device` fills it.")
+@click.option("--pkcs11-pin", default="", metavar="REFERENCE", help="Where its user PIN is.")
 @click.option("--predecessor", type=click.Path(exists=True, path_type=Path), help="The closed shard's last checkpoint.")
 def command(
+    *,
     directory: Path,
     origin: str,
     authority_id: str,
     passphrase: str | None,
     root_passphrase: str | None,
     predecessor: Path | None,
+    pkcs11_module: Path | None,
+    pkcs11_token: str,
+    pkcs11_pin: str,
 ) -> None:
     """Make a new authority in DIRECTORY (./sealgate): keys, databases, configuration, trust file.
 
     Never overwrites. A REFERENCE is file:/path, credential:name or command:program.
     """
+    device = None
+    if pkcs11_module is not None:
+        module = pkcs11_module.absolute()
+        device = Keys(store="pkcs11", pkcs11_module=module, pkcs11_token=pkcs11_token, pkcs11_pin=pkcs11_pin)
     plan = Plan(
         origin=origin,
         authority_id=authority_id,
@@ -60,6 +72,7 @@ def command(
         passphrase=_secret(passphrase),
         passphrase_reference=passphrase,
         root_passphrase=_secret(root_passphrase),
+        device=device,
     )
     installation.create(directory, plan, extra=create_stores)
     click.echo(_next_steps(directory, plan))

@@ -7,6 +7,7 @@ import click
 import httpx
 
 from sealgate.adapters.configuration import Configuration
+from sealgate.adapters.configuration.settings import Keys
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.installation import API_KEYS
 from sealgate.adapters.keys import file, keyring, passphrase, rotation
@@ -166,16 +167,41 @@ def apply_prepared(config_path: Path | None, flags: tuple[str, ...]) -> None:
 
 
 def _record(found: Configuration) -> None:
+    hint = "it stays prepared; run `sealgate keys apply` when the authority runs"
+    if not found.server.socket.is_socket():
+        raise UnavailableError(f"the authority cannot be reached: no socket `{found.server.socket}`", hint=hint)
     transport = httpx.HTTPTransport(uds=str(found.server.socket))
     try:
         with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ROTATE_TIMEOUT_S) as client:
             answer = client.post("/v1/keys/rotate")
     except httpx.HTTPError as error:
-        hint = "it stays prepared; run `sealgate keys apply` when the authority runs"
         raise UnavailableError(f"the authority cannot be reached: {error}", hint=hint) from error
     if answer.is_error:
         raise UnavailableError(f"the authority refused: {answer.text[:300]}", hint="it stays prepared")
     click.echo(f"recorded: {answer.json()['record_id']}")
+
+
+@command.command("generate-on-device")
+@click.option(
+    "--pkcs11-module", type=click.Path(exists=True, path_type=Path), required=True, help="The device's library."
+)
+@click.option("--pkcs11-token", required=True, help="The token's label.")
+@click.option("--pkcs11-pin", required=True, metavar="REFERENCE", help="Where the user PIN is.")
+@click.option("--label", help="Only a further statement key of this label, for a rotation.")
+def generate_on_device(pkcs11_module: Path, pkcs11_token: str, pkcs11_pin: str, label: str | None) -> None:
+    """Make a new authority's keys on a PKCS#11 device, not extractable; `sealgate init` takes the same options."""
+    from sealgate.adapters.keys import pkcs11  # noqa: PLC0415  # an optional dependency
+
+    defaults = Keys()
+    signers = [defaults.pkcs11_statement_label, defaults.pkcs11_log_label, defaults.pkcs11_receipt_label]
+    pkcs11.generate(
+        pkcs11_module,
+        pkcs11_token,
+        passphrase.read(pkcs11_pin),
+        signers=[label] if label else signers,
+        wrapping=None if label else defaults.pkcs11_wrapping_label,
+    )
+    click.echo(f"made: {label or ', '.join([*signers, defaults.pkcs11_wrapping_label])}")
 
 
 @command.group()

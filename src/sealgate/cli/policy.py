@@ -42,10 +42,8 @@ def check(directory: Path, *, as_json: bool) -> None:
     if as_json:
         _print_json(answer)
     elif answer["ok"]:
-        table = Table(show_header=False, box=None)
         for name in ("version", "policies", "tools", "limits", "entities"):
-            table.add_row(name, str(answer[name]))
-        Console().print(table)
+            click.echo(f"{name:<10}{answer[name]}")  # plain lines: a table would cut the version short
     else:
         click.echo(f"does not load: {answer['error']}", err=True)
         if answer.get("hint"):

@@ -14,7 +14,7 @@ from sealgate.demo import evidence, report, story
 from sealgate.demo.authority import Authority
 from sealgate.demo.story import Chapter
 from sealgate.demo.suites import NAMES, PROFILES
-from sealgate.model.errors import SealgateError
+from sealgate.model.errors import ConfigurationError, SealgateError
 
 
 def main() -> int:
@@ -40,6 +40,8 @@ def main() -> int:
 def _place(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise ConfigurationError(f"`{keep}` is not empty", hint="name a new folder")
         yield keep.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="sealgate-demo-") as folder:

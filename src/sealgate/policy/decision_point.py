@@ -150,7 +150,7 @@ class DecisionPoint:
             # come from outside: with them the engine gets the whole context and checks it against the schema.
             members = {**converted.members, **facts}
             context = orjson.dumps(members if request.facts else scope.reads.select(members)).decode()
-        except (UnfitError, TypeError, ValueError, RecursionError) as error:
+        except (UnfitError, TypeError, ValueError, AttributeError, RecursionError) as error:
             return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
         if converted.unclear:  # 4
             unclear = self._relied_on(scope.ids, converted.unclear)

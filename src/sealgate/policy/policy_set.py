@@ -5,12 +5,12 @@ annotation, or ``<file stem>#<n>`` where there is none. The JSON form of a polic
 engine is always given the text, whose chains are not bounded by a JSON reader's depth.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import cedarpy
+import orjson
 
 from sealgate.model.errors import InputError
 
@@ -59,8 +59,8 @@ def parse_policies(text: str, source: str) -> list[Policy]:
 def _parse(statement: Statement, source: str, number: int) -> Policy:
     where = f"{source}, line {statement.line}" if source else f"line {statement.line}"
     try:
-        parsed = json.loads(cedarpy.policies_to_json_str(statement.text))
-    except (ValueError, RecursionError) as error:
+        parsed = orjson.loads(cedarpy.policies_to_json_str(statement.text))
+    except ValueError as error:
         raise InputError(f"{where}: not a Cedar policy: {first_line(error)}") from error
     found = [(tree, False) for tree in parsed["staticPolicies"].values()]
     found += [(tree, True) for tree in parsed["templates"].values()]

@@ -1,20 +1,22 @@
 """Which key may sign the statement at which index: the trust file's ranges, narrowed by the log's own key events.
 
 A key begins at the earlier of what the trust file says and its ``key.added`` record, and ends at the earlier of what
-the trust file says and its ``key.retired`` or ``key.revoked`` record. Key events count only with the root key's
-signature. An event takes effect at its own index.
+the trust file says and its ``key.retired`` or ``key.revoked`` record; it never comes back. Key events count only with
+the root key's endorsement. An event takes effect at its own index.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from ..encoding.statement import key_id
 from ..model.errors import AlteredError, EncodingError, NotProvenError
 from ..proofs import notes
+from ..proofs.key_events import ADDED, GENESIS, KINDS, STATEMENT
 from ..proofs.keys import require_public_key
 from ..proofs.trust import Trust
-from .record import is_root_signed
+from .record import require_endorsed
 
-KEY_EVENTS = frozenset({"key.added", "key.retired", "key.revoked"})
+KEY_EVENTS: Final = KINDS - {GENESIS}
+"""Records that change which keys are valid."""
 
 _Range = tuple[int, int | None]
 
@@ -23,7 +25,7 @@ class KeyRing:
     """The statement keys, as known up to the record that was looked at last."""
 
     def __init__(self, trusted: Trust) -> None:
-        self._root_key = trusted.root_key
+        self._root_key, self._origin = trusted.root_key, trusted.origin
         self._public: dict[bytes, bytes] = {}
         self._ranges: dict[bytes, list[_Range]] = {}
         for key in trusted.statement_keys:
@@ -48,19 +50,18 @@ class KeyRing:
         """Take a key event at ``index`` into account.
 
         Raises:
-            AlteredError: the root key did not sign it.
+            AlteredError: the root key did not endorse it.
             EncodingError: it does not say what a key event says.
         """
-        if not is_root_signed(record, self._root_key):
-            raise AlteredError(f"key event at index {index} is not signed by the root key", index=index)
-        if record.get("purpose") != "statement":
+        require_endorsed(record, self._root_key, self._origin, index)
+        if record.get("purpose") != STATEMENT:
             return
         kid = _kid(record)
-        if record["kind"] == "key.added":
+        if record["kind"] == ADDED:
             self._add(kid, record, index)
         else:
-            ended = [(start, index if end is None else min(end, index)) for start, end in self._ranges.get(kid, [])]
-            self._ranges[kid] = [(start, end) for start, end in ended if start < end]
+            known = self._ranges.get(kid, [])
+            self._ranges[kid] = [(start, index if end is None else min(end, index)) for start, end in known]
 
     def _add(self, kid: bytes, record: dict[str, Any], index: int) -> None:
         encoded = record.get("public_key")

@@ -13,8 +13,9 @@ from typing import Final
 
 from ..model.errors import AlteredError, ForkError, InputError, NotProvenError, SealgateError
 from ..model.limits import TILE_WIDTH
-from ..proofs import tree
+from ..proofs import quorum, tree
 from ..proofs.checkpoints import Checkpoint
+from ..proofs.quorum import VerifiedCheckpoint
 from ..proofs.tiles import hash_range, prove_consistency
 from ..proofs.timestamps import verify_timestamp
 from ..proofs.trust import Trust
@@ -80,6 +81,7 @@ class _Check:
         self._trust_file = trust_file
         self._options = options
         self._show = show
+        self._witnessed: Checkpoint | None = None
 
     def run(self) -> None:
         """Go through the steps."""
@@ -93,7 +95,7 @@ class _Check:
             if not 0 <= options.start <= stop <= head.size:
                 raise UnreadableError(f"records {options.start} to {stop} are not in a log of size {head.size}")
         steps.ok("form", f"log directory, {'with' if files.has_bodies else 'without'} bodies")
-        times = self._check_checkpoint(note, trusted)
+        times = self._check_checkpoint(note, trusted, files, stop)
         steps.facts |= {"origin": head.origin, "size": head.size, "from": options.start, "to": stop}
         steps.ok("tree head", f"size {head.size}, root {encode_base64(head.root)}")
         pinned = self._check_size(head, trusted)
@@ -102,21 +104,42 @@ class _Check:
         job.marks = dict.fromkeys([size for size, _ in stamps if 0 < size <= head.size], b"")
         if pinned and pinned.size:
             job.marks[pinned.size] = b""
+        if self._witnessed and self._witnessed.size:
+            job.marks[self._witnessed.size] = b""
         self._check_records(job, head, note, stop)
         self._check_prior(job, head, pinned)
         self._check_timestamps(job, head, trusted, files, stamps)
         check_freshness(steps, times, options.max_age, options.now)
 
-    def _check_checkpoint(self, note: bytes, trusted: Trust | None) -> list[int]:
+    def _check_checkpoint(self, note: bytes, trusted: Trust | None, files: LogFiles, stop: int) -> list[int]:
+        """Check who signed, and return the cosignatures' times."""
         times: list[int] = []
         with self._steps.step("checkpoint"):
             if trusted is None:
                 self._steps.skipped("checkpoint", "no trust file, so no signature was checked")
                 return times
-            verified = verify_checkpoint(note, trusted)
+            verified = self._quorum_met(note, trusted, files, stop)
             times = [item.time for item in verified.cosignatures if item.time is not None]
-            self._steps.ok("checkpoint", describe_signatures(verified, trusted))
+            self._steps.ok("checkpoint", f"size {verified.size}, {describe_signatures(verified, trusted)}")
         return times
+
+    def _quorum_met(self, note: bytes, trusted: Trust, files: LogFiles, stop: int) -> VerifiedCheckpoint:
+        """Return the checkpoint that the witnesses vouch for: the newest one, or an older one that still covers all.
+
+        Witnesses follow a log with a delay. What lies behind the size that they saw has the log's signature only.
+        """
+        signed = quorum.verify_checkpoint(note, log=trusted.log, origin=trusted.origin, witnesses=trusted.witnesses)
+        if quorum.count_witnesses(signed.cosignatures) >= trusted.quorum:
+            return signed
+        older = files.witnessed()
+        if older is None:
+            return verify_checkpoint(note, trusted)
+        seen = verify_checkpoint(older, trusted)
+        if seen.size < stop:
+            hint = f"verify with --to {seen.size}"
+            raise NotProvenError(f"witnesses saw only the first {seen.size} records; {hint}, or wait for them")
+        self._witnessed = seen.checkpoint
+        return seen
 
     def _check_size(self, head: Checkpoint, trusted: Trust | None) -> Checkpoint | None:
         """Return the kept checkpoint, unless it already contradicts this one."""
@@ -158,7 +181,10 @@ class _Check:
         self._report_statements(job)
         if root != head.root:
             steps.fail("tree", Verdict.ALTERED, "the records hash to another root than the checkpoint's")
-        steps.ok("tree", "statements, entries, tiles and root agree")
+        with steps.step("tree"):
+            if self._witnessed and self._witnessed.size:
+                self._require_extension(job, head, self._witnessed)
+            steps.ok("tree", "statements, entries, tiles and root agree")
         self._report_bodies(job)
         self._report_completeness(job)
 
@@ -228,7 +254,7 @@ class _Check:
     def _require_extension(self, job: Scan, head: Checkpoint, pinned: Checkpoint) -> None:
         root = self._root_at(job, head, pinned.size)
         if root != pinned.root:
-            raise ForkError(f"the first {pinned.size} records are not those of the kept checkpoint")
+            raise ForkError(f"the first {pinned.size} records are not those of the kept or witnessed checkpoint")
 
     def _root_at(self, job: Scan, head: Checkpoint, size: int) -> bytes:
         """Return the root at a smaller size: from the pass, or out of the tiles where the pass did not go there."""

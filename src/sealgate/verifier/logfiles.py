@@ -46,6 +46,10 @@ class LogFiles:
             raise UnreadableError("the folder has no checkpoint", hint="name the folder of an exported log")
         return data
 
+    def witnessed(self) -> bytes | None:
+        """Return the newest checkpoint that carries cosignatures, where the log keeps it apart from the newest one."""
+        return self._read("checkpoint.witnessed", MAX_CHECKPOINT_BYTES)
+
     def entries(self, index: int, width: int) -> bytes | None:
         """Return the bytes of an entry bundle, or None where it is missing."""
         data = self._bundle(tiles.ENTRIES, index, width, TILE_WIDTH * _ENTRY_STRIDE)

@@ -5,8 +5,9 @@ import re
 from typing import Any, Final
 
 from ..encoding import canonical
-from ..model.errors import EncodingError
+from ..model.errors import AlteredError, EncodingError
 from ..proofs import notes
+from ..proofs.key_events import endorsed_bytes
 from ..proofs.keys import is_signed
 
 AUTHORITY: Final = "urn:sealgate:authority"
@@ -33,13 +34,20 @@ def check_body(body: bytes) -> dict[str, Any]:
     return record
 
 
-def is_root_signed(record: dict[str, Any], root_key: bytes) -> bool:
-    """Tell whether the root key signed a key event or genesis: over all of it without ``root_signature``."""
+def require_endorsed(record: dict[str, Any], root_key: bytes, origin: str, index: int) -> None:
+    """Return only if the root key endorsed a key event or genesis of this log; see ``proofs.key_events``.
+
+    Raises:
+        AlteredError: it did not, or the event belongs to another log.
+        EncodingError: the event lacks a claim, or its signature is not base64.
+    """
     signature = record.get("root_signature")
-    if not isinstance(signature, str):
-        return False
-    unsigned = {name: value for name, value in record.items() if name != "root_signature"}
-    return is_signed(root_key, canonical.encode(unsigned), notes.decode_base64(signature, "root signature"))
+    if not isinstance(signature, str) or not is_signed(
+        root_key, endorsed_bytes(record), notes.decode_base64(signature, "root signature")
+    ):
+        raise AlteredError(f"{record['kind']} at index {index} is not endorsed by the root key", index=index)
+    if record["origin"] != origin:
+        raise AlteredError(f"{record['kind']} at index {index} belongs to another log", index=index)
 
 
 def encode_base64(data: bytes) -> str:

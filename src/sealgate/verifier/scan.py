@@ -15,11 +15,12 @@ from ..encoding.statement import Statement
 from ..model.errors import AlteredError, NotProvenError, SealgateError
 from ..model.limits import TILE_WIDTH
 from ..proofs import bundles, tiles, tree
+from ..proofs.key_events import GENESIS
 from ..proofs.keys import is_signed
 from .completeness import GAP_KINDS, Completeness
 from .keyring import KEY_EVENTS, KeyRing
 from .logfiles import Items, LogFiles
-from .record import AUTHORITY, check_body, is_root_signed
+from .record import AUTHORITY, check_body, require_endorsed
 
 _ENTRY_STRIDE: Final = 34
 _MAX_LEVEL: Final = 7
@@ -212,16 +213,15 @@ class Scan:
         claimed = {"epoch": parsed.claims.epoch.hex(), "seq": parsed.claims.seq}
         if producer is not None and producer != claimed:
             raise AlteredError(f"body of record {index} names another producer than its statement", index=index)
-        if record["kind"] == "genesis":
-            self._check_genesis(record, index)
+        self._check_genesis(record, index)
         self.totals.bodies += 1
         return record
 
     def _check_genesis(self, record: dict[str, Any], index: int) -> None:
-        if index != 0 or record.get("origin") != self.origin:
-            raise AlteredError(f"genesis at index {index} is not this log's", index=index)
-        if self.root_key is not None and not is_root_signed(record, self.root_key):
-            raise AlteredError("genesis is not signed by the root key", index=index)
+        if (index == 0) != (record["kind"] == GENESIS):
+            raise AlteredError(f"record {index} is `{record['kind']}`: a log begins with genesis, once", index=index)
+        if index == 0 and self.root_key is not None:
+            require_endorsed(record, self.root_key, self.origin, index)
 
     def _key_event(self, parsed: Statement, record: dict[str, Any], index: int) -> bytes | None:
         if self.keys is None:

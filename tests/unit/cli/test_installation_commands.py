@@ -1,12 +1,16 @@
 """The commands around an installation, run as an operator runs them."""
 
+import contextlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from sealgate.adapters import installation
+from sealgate.adapters.keys.envelope import COST_OF_RANDOM_PASSPHRASE
+from sealgate.cli import sealgate
+from sealgate.model.errors import SealgateError
 
 ORIGIN = "log.example/2026h2"
 
@@ -18,22 +22,17 @@ class Shell:
         self.folder = folder
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run a command and return what it printed; its status must be as said."""
-        script = "from sealgate.cli import main; main()"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SEALGATE_")}
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            cwd=self.folder,
-            env=environment | {"COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        """Run a command and return what it printed; whether it fails must be as said."""
+        with contextlib.chdir(self.folder):
+            done = CliRunner(env={"COLUMNS": "200"}).invoke(sealgate, arguments)
+        error = done.exception
+        if isinstance(error, SealgateError):
+            assert fails, str(error)
+            return done.output + str(error)
 
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
+        assert error is None or isinstance(error, SystemExit), repr(error)
+        assert (done.exit_code != 0) == fails, done.output
+        return done.output
 
     def findings(self, *, fails: bool = False) -> dict[str, str]:
         """Return the worst status of each check of ``sealgate doctor``."""
@@ -63,8 +62,9 @@ def test_init_says_what_to_do_next(tmp_path):
     assert "holds an authority already" in Shell(tmp_path).run("init", "gate", fails=True)
 
 
-def test_init_with_own_passphrases_keeps_none(tmp_path):
+def test_init_with_own_passphrases_keeps_none(tmp_path, monkeypatch):
     """With passphrases by reference nothing that opens the keys lies beside them."""
+    monkeypatch.setattr(installation, "COST_OF_HUMAN_PASSPHRASE", COST_OF_RANDOM_PASSPHRASE)
     for name in ("one", "two"):
         (tmp_path / name).write_text(f"secret {name}\n")
         (tmp_path / name).chmod(0o600)

@@ -335,3 +335,24 @@ def test_the_witness_quorum_counts(folder: Path, log: LogMaker) -> None:
     report = _verify(folder, log)
 
     assert (report.verdict, _outcome(report, "checkpoint")) == (Verdict.NOT_PROVEN, "unproven")
+
+
+@pytest.mark.parametrize(
+    ("size", "stop", "verdict"), [(700, 700, "verified"), (700, 701, "not_proven"), (1000, None, "verified")]
+)
+def test_witnesses_may_lag_behind_the_log(
+    folder: Path, log: LogMaker, size: int, stop: int | None, verdict: str
+) -> None:
+    """What the witnesses saw is verified; what came later is not proven until they follow."""
+    write_file(folder, "checkpoint", log.checkpoint(cosigners=0))
+    write_file(folder, "checkpoint.witnessed", log.checkpoint(size, _root(log, size)))
+
+    assert _verify(folder, log, stop=stop).verdict.value == verdict
+
+
+def test_witnesses_who_saw_another_log_prove_a_fork(folder: Path, log: LogMaker) -> None:
+    """A cosigned checkpoint that is not the beginning of the log contradicts it."""
+    write_file(folder, "checkpoint", log.checkpoint(cosigners=0))
+    write_file(folder, "checkpoint.witnessed", log.checkpoint(700, bytes(32)))
+
+    assert _verify(folder, log, stop=600).verdict is Verdict.FORK

@@ -60,7 +60,7 @@ class Keyring:
         self._keys = keys
         self._data_directory = data_directory
         self._passphrase: bytes | None = None
-        self._device: _Device | None = None
+        self._device: Device | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Keyring":
@@ -132,14 +132,14 @@ class Keyring:
             raise ConfigurationError("the genesis file is not an object", hint="restore it from a copy")
         return members
 
-    def device(self) -> "_Device":
+    def device(self) -> "Device":
         """Return the PKCS#11 device. Raises ConfigurationError where none is configured or its library is missing."""
         if self._device is None:
-            self._device = _Device(self._keys, self._data_directory)
+            self._device = Device(self._keys, self._data_directory)
         return self._device
 
 
-class _Device:
+class Device:
     """The token of the configuration; its Python binding is imported only here, because it is an extra."""
 
     def __init__(self, keys: Keys, data_directory: Path) -> None:
