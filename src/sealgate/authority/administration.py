@@ -14,6 +14,7 @@ from sealgate.model.errors import InputError
 from sealgate.model.evaluation import Identity, Recorded
 from sealgate.model.identifiers import require_name
 from sealgate.model.records import Kind
+from sealgate.ports.judging import Judges
 
 PolicyStore = Callable[[str, bytes], None]
 """Makes a policy set durable under its version before it is published."""
@@ -22,10 +23,11 @@ PolicyStore = Callable[[str, bytes], None]
 class Administration:
     """Operators' actions. One event loop owns it."""
 
-    def __init__(self, *, memory: Memory, recorder: Recorder, store_policy: PolicyStore) -> None:
+    def __init__(self, *, memory: Memory, recorder: Recorder, store_policy: PolicyStore, judges: Judges | None) -> None:
         self._memory = memory
         self._recorder = recorder
         self._store_policy = store_policy
+        self._judges = judges
         self.rulebook: Rulebook | None = None
 
     async def pause(self, agent: str, reason: str, caller: Identity) -> Recorded:
@@ -84,9 +86,15 @@ class Administration:
         recorded = await self._record(draft, caller)
         if self.rulebook is not None:
             rulebook.inherit(self.rulebook)
-        self.rulebook = rulebook
+        self.enforce(rulebook)
         self._memory.policy_version = rulebook.version
         return recorded
+
+    def enforce(self, rulebook: Rulebook) -> None:
+        """Judge by this policy set from now on; it was recorded before."""
+        self.rulebook = rulebook
+        if self._judges is not None:
+            self._judges.load(rulebook.version, rulebook.bundle)
 
     async def _record(self, draft: Draft, caller: Identity) -> Recorded:
         receipt: Receipt = await self._recorder.record(draft, agent=answers.agent(caller.principal, caller, []))

@@ -29,7 +29,7 @@ from . import obligations
 from .arguments import Converter, UnfitError
 from .context_reads import of_policy
 from .engine import Evaluator, Question, Verdict, load_entities
-from .limits import Claim, Limit, LimitLedger, read_limits
+from .limits import Claim, Exceeded, Limit, LimitLedger, read_limits
 from .obligations import Obligation
 from .policy_set import Policy, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
@@ -185,10 +185,16 @@ class DecisionPoint:
         verdict = self.decide(request, remaining=remaining)
         if verdict.outcome is not Outcome.PERMIT or not self.limits:
             return verdict
-        exceeded = ledger.reserve(self._claim(request, task), reservation, now_ms)
+        exceeded = self.reserve(request, ledger, reservation=reservation, now_ms=now_ms, task=task)
         if exceeded is None:
             return verdict
         return PolicyVerdict(Outcome.DENY, exceeded.reason, (exceeded.rule,), (), (), exceeded.message)
+
+    def reserve(
+        self, request: PolicyRequest, ledger: LimitLedger, *, reservation: str, now_ms: int, task: str = ""
+    ) -> Exceeded | None:
+        """Take what a permitted action needs from every quota of ``ledger``, or nothing and say which is exceeded."""
+        return ledger.reserve(self._claim(request, task), reservation, now_ms) if self.limits else None
 
     def _claim(self, request: PolicyRequest, task: str) -> Claim:
         principal = (self._principals[request.principal[0]], request.principal[1])
