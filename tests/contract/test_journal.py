@@ -52,6 +52,14 @@ def test_indexes_follow_the_order_of_appends(journal):
     assert list(journal.read(0)) == [(i, record(i)) for i in range(301)]
 
 
+def test_syncs_are_counted(journal):
+    """Records that wait together share a sync; what is not durable by itself counts none."""
+    append(journal, record(0))
+    append(journal, *map(record, range(1, 100)))
+
+    assert 2 <= journal.syncs <= 100 if isinstance(journal, FileJournal) else journal.syncs == 0
+
+
 def test_any_range_can_be_read(journal):
     """Random ranges, single records and statements, empty and beyond the end."""
     append(journal, *map(record, range(300)))

@@ -233,6 +233,7 @@ class Authority:
             **executions,
             "sealgate_records_total": float(parts.recorder.recorded),
             "sealgate_journal_size": float(parts.journal.size),
+            "sealgate_journal_syncs_total": float(parts.journal.syncs),
             "sealgate_open_decisions": float(len(parts.memory.decisions)),
             "sealgate_remembered_requests": float(len(parts.memory.remembered)),
             "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),

@@ -32,6 +32,7 @@ from sealgate.authority.recorder import Place, Recorder
 from sealgate.authority.service import Authority, Parts
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
+from sealgate.cli import _logs
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
@@ -68,6 +69,7 @@ def open_authority(
         AlteredError, ForkError: journal, lock and published log contradict each other; nothing may be signed.
     """
     configuration = loading.load(loading.find(configuration_file, os.environ), os.environ, overrides)
+    _logs.set_up(configuration.log)
     data = configuration.data_directory
     ring = Keyring.of(configuration)
     keys = ring.open()

@@ -75,7 +75,10 @@ def probe(bundle: bytes) -> dict[str, Any]:
 @options
 @_as_json
 def publish(directory: Path, config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
-    """Make the directory the policy set in force of the running authority, if it loads and its tests pass."""
+    """Make the directory the policy set in force of the running authority, if it loads and its tests pass.
+
+    What `sealgate policy lint` calls an error is printed as a warning and does not stop it.
+    """
     bundle = read_directory(directory)
     answer = probe(encode(bundle))
     if not answer["ok"]:
@@ -84,6 +87,10 @@ def publish(directory: Path, config_path: Path | None, flags: tuple[str, ...], *
     failed = [case for file, cases in read_tests(directory) for case in run(point, file, cases) if case.differences]
     if failed:
         raise InputError(f"{len(failed)} tests of the directory fail", hint=f"see `sealgate policy test {directory}`")
+    for finding in lint(point):
+        if finding.severity == "error":
+            where = f"{finding.source}.cedar:{finding.line}"
+            click.echo(f"warning: {where}: `{finding.policy}` {finding.message} ({finding.check})", err=True)
     recorded = call(config_path, flags, "POST", "/v1/policies", encode(bundle))
     if as_json:
         _print_json({"policy_version": answer["version"], **recorded})

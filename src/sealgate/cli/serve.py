@@ -9,6 +9,7 @@ from typing import Final, Protocol, cast
 
 import click
 
+from sealgate.cli._configuration import options
 from sealgate.ports.identity import IdentityResolver
 from sealgate.server.access_log import AccessLog, Level
 from sealgate.server.listeners import Listeners
@@ -22,16 +23,11 @@ _NOT_DRAINED: Final = 3
 class _Wiring(Protocol):
     """``sealgate.cli._wiring``: the one place that chooses adapters."""
 
-    open_authority: Callable[[Path | None], tuple[Operations, IdentityResolver, Listeners]]
+    open_authority: Callable[[Path | None, tuple[str, ...]], tuple[Operations, IdentityResolver, Listeners]]
 
 
 @click.command()
-@click.option(
-    "--config",
-    "configuration",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The TOML configuration; without it the one of the data directory.",
-)
+@options
 @click.option(
     "--access-log",
     type=click.Choice(["none", "problems", "all"]),
@@ -39,7 +35,7 @@ class _Wiring(Protocol):
     show_default=True,
     help="Which requests leave a line on standard error. Decisions have their record in any case.",
 )
-def command(configuration: Path | None, access_log: Level) -> None:
+def command(config_path: Path | None, flags: tuple[str, ...], access_log: Level) -> None:
     """Serve decisions until SIGTERM or SIGINT; SIGHUP reads the TLS files again.
 
     Exits with 0 when every answer under way was given and everything accepted is durable, with 3 when the
@@ -49,7 +45,7 @@ def command(configuration: Path | None, access_log: Level) -> None:
     wiring = cast("_Wiring", importlib.import_module("sealgate.cli._wiring"))
 
     def make() -> Server:
-        operations, resolver, listeners = wiring.open_authority(configuration)
+        operations, resolver, listeners = wiring.open_authority(config_path, flags)
         return Server(operations, resolver, listeners, access_log=AccessLog(sys.stderr, access_log))
 
     if not run_server(make):

@@ -18,8 +18,13 @@ class Reason(StrEnum):
     """A policy permits (PERMIT) or forbids (DENY); ``policies`` names it."""
 
     QUOTA_EXCEEDED = "quota_exceeded"
+    """A quota of the policy set (a number of calls, a sum) is used up; ``policies`` names it."""
+
     LIMIT_EXCEEDED = "limit_exceeded"
+    """An argument is beyond a limit of the policy set; ``policies`` names it."""
+
     AGENT_PAUSED = "agent_paused"
+    """An operator has paused the agent."""
 
     NO_POLICY = "no_policy"
     """No policy set is published, or no policy applies to this request."""
@@ -34,7 +39,11 @@ class Reason(StrEnum):
     """A policy erred while it was evaluated; an erring policy is never an allow."""
 
     APPROVAL_REQUIRED = "approval_required"
+    """Every permitting policy asks for an approval that is not there."""
+
     DEADLINE = "deadline"
+    """The decision took longer than its caller or the authority allows."""
+
     NOT_RECORDED = "not_recorded"
     """The journal could not make the decision durable."""
 
@@ -42,7 +51,10 @@ class Reason(StrEnum):
     """The clock went back further than records allow."""
 
     OVERLOADED = "overloaded"
+    """Too many decisions wait already; may come without a record."""
+
     STOPPING = "stopping"
+    """The authority is stopping; may come without a record."""
 
 
 _DENIALS = frozenset({Reason.POLICY, Reason.QUOTA_EXCEEDED, Reason.LIMIT_EXCEEDED, Reason.AGENT_PAUSED})

@@ -52,8 +52,8 @@ class Surroundings:
         return [tools[name] for _, _, name in keys if name in tools]
 
     def has_limit(self, tool: Tool) -> bool:
-        """Tell whether a limit bounds an argument or a sum of this tool."""
-        return any(limit.argument and tool.name in limit.actions for limit in self.point.limits)
+        """Tell whether a limit bounds an argument, a sum or the number of calls of this tool."""
+        return any(not limit.actions or tool.name in limit.actions for limit in self.point.limits)
 
 
 Check = Callable[[Policy, Surroundings], Iterator[Finding]]
@@ -157,7 +157,7 @@ def _irreversible(policy: Policy, surroundings: Surroundings) -> Iterator[Findin
             yield _finding(
                 "irreversible-unbounded", severity, policy,
                 f"permits `{tool.name}` ({why}) with any arguments",
-                "bound an argument in a `when`, or add a limit on it",
+                "bound an argument in a `when`, or add a limit: on an argument, a sum or the calls a day",
             )  # fmt: skip
 
 

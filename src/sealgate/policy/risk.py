@@ -14,6 +14,12 @@ _WORDS: Final = frozenset(
     }
 )
 
+_READS: Final = frozenset(
+    {"search", "get", "list", "find", "read", "lookup", "query", "count", "describe", "show", "view"}
+)
+_JOINS: Final = frozenset({"and", "or", "then"})
+_BREAK: Final = re.compile(r"[^a-z0-9]+")
+
 
 def risk_of(tool: Tool) -> str:
     """Return why a tool's action may be irreversible, or an empty text.
@@ -26,5 +32,9 @@ def risk_of(tool: Tool) -> str:
     if tool.annotations.get("readOnlyHint") is True:
         return ""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", tool.name)
-    found = sorted(_WORDS & set(re.split(r"[^a-z0-9]+", spaced.lower())))
+    words = _BREAK.split(spaced.lower())
+    # `search_contacts_by_email` reads, and `email` is a noun there; `find_and_delete` does not only read.
+    if words[0] in _READS and _JOINS.isdisjoint(words):
+        return ""
+    found = sorted(_WORDS.intersection(words))
     return f"its name says `{found[0]}`" if found else ""

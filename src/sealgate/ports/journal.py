@@ -57,6 +57,10 @@ class Journal(Protocol):
     def failure(self) -> str | None:
         """Why the journal cannot record now, in words for the operator; None when it can."""
 
+    @property
+    def syncs(self) -> int:
+        """How many syncs have made records durable since the start; never more than the records appended."""
+
     def heal(self) -> None:
         """Try to record again after a failure: verify the durable tail from storage and open a new segment.
 

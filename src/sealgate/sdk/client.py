@@ -29,7 +29,7 @@ class _Base:
     Args:
         agent: who acts (``SEALGATE_AGENT``).
         server: name of the tool server that guarded functions belong to (``SEALGATE_SERVER``, default ``local``).
-        socket: the authority's Unix socket (``SEALGATE_SOCKET``, default below ``XDG_RUNTIME_DIR`` or the home folder).
+        socket: the authority's Unix socket (``SEALGATE_SOCKET``, default that of ``~/sealgate`` or of the system).
         url: ``https://…`` of a remote authority instead (``SEALGATE_URL``).
         api_key_env: name of the variable that holds the bearer key (``SEALGATE_API_KEY_ENV``).
         api_key_file: file that holds it, mode 0600 (``SEALGATE_API_KEY_FILE``).

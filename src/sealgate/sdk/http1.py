@@ -20,11 +20,14 @@ _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,6})(?:;[^\r\n]*)?\Z")
 
 
 def write_request(method: str, path: str, body: bytes, request_id: str | None) -> bytes:
-    """Return the bytes of one request. Path and request id are ours, never user input."""
+    """Return the bytes of one request. Path and request id are ours, never user input.
+
+    ``handling=strict``: a member that the authority does not know is an error and not an ignored wish.
+    """
     identity = f"X-Request-ID: {request_id}\r\n" if request_id else ""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: sealgate\r\nAccept: application/json\r\n{identity}"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Prefer: handling=strict\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("ascii") + body
 

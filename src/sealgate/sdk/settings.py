@@ -142,11 +142,19 @@ _FROM_ENVIRONMENT: Final[dict[str, type]] = {
 }
 
 
+SYSTEM_SOCKET: Final = pathlib.Path("/run/sealgate/sealgate.sock")
+"""Where ``packaging/sealgate.service`` listens."""
+
+
 def default_socket(environ: Mapping[str, str]) -> pathlib.Path:
-    """Return the per-user socket path: below ``XDG_RUNTIME_DIR`` where it is set, else below the home directory."""
-    runtime = environ.get("XDG_RUNTIME_DIR")
-    folder = pathlib.Path(runtime) / "sealgate" if runtime else pathlib.Path.home() / ".sealgate"
-    return folder / "authority.sock"
+    """Return the socket of this user's own authority in ``~/sealgate`` if there is one, else the system's.
+
+    The working directory is not searched: whoever may write there could answer in the authority's place. The choice
+    does not depend on whether the authority runs now, so what is spooled meanwhile is still meant for the same one.
+    """
+    home = environ.get("HOME")
+    own = pathlib.Path(home) / "sealgate" if home else None
+    return own / "sealgate.sock" if own is not None and (own / "sealgate.toml").is_file() else SYSTEM_SOCKET
 
 
 def default_spool(environ: Mapping[str, str]) -> pathlib.Path:

@@ -116,6 +116,7 @@ def _context(settings: Settings) -> ssl.SSLContext:
 
 def _headers(call: Call, settings: Settings) -> dict[str, str]:
     headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
+    headers["prefer"] = "handling=strict"
     if call.request_id:
         headers["x-request-id"] = call.request_id
     key = settings.api_key()  # read anew each time, so that a rotated key needs no restart

@@ -94,6 +94,8 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "outcome-unexpected": Kind(409, "outcome-unexpected", "No outcome is expected for this"),
     "agent-paused": Kind(403, "agent-paused", "The agent is paused"),
     "subject-not-allowed": Kind(403, "subject-not-allowed", "The caller may not speak for this subject"),
+    "permit-not-redeemed": Kind(409, "permit-not-redeemed", "The permit was not redeemed"),
+    "lifecycle": Kind(409, "lifecycle", "This cannot follow what was before"),
     "outcome-already-reported": Kind(409, "outcome-already-reported", "The outcome is already recorded"),
 }
 """Each code of NotPermittedError that is more than a plain 403. Any other code is a slug of its own with 403."""

@@ -49,6 +49,6 @@ def test_its_environment_is_configuration():
     found = configuration.parse('[authority]\norigin="o"\nid="a"\n', base=Path("/var/lib/sealgate"), environment=pairs)
 
     assert len(pairs) == 3
-    assert found.server.socket == Path("/run/sealgate/gate.sock")
+    assert found.server.socket == Path("/run/sealgate/sealgate.sock")
     assert found.keys.passphrase == "credential:unlock"
     assert parser["Service"]["User"] == "sealgate"

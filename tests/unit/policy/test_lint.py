@@ -47,12 +47,18 @@ def test_finding(point, check, text):
 
 
 def test_a_limit_bounds_an_irreversible_action(point):
-    """A sum or a bound on an argument in the limits is a bound."""
+    """A bound on an argument, a sum, or a number of calls in the limits is a bound."""
     text = '@id("x") ' + PERMIT.format("send_money") + ";"
     limit = {"id": "l", "action": "send_money", "argument": "amount", "max": 5}
 
+    calls = {"id": "l", "action": ["send_money"], "max": 5, "per": "day"}
+    elsewhere = {"id": "l", "action": "wire", "max": 5, "per": "day"}
+
     assert _checks(point, text) == {"irreversible-unbounded"}
+    assert _checks(point, text, limits=[elsewhere]) == {"irreversible-unbounded"}
     assert _checks(point, text, limits=[limit]) == set()
+    assert _checks(point, text, limits=[calls]) == set()
+    assert _checks(point, text, limits=[{"id": "all", "max": 5, "per": "task"}]) == set()
 
 
 def test_annotations_of_the_tool_decide(point):
@@ -69,6 +75,27 @@ def test_annotations_of_the_tool_decide(point):
     assert checks("tool", {"destructiveHint": True}) == {"irreversible-unbounded"}
     assert checks("send", {}) == {"irreversible-unbounded"}
     assert checks("send", {"readOnlyHint": True}) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "risky"),
+    [
+        ("search_contacts_by_email", False),
+        ("getOrderStatus", False),
+        ("list_shared_files", False),
+        ("resend", False),
+        ("find_and_delete", True),
+        ("email_contact", True),
+        ("sendMoney", True),
+    ],
+)
+def test_what_a_name_says(name, risky):
+    """A name that begins with a reading verb reads, unless it goes on with `and`; a word counts only as a whole."""
+    from sealgate.policy import risk, schema
+
+    tool = schema.read_tool({"name": name, "inputSchema": {"type": "object", "properties": {}}}, "s")
+
+    assert bool(risk.risk_of(tool)) == risky
 
 
 def test_findings_name_the_place(point):

@@ -29,18 +29,21 @@ _RELATIVE_TO_DATA: Final = frozenset({"server.socket", "keys.directory"})
 
 
 def find(named: Path | None, environment: Mapping[str, str]) -> Path:
-    """Return the configuration file: the named one, ``SEALGATE_CONFIG``, here, ``./sealgate/``, ``/etc/sealgate/``.
+    """Return the configuration file: the named one, ``SEALGATE_CONFIG``, the first of the usual places.
+
+    These are: here, ``./sealgate``, ``~/sealgate``, ``/etc/sealgate``.
 
     Raises:
         ConfigurationError: there is none.
     """
     given = named or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
-    candidates = [given] if given else [Path(), Path("sealgate"), Path("/etc/sealgate")]
+    own = [Path(environment["HOME"]) / "sealgate"] if environment.get("HOME") else []
+    candidates = [given] if given else [Path(), Path("sealgate"), *own, Path("/etc/sealgate")]
     for candidate in candidates:
         path = candidate / FILE_NAME if candidate.is_dir() else candidate
         if path.is_file():
             return path
-    where = f"`{given}`" if given else "here, in `sealgate/` or in `/etc/sealgate/`"
+    where = f"`{given}`" if given else "here, in `sealgate/`, `~/sealgate/` or `/etc/sealgate/`"
     raise ConfigurationError(f"no configuration file {where}", hint="`sealgate init` makes one; or give --config")
 
 

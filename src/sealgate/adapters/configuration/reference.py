@@ -17,10 +17,11 @@ _INTRODUCTION: Final = """\
 <!-- Made by `python -m sealgate.adapters.configuration.reference`; a test compares. Change settings.py instead. -->
 
 One TOML file: `--config PATH`, else `SEALGATE_CONFIG`, else `./sealgate.toml`, `./sealgate/sealgate.toml`,
-`/etc/sealgate/sealgate.toml`. The environment overrides the file (`SEALGATE_<SECTION>_<KEY>`, for example
-`SEALGATE_SERVER_SOCKET`), a flag overrides both (`--set server.socket=/run/sealgate/gate.sock`). Unknown keys are
-refused. Relative paths start at the folder of the file unless the table says otherwise. Secrets are named, never
-written: `file:/path` (mode 0600), `credential:name` (systemd), `command:program`.
+`~/sealgate/sealgate.toml`, `/etc/sealgate/sealgate.toml`. The environment overrides the file
+(`SEALGATE_<SECTION>_<KEY>`, for example `SEALGATE_SERVER_SOCKET`), a flag overrides both
+(`--set server.socket=/run/sealgate/sealgate.sock`). Unknown keys are refused. Relative paths start at the folder of the
+file unless the table says otherwise. Secrets are named, never written: `file:/path` (mode 0600), `credential:name`
+(systemd), `command:program`.
 
 `sealgate config check` checks a file; `sealgate config show` prints what holds in the end.
 """

@@ -71,6 +71,7 @@ class FileJournal:
             os.close(self._lock)
             raise
         self._size = size
+        self._syncs = 0
         self._deliver = deliver
         self._limit = queue_records
         self._appended = 0  # changed by the appending thread only
@@ -139,6 +140,7 @@ class FileJournal:
                 self._failure = f"the journal cannot write: {getattr(error, 'strerror', None) or error}"
             else:
                 self._size = first + len(group)
+                self._syncs += 1
         failure = self._failure
         self._finished += len(group)
         try:
@@ -171,6 +173,11 @@ class FileJournal:
             stop = min(stop, end)
             yield from segment_frames(self._segments[slot], start, stop)
             start = stop
+
+    @property
+    def syncs(self) -> int:
+        """How many groups were synced since the start: one fdatasync each."""
+        return self._syncs
 
     # -- failing and healing -----------------------------------------------------------------------------------------
 

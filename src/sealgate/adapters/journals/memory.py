@@ -46,6 +46,11 @@ class MemoryJournal:
         """Why it refuses now."""
         return self._failure
 
+    @property
+    def syncs(self) -> int:
+        """How many: memory needs none."""
+        return 0
+
     def fail(self, reason: str, *, until_repaired: bool = False) -> None:
         """Refuse from now on; ``until_repaired`` makes ``heal`` refuse too until ``repair``."""
         self._failure, self._broken = reason, until_repaired
