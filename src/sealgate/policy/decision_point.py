@@ -26,18 +26,22 @@ from sealgate.model.errors import InputError
 
 from . import bundle as bundles
 from . import obligations
-from .arguments import Converter, UnfitError
+from .arguments import Converted, Converter, UnfitError
 from .context_reads import of_policy
-from .engine import Evaluator, Question, Verdict, load_entities
+from .engine import MAX_SCOPES, NOTHING_APPLIES, Evaluator, Scope, Verdict, load_entities
+from .facts import FactTypes
 from .limits import Claim, Exceeded, Limit, LimitLedger, read_limits
 from .obligations import Obligation
-from .policy_set import Policy, parse_policies, require_unique
+from .policy_set import Policy, first_line, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
 from .shapes import RESERVED_KEYS
 from .slicing import Uid
 
 MAX_WARMED: Final = 4096
 """Slices parsed at load, so that the first requests do not pay for it."""
+
+MAX_PLANS: Final = MAX_SCOPES
+"""Plans kept: what does not change between requests of one principal, tool and resource."""
 
 WIRE_TYPES: Final = {"agent": "Agent", "user": "User", "tool_server": "McpServer"}
 """AuthZEN's lower-case type names and the entity types they stand for, where the schema has no type of that name."""
@@ -64,6 +68,18 @@ class PolicyVerdict(msgspec.Struct, frozen=True):
     obligations: tuple[Obligation, ...] = ()
     errors: tuple[str, ...] = ()
     message: str = ""
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What a principal, a tool and a resource have in common at every request.
+
+    ``places`` and ``facts`` say whether a policy of the slice can read normal forms or session facts at all.
+    """
+
+    converter: Converter
+    scope: Scope
+    places: bool
+    facts: bool
 
 
 Remaining = Callable[[], float]
@@ -109,6 +125,8 @@ class DecisionPoint:
         self._resources = self._wire_names(self.stub.resources)
         self._relied = {policy_id: of_policy(policy.tree).relied for policy_id, policy in self.policies.items()}
         self._no_facts: dict[str, dict[str, Json]] = {name: {} for name in self.stub.contexts}
+        self._fact_types = FactTypes(self.stub)
+        self._plans: dict[tuple[Uid, str, Uid], _Plan] = {}
         self._finished: dict[tuple[str, ...], PolicyVerdict] = {}
         if warm:
             self._warm()
@@ -131,7 +149,47 @@ class DecisionPoint:
         """
         if remaining() <= 0:  # 1
             return _silent(Reason.DEADLINE, "no time was left to decide")
-        converter = self._converters.get(request.action)  # 2
+        try:
+            known = self._plans.get((request.principal, request.action, request.resource))  # 2
+        except TypeError:
+            return _silent(Reason.INVALID_ARGUMENTS, "the principal, action or resource is not made of texts")
+        plan = known or self._plan(request)
+        if isinstance(plan, PolicyVerdict):
+            return plan
+        scope = plan.scope
+        try:
+            converted, context, validate = self._context(plan, request)  # 3
+        except (UnfitError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
+        if converted.unclear:  # 4
+            unclear = self._relied_on(scope.slice.ids, converted.unclear)
+            if unclear:
+                return _silent(Reason.INVALID_ARGUMENTS, unclear)
+        verdict = self._evaluator.ask(scope, context, converted.roots, converted.entities, validate=validate)  # 5
+        answer = self._finish(verdict)  # 6
+        if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
+            return _silent(Reason.DEADLINE, "the time was over before the decision was made")
+        return answer
+
+    def _context(self, plan: _Plan, request: PolicyRequest) -> tuple[Converted, str, bool]:
+        """Return the arguments, the context as text, and whether the engine must check it against the schema.
+
+        Arguments are typed here, and facts are of their declared types wherever that can be seen here: then what no
+        policy reads is left out and the schema not asked again. Any other facts the engine checks, and all of them.
+        """
+        facts = request.facts
+        validate = bool(facts) and not self._fact_types.fit(facts)
+        converted = plan.converter.convert(request.arguments, places=plan.places or validate)
+        members: Mapping[str, Mapping[str, Json]] = converted.members
+        if validate:
+            members = {**members, **self._facts(facts)}
+        else:
+            members = plan.scope.slice.reads.select({**members, **self._no_facts, **facts} if plan.facts else members)
+        return converted, orjson.dumps(members).decode(), validate
+
+    def _plan(self, request: PolicyRequest) -> "_Plan | PolicyVerdict":
+        """Return what all requests of these three share, remembered; or why nothing can be decided about them."""
+        converter = self._converters.get(request.action)
         if converter is None:
             return _silent(Reason.UNKNOWN_TOOL, f"no tool `{request.action:.80}` is published")
         principal_type = self._principals.get(request.principal[0])
@@ -139,28 +197,22 @@ class DecisionPoint:
         if principal_type is None or resource_type is None:
             wrong = request.resource[0] if principal_type else request.principal[0]
             return _silent(Reason.NO_POLICY, f"no policy can speak of the entity type `{wrong:.80}` here")
-        principal = (principal_type, request.principal[1])
-        resource = (resource_type, request.resource[1])
-        action = (self._action_type, request.action)
+        principal, resource = (principal_type, request.principal[1]), (resource_type, request.resource[1])
         try:
-            converted = converter.convert(request.arguments)  # 3
-            facts = self._facts(request.facts)
-            scope = self._evaluator.scope_of(principal, action, resource).slice
-            # Arguments were typed just now, so what no policy reads is left out and the schema not asked again. Facts
-            # come from outside: with them the engine gets the whole context and checks it against the schema.
-            members = {**converted.members, **facts}
-            context = orjson.dumps(members if request.facts else scope.reads.select(members)).decode()
-        except (UnfitError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
-        if converted.unclear:  # 4
-            unclear = self._relied_on(scope.ids, converted.unclear)
-            if unclear:
-                return _silent(Reason.INVALID_ARGUMENTS, unclear)
-        question = Question(principal, action, resource, context, frozenset(converted.roots), tuple(converted.entities))
-        answer = self._finish(self._evaluator.evaluate(question, validate=bool(request.facts)))  # 5, 6
-        if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
-            return _silent(Reason.DEADLINE, "the time was over before the decision was made")
-        return answer
+            scope = self._evaluator.scope_of(principal, (self._action_type, request.action), resource)
+        except (TypeError, ValueError) as error:
+            return _silent(Reason.POLICY_ERROR, f"the policies cannot be read: {first_line(error)}")
+        reads = scope.slice.reads
+        plan = _Plan(
+            converter,
+            scope,
+            places=reads.everything or "normalized" in reads.parts,
+            facts=reads.everything or not reads.parts.keys().isdisjoint(self._no_facts),
+        )
+        if len(self._plans) >= MAX_PLANS:
+            del self._plans[next(iter(self._plans))]  # the oldest; it comes back at the cost of a few look-ups
+        self._plans[request.principal, request.action, request.resource] = plan
+        return plan
 
     def decide_within(
         self,
@@ -209,6 +261,8 @@ class DecisionPoint:
         )
 
     def _finish(self, verdict: Verdict) -> PolicyVerdict:
+        if verdict is NOTHING_APPLIES:
+            return _NOTHING
         if verdict.outcome is not Outcome.PERMIT:
             return PolicyVerdict(
                 verdict.outcome, verdict.reason, verdict.policies, (), verdict.errors, _message(verdict)
@@ -238,7 +292,7 @@ class DecisionPoint:
             if name not in known:
                 raise UnfitError(f"fact `{name:.80}` is not in the schema")
             _refuse_escapes(value)
-        return {name: facts.get(name, {}) for name in known} if facts else self._no_facts
+        return {name: facts.get(name, {}) for name in known}
 
     def _relied_on(self, ids: tuple[str, ...], unclear: Mapping[str, str]) -> str:
         for policy_id in ids:
@@ -320,3 +374,6 @@ def _message(verdict: Verdict) -> str:
 
 def _silent(reason: Reason, message: str) -> PolicyVerdict:
     return PolicyVerdict(Outcome.SILENCE, reason, message=message)
+
+
+_NOTHING: Final = _silent(NOTHING_APPLIES.reason, _message(NOTHING_APPLIES))
