@@ -21,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from sealgate.authority import answers
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.idempotency import Remembered
@@ -47,8 +49,7 @@ class Times:
     outcome_due_ms: int = 600_000
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """A request that passed the first checks, with its frozen arguments."""
 
     request: EvaluationRequest

@@ -1,8 +1,9 @@
 """The current policy set, ready to judge: the decision point, and what its limits have counted so far."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
@@ -11,17 +12,16 @@ from sealgate.policy.limits import Charge, LimitLedger
 from sealgate.policy.schema import Tool
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """What the rules say, before it is recorded. ``charges`` were reserved; release them if it never is recorded."""
 
     outcome: Outcome
     reason: Reason
     message: str
-    policies: list[str] = field(default_factory=list)
+    policies: list[str] = []
     policy_version: str | None = None
-    obligations: list[dict[str, Any]] = field(default_factory=list)
-    charges: list[dict[str, Any]] = field(default_factory=list)
+    obligations: list[dict[str, Any]] = []
+    charges: list[dict[str, Any]] = []
     tool: dict[str, Any] | None = None
 
 
@@ -68,15 +68,15 @@ class Rulebook:
             task=context.task.id if context.task else "",
             remaining=remaining,
         )
-        permitted = verdict.outcome is Outcome.PERMIT
+        counted = self._point.limits and verdict.outcome is Outcome.PERMIT
         return Ruling(
             verdict.outcome,
             verdict.reason,
             verdict.message,
             list(verdict.policies),
             self.version,
-            [duty.as_json() for duty in verdict.obligations],
-            [charge.as_json() for charge in self._limits.charges(record_id)] if permitted else [],
+            [duty.as_json() for duty in verdict.obligations] if verdict.obligations else [],
+            [charge.as_json() for charge in self._limits.charges(record_id)] if counted else [],
             tool,
         )
 

@@ -73,13 +73,16 @@ class PolicyVerdict(msgspec.Struct, frozen=True):
 class _Plan(msgspec.Struct, frozen=True):
     """What a principal, a tool and a resource have in common at every request.
 
-    ``places`` and ``facts`` say whether a policy of the slice can read normal forms or session facts at all.
+    ``places`` and ``facts`` say whether a policy of the slice can read normal forms or session facts at all;
+    ``principals`` and ``resources`` are what limits may name: the entity and all groups that hold it.
     """
 
     converter: Converter
     scope: Scope
     places: bool
     facts: bool
+    principals: frozenset[Uid]
+    resources: frozenset[Uid]
 
 
 Remaining = Callable[[], float]
@@ -208,6 +211,8 @@ class DecisionPoint:
             scope,
             places=reads.everything or "normalized" in reads.parts,
             facts=reads.everything or not reads.parts.keys().isdisjoint(self._no_facts),
+            principals=self.entities.ancestors(principal) | {principal},
+            resources=self.entities.ancestors(resource) | {resource},
         )
         if len(self._plans) >= MAX_PLANS:
             del self._plans[next(iter(self._plans))]  # the oldest; it comes back at the cost of a few look-ups
@@ -243,16 +248,8 @@ class DecisionPoint:
         return PolicyVerdict(Outcome.DENY, exceeded.reason, (exceeded.rule,), (), (), exceeded.message)
 
     def _claim(self, request: PolicyRequest, task: str) -> Claim:
-        principal = (self._principals[request.principal[0]], request.principal[1])
-        resource = (self._resources[request.resource[0]], request.resource[1])
-        return Claim(
-            principal,
-            self.entities.ancestors(principal) | {principal},
-            request.action,
-            self.entities.ancestors(resource) | {resource},
-            request.arguments,
-            task,
-        )
+        plan = self._plans[request.principal, request.action, request.resource]  # PERMIT: it was decided just now
+        return Claim(plan.scope.uids[0], plan.principals, request.action, plan.resources, request.arguments, task)
 
     def _finish(self, verdict: Verdict) -> PolicyVerdict:
         if verdict is NOTHING_APPLIES:
