@@ -21,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from sealgate.authority import answers
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.idempotency import Remembered
@@ -48,8 +50,7 @@ class Times:
     outcome_due_ms: int = 600_000
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """A request that passed the first checks, with its frozen arguments."""
 
     request: EvaluationRequest
@@ -190,7 +191,7 @@ class Gate:
         rulebook = self._rulebook()
         if rulebook is None or asked.request.subject.id in self._memory.paused:
             return None
-        if self._judges is not None:
+        if self._judges is not None and self._judges.busy(rulebook.version):
             elsewhere = self._judges.ask(rulebook.version, rulebook.matter(asked.request, asked.arguments))
             if elsewhere is not None:
                 judgement = await elsewhere

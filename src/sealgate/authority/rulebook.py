@@ -1,9 +1,9 @@
 """The current policy set, ready to judge: the decision point, and what its limits have counted so far."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import orjson
 
 from sealgate.model.decisions import Outcome, Reason
@@ -14,17 +14,16 @@ from sealgate.policy.schema import Tool
 from sealgate.ports.judging import Judgement, Matter
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """What the rules say, before it is recorded. ``charges`` were reserved; release them if it never is recorded."""
 
     outcome: Outcome
     reason: Reason
     message: str
-    policies: list[str] = field(default_factory=list)
+    policies: list[str] = []
     policy_version: str | None = None
-    obligations: list[dict[str, Any]] = field(default_factory=list)
-    charges: list[dict[str, Any]] = field(default_factory=list)
+    obligations: list[dict[str, Any]] = []
+    charges: list[dict[str, Any]] = []
     tool: dict[str, Any] | None = None
 
 
@@ -68,7 +67,7 @@ class Rulebook:
             verdict.reason,
             verdict.message,
             list(verdict.policies),
-            [duty.as_json() for duty in verdict.obligations],
+            [duty.as_json() for duty in verdict.obligations] if verdict.obligations else [],
         )
 
     def rule(self, judgement: Judgement, request: EvaluationRequest, record_id: str, now_ms: int) -> Ruling:

@@ -73,13 +73,18 @@ class PolicyVerdict(msgspec.Struct, frozen=True):
 class _Plan(msgspec.Struct, frozen=True):
     """What a principal, a tool and a resource have in common at every request.
 
-    ``places`` and ``facts`` say whether a policy of the slice can read normal forms or session facts at all.
+    ``places`` and ``facts`` say whether a policy of the slice can read normal forms or session facts at all;
+    ``only_input`` are the arguments that are read where nothing else of the context is;
+    ``principals`` and ``resources`` are what limits may name: the entity and all groups that hold it.
     """
 
     converter: Converter
     scope: Scope
     places: bool
     facts: bool
+    only_input: tuple[str, ...] | None
+    principals: frozenset[Uid]
+    resources: frozenset[Uid]
 
 
 Remaining = Callable[[], float]
@@ -183,6 +188,9 @@ class DecisionPoint:
         members: Mapping[str, Mapping[str, Json]] = converted.members
         if validate:
             members = {**members, **self._facts(facts)}
+        elif plan.only_input is not None:
+            values = members["input"]
+            members = {"input": {name: values[name] for name in plan.only_input if name in values}}
         else:
             members = plan.scope.slice.reads.select({**members, **self._no_facts, **facts} if plan.facts else members)
         return converted, orjson.dumps(members).decode(), validate
@@ -203,11 +211,15 @@ class DecisionPoint:
         except (TypeError, ValueError) as error:
             return _silent(Reason.POLICY_ERROR, f"the policies cannot be read: {first_line(error)}")
         reads = scope.slice.reads
+        arguments = reads.parts.get("input") if not reads.everything and reads.parts.keys() == {"input"} else None
         plan = _Plan(
             converter,
             scope,
             places=reads.everything or "normalized" in reads.parts,
             facts=reads.everything or not reads.parts.keys().isdisjoint(self._no_facts),
+            only_input=None if arguments is None else tuple(sorted(arguments)),
+            principals=self.entities.ancestors(principal) | {principal},
+            resources=self.entities.ancestors(resource) | {resource},
         )
         if len(self._plans) >= MAX_PLANS:
             del self._plans[next(iter(self._plans))]  # the oldest; it comes back at the cost of a few look-ups
@@ -249,16 +261,8 @@ class DecisionPoint:
         return ledger.reserve(self._claim(request, task), reservation, now_ms) if self.limits else None
 
     def _claim(self, request: PolicyRequest, task: str) -> Claim:
-        principal = (self._principals[request.principal[0]], request.principal[1])
-        resource = (self._resources[request.resource[0]], request.resource[1])
-        return Claim(
-            principal,
-            self.entities.ancestors(principal) | {principal},
-            request.action,
-            self.entities.ancestors(resource) | {resource},
-            request.arguments,
-            task,
-        )
+        plan = self._plans[request.principal, request.action, request.resource]  # PERMIT: it was decided just now
+        return Claim(plan.scope.uids[0], plan.principals, request.action, plan.resources, request.arguments, task)
 
     def _finish(self, verdict: Verdict) -> PolicyVerdict:
         if verdict is NOTHING_APPLIES:

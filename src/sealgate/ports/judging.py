@@ -45,6 +45,9 @@ class Judges(Protocol):
     def load(self, version: str, bundle: bytes) -> None:
         """Make a policy set known; returns at once. Until it is loaded, ``ask`` declines for that version."""
 
+    def busy(self, version: str) -> bool:
+        """Tell whether asking about this policy set is worth it now."""
+
     def ask(self, version: str, matter: Matter) -> "Future[Judgement | None] | None":
         """Return a future of the judgement, or None where the caller should judge by itself.
 

@@ -61,9 +61,13 @@ class ProcessJudge:
         elif self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
 
+    def busy(self, version: str) -> bool:
+        """Tell whether the policy set is loaded there and enough decisions are under way."""
+        return self._under_way >= self._busy and self._loaded == version and self._transport is not None
+
     def ask(self, version: str, matter: Matter) -> "asyncio.Future[Judgement | None] | None":
         """Return a future of the judgement, or None where the caller should judge by itself."""
-        if self._loaded != version or self._under_way < self._busy or self._transport is None:
+        if not self.busy(version):
             return None
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Judgement | None] = loop.create_future()
