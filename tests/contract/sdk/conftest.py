@@ -33,8 +33,40 @@ _FOR_ANY = ("test_guard", "test_scopes")
 _SIMULATED_ONLY = (".rule", ".permits", "redeem_with_decision", ".raw")
 """What only the simulator can be told: a test that uses it runs with the simulator alone."""
 
-_TOOLS = "act remove own inner outer static static_too plain one two known unknown failing send pay".split()
-_ARGUMENTS = "a b rest c d path order items x self_like amount n kind name more".split()
+_TOOLS = [
+    "act",
+    "remove",
+    "own",
+    "inner",
+    "outer",
+    "static",
+    "static_too",
+    "plain",
+    "one",
+    "two",
+    "known",
+    "unknown",
+    "failing",
+    "send",
+    "pay",
+]
+_ARGUMENTS = [
+    "a",
+    "b",
+    "rest",
+    "c",
+    "d",
+    "path",
+    "order",
+    "items",
+    "x",
+    "self_like",
+    "amount",
+    "n",
+    "kind",
+    "name",
+    "more",
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -91,9 +123,7 @@ def _permissive_policy(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path
 
 
 @pytest.fixture(scope="session", name="real_authority")
-def _real_authority(
-    tmp_path_factory: pytest.TempPathFactory, permissive_policy: pathlib.Path
-) -> Iterator[Authority]:
+def _real_authority(tmp_path_factory: pytest.TempPathFactory, permissive_policy: pathlib.Path) -> Iterator[Authority]:
     """``sealgate init``, ``sealgate serve``, once for all tests."""
     with Authority(tmp_path_factory.mktemp("real") / "gate") as running:
         running.publish(permissive_policy)

@@ -1,9 +1,12 @@
 """The client against ``sealgate serve``: whole sequences, and the authority killed in the middle of them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import orjson
 import pytest
@@ -15,17 +18,27 @@ from sealgate.sdk import AsyncClient, AuthorityUnreachable, Client, RequestRefus
 from sealgate.sdk.http1 import write_request
 
 
+@contextlib.contextmanager
+def client_of(authority: Authority, folder: Path) -> Iterator[Client]:
+    """A client whose connections, both kinds, are closed afterwards."""
+    client = Client(agent="a1", server="bank", socket=authority.socket, spool=folder / "spool", timeout_s=5)
+    try:
+        yield client
+    finally:
+        asyncio.run(client.core.aclose())
+
+
 @pytest.fixture(name="client")
 def _client(real_authority, tmp_path):
     """A client of the real authority."""
-    with Client(agent="a1", server="bank", socket=real_authority.socket, spool=tmp_path / "spool") as client:
+    with client_of(real_authority, tmp_path) as client:
         yield client
 
 
-@pytest.fixture(name="own")
-def _own(tmp_path, permissive_policy):
-    """A real authority of one test's own, to be killed."""
-    with Authority(tmp_path / "gate") as running:
+@pytest.fixture(scope="module", name="own")
+def _own(tmp_path_factory, permissive_policy):
+    """A real authority to be killed; its counters begin at nothing after each kill."""
+    with Authority(tmp_path_factory.mktemp("killed") / "gate") as running:
         running.publish(permissive_policy)
         yield running
 
@@ -47,7 +60,8 @@ def body(authority: Authority, record_id: str) -> dict:
 @pytest.mark.parametrize("kind", ["blocking", "awaiting"])
 def test_permit_redeem_outcome(real_authority, client, redeem, kind):
     """Decision, redemption and outcome are one, two or three records that name each other, in that order."""
-    before = {name: real_authority.metric(name) for name in ("sealgate_records_total", "sealgate_permits_reported_total")}
+    names = ("sealgate_records_total", "sealgate_permits_reported_total")
+    before = {name: real_authority.metric(name) for name in names}
     calls = []
     decision = _watch(client, calls)
 
@@ -151,7 +165,7 @@ def test_both_sides_speak_the_fast_form(real_authority, client, monkeypatch):
 def test_killed_before_the_decision(own, tmp_path, kind):
     """No authority, no action; when it is back the same guard works."""
     ran = []
-    with Client(agent="a1", server="bank", socket=own.socket, spool=tmp_path / "spool", timeout_s=5) as client:
+    with client_of(own, tmp_path) as client:
         act = _guarded(client, kind, ran)
         assert act(1) == 1
         kill(own)
@@ -179,14 +193,13 @@ def _guarded(client, kind, ran, during=lambda: None, **options):
 
         return act
 
-    @client.guard(**options)
+    @client.guard(**{"tool": "act", **options})
     async def later(a):
         return work(a)
 
     def act_async(a):
         return asyncio.run(later(a))
 
-    later.__name__ = "act"
     return act_async
 
 
@@ -194,7 +207,7 @@ def _guarded(client, kind, ran, during=lambda: None, **options):
 def test_killed_between_decision_and_redemption(own, tmp_path, kind):
     """The permit is out, the redemption finds nobody: the body does not run, also not after the restart."""
     ran = []
-    with Client(agent="a1", server="bank", socket=own.socket, spool=tmp_path / "spool", timeout_s=5) as client:
+    with client_of(own, tmp_path) as client:
         real = client.core.decide
 
         def decide(*arguments, **options):
@@ -218,7 +231,7 @@ def test_killed_between_decision_and_redemption(own, tmp_path, kind):
 def test_killed_while_the_body_runs(own, tmp_path, kind):
     """The outcome waits in the spool and is recorded exactly once after the restart, even if it is sent again."""
     ran = []
-    with Client(agent="a1", server="bank", socket=own.socket, spool=tmp_path / "spool", timeout_s=5) as client:
+    with client_of(own, tmp_path) as client:
         act = _guarded(client, kind, ran, lambda: kill(own), tool="act")
         assert act(1) == 1
         (waiting,) = list(client.core.courier.spool.waiting())
