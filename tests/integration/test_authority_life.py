@@ -78,6 +78,25 @@ def test_memory_over_a_restart(kit, gracefully):
     assert paused.reason == "agent_paused"
 
 
+def test_a_crash_soon_after_the_first_policy_set(kit):
+    """A snapshot from before the first policy set does not keep the authority from starting after a crash."""
+
+    async def scenario():
+        authority = await kit.started(policies=None)
+        authority._store_last_snapshot()
+        await authority.publish_policy(bundle(limits=LIMITS), CALLER)
+        for _ in range(3):
+            await authority.evaluate(question(), CALLER, None)
+        await crash(authority, kit)
+
+        authority = await kit.started(policies=None)
+        over = await authority.evaluate(question(), CALLER, None)
+        await authority.stop()
+        return over.context.reason
+
+    assert asyncio.run(scenario()) == "quota_exceeded"
+
+
 def test_ids_grow_and_records_are_found_over_restarts(kit):
     """Record ids keep growing, and each record is found by its id."""
 

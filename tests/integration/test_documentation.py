@@ -69,7 +69,9 @@ def examples(page: Path) -> list[Example]:
     """Return the commands of a page: lines after `$ ` in console blocks, whole blocks of bash and sh."""
     name = str(page.relative_to(ROOT))
     found: list[Example] = []
-    for kind, text in re.findall(r"^```(console|bash|sh)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+    for kind, text in re.findall(
+        r"^```(console|bash|sh)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    ):
         if kind != "console":
             found.append(Example(name, text))
             continue
@@ -215,7 +217,9 @@ def test_the_commands_of_a_page_run(world, page):
 
 def test_the_readme_leads_to_a_running_authority(world):
     """README's commands made, started and filled an authority that a client finds without being told where."""
-    script = "from sealgate import Client; print(Client(agent='invoice-bot').decide('wire', {'subject': 'rent'}).reason)"
+    script = (
+        "from sealgate import Client; print(Client(agent='invoice-bot').decide('wire', {'subject': 'rent'}).reason)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], env=world.environment, cwd="/", capture_output=True, text=True, check=True
     )
@@ -224,9 +228,11 @@ def test_the_readme_leads_to_a_running_authority(world):
 
 
 def test_the_example_of_the_readme_is_python_that_works(world):
-    """The guarded function on the first page runs or is refused by the authority: here nothing permits its arguments."""
+    """The guarded function on the first page runs or is refused by the authority; here nothing permits it."""
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    script = f"{block}\nimport sealgate\ntry:\n    send_money('GB29', 1)\nexcept sealgate.Silence as no:\n    print(no)\n"
+    script = (
+        f"{block}\nimport sealgate\ntry:\n    send_money('GB29', 1)\nexcept sealgate.Silence as no:\n    print(no)\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], env={**world.environment, "SEALGATE_AGENT": "stranger"}, cwd="/",
         capture_output=True, text=True, check=False,

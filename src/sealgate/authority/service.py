@@ -175,7 +175,7 @@ class Authority:
         rulebook = Rulebook.load(bundle)
         if rulebook.version != version:
             raise AlteredError(f"policy set `{version}` was changed on disk", hint="restore the published files")
-        if limits is not None:
+        if limits:  # a snapshot from before the first policy set has none; the journal has all charges since
             rulebook.load_limits(limits)
         for usage in self._parts.memory.usage:
             if usage.charges is None:

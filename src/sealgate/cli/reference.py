@@ -16,9 +16,9 @@ _INTRODUCTION: Final = """\
 <!-- Made by `python -m sealgate.cli.reference`; a test compares. Change the commands instead. -->
 
 `sealgate` for who runs an authority; `sealgate-verify` for who checks one has a [page of its own](verifier.md).
-`--help` says the same as this page. An error is one line on standard error with a hint, and exit status 1; wrong usage is 2.
-Commands find their configuration as [the configuration page](configuration.md) says. Those that speak to the running
-authority do so over its Unix socket, as the user that runs them.
+`--help` says the same as this page. An error is one line on standard error with a hint, and exit status 1; wrong usage
+is 2. Commands find their configuration as [the configuration page](configuration.md) says. Those that speak to the
+running authority do so over its Unix socket, as the user that runs them.
 """
 
 

@@ -42,7 +42,7 @@ def init(directory: Path, name: str) -> None:
 @_directory
 @click.option("--log", "logs", multiple=True, help="Verifier key of a log whose origin is the key's name.")
 @click.option("--log-of", "foreign", nargs=2, multiple=True, help="ORIGIN and verifier key of another log.")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=7390, show_default=True, help="0 takes a free one.")
 def serve(directory: Path, logs: tuple[str, ...], foreign: tuple[tuple[str, str], ...], host: str, port: int) -> None:
     """Serve the witness in DIRECTORY for these logs. Refuses to start without its database."""

@@ -101,7 +101,8 @@ def _reasons() -> Iterator[str]:
 
 def _lifecycle() -> Iterator[str]:
     yield "\n## Lifecycle\n\nWhat may happen to a decision, and in which order; nothing else can.\n\n"
-    yield "```mermaid\nstateDiagram-v2\n    [*] --> refused\n    [*] --> permitted\n    [*] --> redeemed: decided and redeemed\n"
+    yield "```mermaid\nstateDiagram-v2\n    [*] --> refused\n    [*] --> permitted\n"
+    yield "    [*] --> redeemed: decided and redeemed\n"
     for (state, event), following in TRANSITIONS.items():
         yield f"    {state} --> {following}: {event}\n"
     yield "    refused --> [*]\n    reported --> [*]\n```\n\n| state | meaning |\n| --- | --- |\n"
