@@ -107,7 +107,7 @@ class Kit:
         SqliteLock.create(folder / "lock.db", ORIGIN)
         SqliteDataKeys.create(folder / "datakeys.db")
 
-    def build(self, *, wrap_journal=lambda journal: journal, times=None):
+    def build(self, *, wrap_journal=lambda journal: journal, times=None, judges=None):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
         self.journal = wrap_journal(FileJournal(self.folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe))
@@ -142,6 +142,7 @@ class Kit:
                 times=times or Times(),
                 genesis=self.genesis(),
                 rotations=None,
+                judges=judges,
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

@@ -3,14 +3,15 @@
 import asyncio
 import errno
 import hashlib
+import threading
 
 import pytest
 
 from sealgate.encoding import canonical
-from sealgate.model.errors import AlteredError, NotPermittedError
+from sealgate.model.errors import AlteredError, JournalError, NotPermittedError
 from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
 
-from .conftest import CALLER, LIMITS, bundle, question
+from .conftest import CALLER, LIMITS, POLICIES, bundle, question
 
 ARGUMENTS = hashlib.sha256(canonical.encode_arguments({"to": "bob", "amount": 5})).hexdigest()
 
@@ -145,7 +146,7 @@ class FailingDisk:
         real = os.fdatasync
 
         def fdatasync(descriptor):
-            if self.broken:
+            if self.broken and threading.current_thread() is not threading.main_thread():  # the journal's writer
                 raise OSError(errno.ENOSPC, "No space left on device")
             real(descriptor)
 
@@ -185,6 +186,32 @@ def test_a_full_disk_is_silence_then_a_gap_record(kit, monkeypatch):
     assert missing <= set(range(gap["seq_from"], gap["seq_to"] + 1))
     assert missing
     assert gap["missed"] == 4
+
+
+def test_a_publication_that_is_lost_changes_nothing(kit, monkeypatch):
+    """If the record of a publication cannot be made, the former policy set stays in force, also over a restart."""
+    disk = FailingDisk(monkeypatch)
+
+    async def scenario():
+        authority = await kit.started()
+        before = authority.current_policy()
+        disk.broken = True
+        with pytest.raises(JournalError):
+            await authority.publish_policy(bundle(POLICIES.replace("<= 100", "<= 1")), CALLER)
+        disk.broken = False
+        await kit.until(lambda: authority.readiness()["ready"])
+        after = authority.current_policy()
+        answer = await authority.evaluate(question(), CALLER, None)
+        await authority.stop()
+        authority = await kit.started(policies=None)
+        restarted = authority.current_policy()
+        await authority.stop()
+        return before, after, restarted, answer
+
+    before, after, restarted, answer = asyncio.run(scenario())
+
+    assert before == after == restarted
+    assert answer.decision
 
 
 def test_a_clock_that_goes_back_is_silence(kit):

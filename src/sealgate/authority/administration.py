@@ -3,17 +3,18 @@
 A pause takes effect at once and is recorded then: stopping an agent must not wait for a disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sealgate.authority import answers
 from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
-from sealgate.model.errors import InputError
+from sealgate.model.errors import InputError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
 from sealgate.model.identifiers import require_name
 from sealgate.model.records import Kind
+from sealgate.ports.judging import Judges
 
 PolicyStore = Callable[[str, bytes], None]
 """Makes a policy set durable under its version before it is published."""
@@ -22,10 +23,11 @@ PolicyStore = Callable[[str, bytes], None]
 class Administration:
     """Operators' actions. One event loop owns it."""
 
-    def __init__(self, *, memory: Memory, recorder: Recorder, store_policy: PolicyStore) -> None:
+    def __init__(self, *, memory: Memory, recorder: Recorder, store_policy: PolicyStore, judges: Judges | None) -> None:
         self._memory = memory
         self._recorder = recorder
         self._store_policy = store_policy
+        self._judges = judges
         self.rulebook: Rulebook | None = None
 
     async def pause(self, agent: str, reason: str, caller: Identity) -> Recorded:
@@ -81,14 +83,31 @@ class Administration:
             "policies": rulebook.policy_count,
             "tools": rulebook.tool_count,
         }
-        recorded = await self._record(draft, caller)
-        if self.rulebook is not None:
-            rulebook.inherit(self.rulebook)
-        self.rulebook = rulebook
-        self._memory.policy_version = rulebook.version
-        return recorded
+        former = self.rulebook
+        if former is not None:
+            rulebook.inherit(former)
+        recording = self._record(draft, caller)
+        # In force from the append on: a decision that stands behind this record in the log was made under it. If the
+        # record is lost, so is every decision behind it, and the former set is in force again.
+        self.enforce(rulebook)
+        try:
+            return await recording
+        except UnavailableError:
+            self.enforce(former)
+            raise
 
-    async def _record(self, draft: Draft, caller: Identity) -> Recorded:
-        receipt: Receipt = await self._recorder.record(draft, agent=answers.agent(caller.principal, caller, []))
+    def enforce(self, rulebook: Rulebook | None) -> None:
+        """Judge by this policy set from now on."""
+        self.rulebook = rulebook
+        self._memory.policy_version = rulebook.version if rulebook else None
+        if self._judges is not None and rulebook is not None:
+            self._judges.load(rulebook.version, rulebook.bundle)
+
+    def _record(self, draft: Draft, caller: Identity) -> Awaitable[Recorded]:
+        """Append now; the result can be awaited."""
+        return self._recorded(self._recorder.record(draft, agent=answers.agent(caller.principal, caller, [])))
+
+    async def _recorded(self, appended: Awaitable[Receipt]) -> Recorded:
+        receipt = await appended
         self._memory.cursor = max(self._memory.cursor, receipt.index + 1)
         return Recorded(receipt.record_id, answers.reference(receipt))

@@ -1,8 +1,9 @@
 """Puts answers and decision bodies together: the one place where both shapes are written."""
 
 import base64
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from sealgate.authority.recorder import Receipt
 from sealgate.authority.rulebook import Ruling
@@ -23,8 +24,7 @@ MESSAGES: Final[dict[Reason, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True):
     """A permit before it is answered; times are RFC 3339."""
 
     token: str

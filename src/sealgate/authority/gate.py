@@ -21,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from sealgate.authority import answers
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.idempotency import Remembered
@@ -36,6 +38,7 @@ from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Ide
 from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.ports.judging import Judgement, Judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,7 @@ class Times:
     outcome_due_ms: int = 600_000
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """A request that passed the first checks, with its frozen arguments."""
 
     request: EvaluationRequest
@@ -79,6 +81,7 @@ class Gate:
         permits: PermitMac,
         times: Times,
         rulebook: Callable[[], Rulebook | None],
+        judges: Judges | None = None,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
@@ -86,6 +89,7 @@ class Gate:
         self._permits = permits
         self._times = times
         self._rulebook = rulebook
+        self._judges = judges
         self._deadlines = Deadlines(_give_up)
         self.stopping = False
         self.halted: str | None = None
@@ -106,7 +110,21 @@ class Gate:
             known = self._memory.remembered.find(asked.remembered_as)
             if known is not None:
                 return await self._repeat(asked, known)
-        answer = await self._decide(asked)
+        # Remembered before anything is awaited, so that of two requests with one id the second waits for the first.
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if asked.remembered_as is not None:
+            self._memory.remembered.remember(asked.remembered_as, waiter, self._recorder.time.last_ms)
+        if self._judges is not None:
+            self._judges.enter()
+        try:
+            answer = await self._decide(asked, waiter)
+        finally:
+            if self._judges is not None:
+                self._judges.leave()
+            if not waiter.done():  # refused before the append, or nobody waits any more
+                waiter.set_result(Reason.NOT_RECORDED)
+                if asked.remembered_as is not None:
+                    self._memory.remembered.forget(asked.remembered_as)
         outcome = answer.context.outcome
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
         return answer
@@ -140,7 +158,7 @@ class Gate:
             Remembered.key(agent, request_id) if request_id else None,
         )
 
-    async def _decide(self, asked: Asked) -> EvaluationResponse:
+    async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
         if self.stopping:
             return self._unrecorded(asked, Reason.STOPPING, "the authority is stopping")
         if len(self._memory.decisions) >= MAX_OPEN:
@@ -149,36 +167,53 @@ class Gate:
         if failure is not None:
             self._recorder.note_missed(failure)
             return self._unrecorded(asked, Reason.NOT_RECORDED, "the journal cannot record")
+        started = self._recorder.time.monotonic_s()
+        deadline_s = self._deadline_s(asked.request)
+        rules = await self._judge(asked, started + deadline_s)
         try:
             draft = self._recorder.draft(Kind.DECISION)
         except UnavailableError as error:
             return self._unrecorded(asked, Reason.CLOCK, error.message)
-        started = self._recorder.time.monotonic_s()
-        deadline_s = self._deadline_s(asked.request)
-        ruling = self._rule(asked, draft, started + deadline_s)
+        # From here to the append nothing is awaited: ids grow in the order of the journal, and nothing changes between.
+        ruling = self._rule(asked, draft, rules)
         elapsed = self._recorder.time.monotonic_s() - started
         permit = self._write(draft, asked, ruling, round(elapsed * 1_000_000))
-        receipt = await self._append(draft, asked, ruling, deadline_s - elapsed)
+        self._append(draft, asked, ruling, waiter)
+        if not waiter.done():
+            self._deadlines.watch(waiter, deadline_s - elapsed)
+        receipt = await waiter
         if isinstance(receipt, Reason):
             return self._unrecorded(asked, receipt, answers.MESSAGES[receipt])
         return answers.decided(ruling, asked.request_id, draft.record_id, receipt, permit)
+
+    async def _judge(self, asked: Asked, deadline: float) -> "tuple[Rulebook, Judgement] | None":
+        """Return the policy set in force and what it says; elsewhere when that is busy and willing, else here."""
+        rulebook = self._rulebook()
+        if rulebook is None or asked.request.subject.id in self._memory.paused:
+            return None
+        if self._judges is not None and self._judges.busy(rulebook.version):
+            elsewhere = self._judges.ask(rulebook.version, rulebook.matter(asked.request, asked.arguments))
+            if elsewhere is not None:
+                judgement = await elsewhere
+                if judgement is not None and self._rulebook() is rulebook:
+                    return rulebook, judgement
+                rulebook = self._rulebook() or rulebook  # the judge failed, or the policy set changed meanwhile
+        return rulebook, rulebook.judge(asked.request, lambda: deadline - self._recorder.time.monotonic_s())
+
+    def _rule(self, asked: Asked, draft: Draft, rules: "tuple[Rulebook, Judgement] | None") -> Ruling:
+        agent = asked.request.subject.id
+        paused = self._memory.paused.get(agent)
+        if paused is not None:
+            return Ruling(Outcome.DENY, Reason.AGENT_PAUSED, f"agent `{agent}` is paused: {paused}")
+        if rules is None:
+            return _NO_RULES
+        rulebook, judgement = rules
+        return rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
 
     def _deadline_s(self, request: EvaluationRequest) -> float:
         asked_ms = request.context.deadline_ms
         limit = self._times.deadline_ms
         return (limit if asked_ms is None else max(1, min(asked_ms, limit))) / 1000
-
-    def _rule(self, asked: Asked, draft: Draft, deadline: float) -> Ruling:
-        agent = asked.request.subject.id
-        paused = self._memory.paused.get(agent)
-        if paused is not None:
-            return Ruling(Outcome.DENY, Reason.AGENT_PAUSED, f"agent `{agent}` is paused: {paused}")
-        rulebook = self._rulebook()
-        if rulebook is None:
-            return _NO_RULES
-        return rulebook.judge(
-            asked.request, draft.record_id, draft.unix_ms, lambda: deadline - self._recorder.time.monotonic_s()
-        )
 
     def _write(self, draft: Draft, asked: Asked, ruling: Ruling, duration_us: int) -> answers.Permit | None:
         """Fill in the decision's body; return the permit that goes with it."""
@@ -198,9 +233,8 @@ class Gate:
         draft.fields["input_size_bytes"] = len(asked.arguments)
         return permit
 
-    def _append(self, draft: Draft, asked: Asked, ruling: Ruling, remaining_s: float) -> "asyncio.Future[Answer]":
-        """Append the record; the future is done when it is durable, lost, or late."""
-        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    def _append(self, draft: Draft, asked: Asked, ruling: Ruling, waiter: "asyncio.Future[Answer]") -> None:
+        """Append the record; ``waiter`` is done when it is durable or lost."""
         task = asked.request.context.task
         try:
             self._recorder.submit(
@@ -214,11 +248,6 @@ class Gate:
         except EncodingError:  # too long a body, for one; nothing was written
             self._release(draft, ruling)
             raise
-        if not waiter.done():
-            if asked.remembered_as is not None:
-                self._memory.remembered.remember(asked.remembered_as, waiter, draft.unix_ms)
-            self._deadlines.watch(waiter, remaining_s)
-        return waiter
 
     def _settle(
         self,

@@ -8,10 +8,11 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Final
+
+import msgspec
 
 from sealgate.encoding.canonical import salted_digest
 from sealgate.model.errors import InputError, NotPermittedError
@@ -23,8 +24,7 @@ MAX_OPEN: Final = 1_000_000
 """Open decisions kept in memory; at about 500 bytes each. Beyond it new decisions are SILENCE (``overloaded``)."""
 
 
-@dataclass(slots=True)
-class OpenDecision:
+class OpenDecision(msgspec.Struct):
     """A PERMIT whose story is not finished. ``expires_ms`` is the permit's, then the outcome's, due time."""
 
     record_id: str

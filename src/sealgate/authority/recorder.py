@@ -9,13 +9,15 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.encoding import canonical, sealed_body, statement
 from sealgate.model.errors import JournalError, UnavailableError
-from sealgate.model.identifiers import uuid7
+from sealgate.model.identifiers import uuid7_number, uuid_text
 from sealgate.model.limits import SALT_BYTES
 from sealgate.model.records import Kind
 from sealgate.ports.datakeys import DataKeys
@@ -57,8 +59,7 @@ class EntropyPool:
         return self._bytes[start:end]
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """A record about to be made: ids and salt are fixed before the body is written, so that the body can use them."""
 
     kind: Kind
@@ -66,11 +67,10 @@ class Draft:
     record_id_bytes: bytes
     unix_ms: int
     salt: bytes
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """A durable record: its id, index in the log, the exact statement and body."""
 
     record_id: str
@@ -143,14 +143,11 @@ class Recorder:
             self.note_missed(error.message)
             raise
         random = self.entropy(10 + SALT_BYTES)
-        text = uuid7(now, random[:10])
-        number = int(text.replace("-", ""), 16)
+        number = uuid7_number(now, random[:10])
         if number <= self._last_id:  # the same millisecond: count up, as RFC 9562 section 6.2 allows
             number = self._last_id + 1 + random[0]
-            digits = f"{number:032x}"
-            text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
         self._last_id = number
-        return Draft(kind, text, number.to_bytes(16, "big"), now, random[10:])
+        return Draft(kind, uuid_text(number), number.to_bytes(16, "big"), now, random[10:])
 
     def record(
         self,

@@ -1,38 +1,41 @@
 """The current policy set, ready to judge: the decision point, and what its limits have counted so far."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
+import orjson
 
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
 from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
 from sealgate.policy.limits import Charge, LimitLedger
 from sealgate.policy.schema import Tool
+from sealgate.ports.judging import Judgement, Matter
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """What the rules say, before it is recorded. ``charges`` were reserved; release them if it never is recorded."""
 
     outcome: Outcome
     reason: Reason
     message: str
-    policies: list[str] = field(default_factory=list)
+    policies: list[str] = []
     policy_version: str | None = None
-    obligations: list[dict[str, Any]] = field(default_factory=list)
-    charges: list[dict[str, Any]] = field(default_factory=list)
+    obligations: list[dict[str, Any]] = []
+    charges: list[dict[str, Any]] = []
     tool: dict[str, Any] | None = None
 
 
 class Rulebook:
     """One published policy set in force. One event loop owns it."""
 
-    def __init__(self, point: DecisionPoint) -> None:
+    def __init__(self, point: DecisionPoint, bundle: bytes) -> None:
         self._point = point
         self._limits = LimitLedger(point.limits)
         self._tools = {name: _tool_member(tool, point.definition_digests[name]) for name, tool in point.tools.items()}
         self.version = point.version
+        self.bundle = bundle
         self.policy_count = len(point.policies)
         self.tool_count = len(point.tools)
 
@@ -43,40 +46,58 @@ class Rulebook:
         Raises:
             InputError: anything in it does not load; nothing is loaded in part.
         """
-        return cls(DecisionPoint.from_bundle(bundle))
+        return cls(DecisionPoint.from_bundle(bundle), bundle)
 
-    def judge(self, request: EvaluationRequest, record_id: str, now_ms: int, remaining: Callable[[], float]) -> Ruling:
-        """Return the ruling; a PERMIT has its quotas reserved under ``record_id``. Never raises for a request."""
-        context = request.context
-        tool = self._tools.get(request.action.name)
-        if tool and context.tool_definition_sha256 not in (None, tool["definition_sha256"]):
-            # A redefined tool is another tool: what was reviewed is not what would run.
-            message = f"tool `{request.action.name}` is not defined as it was published"
-            return Ruling(Outcome.SILENCE, Reason.UNKNOWN_TOOL, message, policy_version=self.version, tool=tool)
-        question = PolicyRequest(
-            principal=(request.subject.type, request.subject.id),
-            action=request.action.name,
-            resource=(request.resource.type, request.resource.id),
-            arguments=context.input,
-            facts=context.facts,
+    def matter(self, request: EvaluationRequest, arguments: bytes) -> Matter:
+        """Return the question as a judge elsewhere takes it; ``arguments`` are the request's, canonical."""
+        facts = request.context.facts
+        return Matter(
+            (request.subject.type, request.subject.id),
+            request.action.name,
+            (request.resource.type, request.resource.id),
+            arguments,
+            orjson.dumps(facts) if facts else b"",
         )
-        verdict = self._point.decide_within(
-            question,
-            self._limits,
-            reservation=record_id,
-            now_ms=now_ms,
-            task=context.task.id if context.task else "",
-            remaining=remaining,
-        )
-        permitted = verdict.outcome is Outcome.PERMIT
-        return Ruling(
+
+    def judge(self, request: EvaluationRequest, remaining: Callable[[], float]) -> Judgement:
+        """Return what the policies say, before limits. Never raises for a request."""
+        verdict = self._point.decide(_question(request), remaining=remaining)
+        return Judgement(
             verdict.outcome,
             verdict.reason,
             verdict.message,
             list(verdict.policies),
+            [duty.as_json() for duty in verdict.obligations] if verdict.obligations else [],
+        )
+
+    def rule(self, judgement: Judgement, request: EvaluationRequest, record_id: str, now_ms: int) -> Ruling:
+        """Return the ruling on a judgement of this policy set; a PERMIT has its quotas reserved under ``record_id``."""
+        tool = self._tools.get(request.action.name)
+        pinned = request.context.tool_definition_sha256
+        if pinned is not None and tool is not None and pinned != tool["definition_sha256"]:
+            # A redefined tool is another tool: what was reviewed is not what would run.
+            message = f"tool `{request.action.name}` is not defined as it was published"
+            return Ruling(Outcome.SILENCE, Reason.UNKNOWN_TOOL, message, policy_version=self.version, tool=tool)
+        if judgement.outcome is not Outcome.PERMIT or not self._point.limits:
+            return self._ruling(judgement, [], tool)
+        task = request.context.task
+        exceeded = self._point.reserve(
+            _question(request), self._limits, reservation=record_id, now_ms=now_ms, task=task.id if task else ""
+        )
+        if exceeded is not None:
+            denied = Judgement(Outcome.DENY, exceeded.reason, exceeded.message, [exceeded.rule], [])
+            return self._ruling(denied, [], tool)
+        return self._ruling(judgement, [charge.as_json() for charge in self._limits.charges(record_id)], tool)
+
+    def _ruling(self, judgement: Judgement, charges: list[dict[str, Any]], tool: dict[str, Any] | None) -> Ruling:
+        return Ruling(
+            judgement.outcome,
+            judgement.reason,
+            judgement.message,
+            judgement.policies,
             self.version,
-            [duty.as_json() for duty in verdict.obligations],
-            [charge.as_json() for charge in self._limits.charges(record_id)] if permitted else [],
+            judgement.obligations,
+            charges,
             tool,
         )
 
@@ -111,6 +132,16 @@ class Rulebook:
     def describe(self) -> dict[str, Any]:
         """Return version and size, for people and machines."""
         return {"policy_version": self.version, "policies": self.policy_count, "tools": self.tool_count}
+
+
+def _question(request: EvaluationRequest) -> PolicyRequest:
+    return PolicyRequest(
+        principal=(request.subject.type, request.subject.id),
+        action=request.action.name,
+        resource=(request.resource.type, request.resource.id),
+        arguments=request.context.input,
+        facts=request.context.facts,
+    )
 
 
 def _tool_member(tool: Tool, definition_sha256: str) -> dict[str, Any]:

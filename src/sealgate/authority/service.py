@@ -32,6 +32,7 @@ from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal
+from sealgate.ports.judging import Judges
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S: Final = 0.2
@@ -74,6 +75,7 @@ class Parts:
     times: Times
     genesis: dict[str, Any]
     rotations: Rotations
+    judges: Judges | None
     close: Callable[[], None]
 
 
@@ -83,7 +85,10 @@ class Authority:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._administration = Administration(
-            memory=parts.memory, recorder=parts.recorder, store_policy=parts.storage.store_policy
+            memory=parts.memory,
+            recorder=parts.recorder,
+            store_policy=parts.storage.store_policy,
+            judges=parts.judges,
         )
         self._gate = Gate(
             memory=parts.memory,
@@ -92,6 +97,7 @@ class Authority:
             permits=parts.permits,
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
+            judges=parts.judges,
         )
         self._execution = Execution(
             memory=parts.memory,
@@ -177,7 +183,7 @@ class Authority:
             else:
                 rulebook.recharge(usage.record_id, usage.charges, usage.at_ms)
         self._parts.memory.usage.clear()
-        self._administration.rulebook = rulebook
+        self._administration.enforce(rulebook)
 
     async def rotate_key(self, caller: Identity) -> Recorded:
         """Begin to sign with a new statement key; the change is a record first.
@@ -247,6 +253,8 @@ class Authority:
         if self._started:
             await loop.run_in_executor(None, self._store_last_snapshot)
         await loop.run_in_executor(None, self._parts.journal.close)
+        if self._parts.judges is not None:
+            self._parts.judges.close()
         self._parts.close()
 
     async def _keep_house(self) -> None:

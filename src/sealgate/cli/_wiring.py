@@ -13,6 +13,7 @@ from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
 from sealgate.adapters.installation import API_KEYS, DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.judging.process import ProcessJudge
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
@@ -162,6 +163,7 @@ def _authority(
             ),
             genesis=ring.genesis(),
             rotations=RotationFiles(ring, configuration.data_directory),
+            judges=ProcessJudge() if decisions.judges else None,
             close=close,
         )
     )

@@ -154,13 +154,17 @@ def _is_plain(value: object, depth: int) -> bool:
         for key, item in value.items():
             if type(key) is not str:
                 raise EncodingError(f"key `{key!r:.80}` is not a string")
-            plain = _is_plain(item, depth + 1) and key.isascii() and plain
+            if type(item) is not str and not _is_plain(item, depth + 1):
+                plain = False
+            if not key.isascii():
+                plain = False
         return plain
     if isinstance(value, list):
         _check_depth_now(depth)
         plain = True
         for item in value:
-            plain = _is_plain(item, depth + 1) and plain
+            if type(item) is not str and not _is_plain(item, depth + 1):
+                plain = False
         return plain
     if type(value) is float:
         return False

@@ -15,10 +15,19 @@ _UUID = re.compile(r"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 def uuid7(unix_ms: int, random10: bytes) -> str:
     """Return the UUIDv7 (RFC 9562 section 5.7) of a time in Unix milliseconds and ten random bytes."""
+    return uuid_text(uuid7_number(unix_ms, random10))
+
+
+def uuid7_number(unix_ms: int, random10: bytes) -> int:
+    """Return ``uuid7`` as a number."""
     value = (unix_ms & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(random10, "big")
     value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    digits = f"{value:032x}"
+    return value & ~(0x3 << 62) | 0x2 << 62
+
+
+def uuid_text(number: int) -> str:
+    """Return a UUID's text."""
+    digits = f"{number:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -10,9 +10,10 @@ Values are written in the engine's explicit form (``__extn``, ``__entity``), so 
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
+
+import msgspec
 
 from .normalize import normalize
 from .schema import Stub, Tool, _Names
@@ -40,7 +41,7 @@ _DATE_TIME: Final = re.compile(
 _DURATION: Final = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,14}(?:\.[0-9]{1,4})?", re.ASCII)
 
-_AS_THEY_ARE: Final = {"String": str, "Bool": bool}
+_AS_THEY_ARE: Final = {"String": str, "Bool": bool, "Long": int}
 
 Json = Any
 
@@ -49,8 +50,7 @@ class UnfitError(ValueError):
     """A value does not fit the tool's definition. The message names the argument, never the value."""
 
 
-@dataclass(slots=True)
-class Converted:
+class Converted(msgspec.Struct):
     """What the engine gets.
 
     ``members`` go into the context, ``roots`` are the entities named in them, ``entities`` exist only for this request,
@@ -58,9 +58,9 @@ class Converted:
     """
 
     members: dict[str, Json]
-    roots: set[Uid] = field(default_factory=set)
-    entities: list[dict[str, Json]] = field(default_factory=list)
-    unclear: dict[str, str] = field(default_factory=dict)
+    roots: set[Uid] = msgspec.field(default_factory=set)
+    entities: list[dict[str, Json]] = []
+    unclear: dict[str, str] = {}
 
 
 class Converter:
@@ -82,10 +82,10 @@ class Converter:
         self._numbers = frozenset(
             name for name, shape in shapes.items() if shape in (Scalar("Number"), Scalar("Float"))
         )
-        self._required = frozenset(name for name, item in tool.input.attributes.items() if item.required)
+        self._required = tuple(sorted(name for name, item in tool.input.attributes.items() if item.required))
 
-    def convert(self, arguments: Mapping[str, Json]) -> Converted:
-        """Return the context members ``input`` and ``normalized``.
+    def convert(self, arguments: Mapping[str, Json], *, places: bool = True) -> Converted:
+        """Return the context members ``input`` and ``normalized``, the latter only where ``places`` are asked for.
 
         Raises:
             UnfitError: an argument is unknown, missing, or of another type.
@@ -93,12 +93,13 @@ class Converter:
         result = Converted({})
         values: dict[str, Json] = {}
         attributes = self._tool.input.attributes
+        expected, numbers = self._as_they_are, self._numbers
         for name, value in arguments.items():
             kind = type(value)
-            if kind is self._as_they_are.get(name):
-                values[name] = value
+            if kind is expected.get(name):
+                values[name] = value if kind is not int else _long(value, name)
                 continue
-            if name in self._numbers and (kind is float or kind is int):
+            if name in numbers and (kind is float or kind is int):
                 values[name] = _extension("decimal", _decimal(value, name))
                 continue
             attribute = attributes.get(name)
@@ -107,11 +108,12 @@ class Converter:
             if value is None and not attribute.required and not _takes_null(attribute.shape):
                 continue
             values[name] = self._value(value, attribute.shape, name, result)
-        if not self._required <= values.keys():
-            missing = ", ".join(sorted(self._required - values.keys()))
-            raise UnfitError(f"argument `{missing:.80}` is missing")
+        for name in self._required:
+            if name not in values:
+                missing = ", ".join([name for name in self._required if name not in values])
+                raise UnfitError(f"argument `{missing:.80}` is missing")
         result.members["input"] = values
-        if self._tool.places:
+        if places and self._tool.places:
             result.members["normalized"] = self._places(values, result)
         return result
 

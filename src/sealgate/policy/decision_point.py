@@ -26,18 +26,22 @@ from sealgate.model.errors import InputError
 
 from . import bundle as bundles
 from . import obligations
-from .arguments import Converter, UnfitError
+from .arguments import Converted, Converter, UnfitError
 from .context_reads import of_policy
-from .engine import Evaluator, Question, Verdict, load_entities
-from .limits import Claim, Limit, LimitLedger, read_limits
+from .engine import MAX_SCOPES, NOTHING_APPLIES, Evaluator, Scope, Verdict, load_entities
+from .facts import FactTypes
+from .limits import Claim, Exceeded, Limit, LimitLedger, read_limits
 from .obligations import Obligation
-from .policy_set import Policy, parse_policies, require_unique
+from .policy_set import Policy, first_line, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
 from .shapes import RESERVED_KEYS
 from .slicing import Uid
 
 MAX_WARMED: Final = 4096
 """Slices parsed at load, so that the first requests do not pay for it."""
+
+MAX_PLANS: Final = MAX_SCOPES
+"""Plans kept: what does not change between requests of one principal, tool and resource."""
 
 WIRE_TYPES: Final = {"agent": "Agent", "user": "User", "tool_server": "McpServer"}
 """AuthZEN's lower-case type names and the entity types they stand for, where the schema has no type of that name."""
@@ -64,6 +68,23 @@ class PolicyVerdict(msgspec.Struct, frozen=True):
     obligations: tuple[Obligation, ...] = ()
     errors: tuple[str, ...] = ()
     message: str = ""
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What a principal, a tool and a resource have in common at every request.
+
+    ``places`` and ``facts`` say whether a policy of the slice can read normal forms or session facts at all;
+    ``only_input`` are the arguments that are read where nothing else of the context is;
+    ``principals`` and ``resources`` are what limits may name: the entity and all groups that hold it.
+    """
+
+    converter: Converter
+    scope: Scope
+    places: bool
+    facts: bool
+    only_input: tuple[str, ...] | None
+    principals: frozenset[Uid]
+    resources: frozenset[Uid]
 
 
 Remaining = Callable[[], float]
@@ -109,6 +130,8 @@ class DecisionPoint:
         self._resources = self._wire_names(self.stub.resources)
         self._relied = {policy_id: of_policy(policy.tree).relied for policy_id, policy in self.policies.items()}
         self._no_facts: dict[str, dict[str, Json]] = {name: {} for name in self.stub.contexts}
+        self._fact_types = FactTypes(self.stub)
+        self._plans: dict[tuple[Uid, str, Uid], _Plan] = {}
         self._finished: dict[tuple[str, ...], PolicyVerdict] = {}
         if warm:
             self._warm()
@@ -131,7 +154,50 @@ class DecisionPoint:
         """
         if remaining() <= 0:  # 1
             return _silent(Reason.DEADLINE, "no time was left to decide")
-        converter = self._converters.get(request.action)  # 2
+        try:
+            known = self._plans.get((request.principal, request.action, request.resource))  # 2
+        except TypeError:
+            return _silent(Reason.INVALID_ARGUMENTS, "the principal, action or resource is not made of texts")
+        plan = known or self._plan(request)
+        if isinstance(plan, PolicyVerdict):
+            return plan
+        scope = plan.scope
+        try:
+            converted, context, validate = self._context(plan, request)  # 3
+        except (UnfitError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
+        if converted.unclear:  # 4
+            unclear = self._relied_on(scope.slice.ids, converted.unclear)
+            if unclear:
+                return _silent(Reason.INVALID_ARGUMENTS, unclear)
+        verdict = self._evaluator.ask(scope, context, converted.roots, converted.entities, validate=validate)  # 5
+        answer = self._finish(verdict)  # 6
+        if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
+            return _silent(Reason.DEADLINE, "the time was over before the decision was made")
+        return answer
+
+    def _context(self, plan: _Plan, request: PolicyRequest) -> tuple[Converted, str, bool]:
+        """Return the arguments, the context as text, and whether the engine must check it against the schema.
+
+        Arguments are typed here, and facts are of their declared types wherever that can be seen here: then what no
+        policy reads is left out and the schema not asked again. Any other facts the engine checks, and all of them.
+        """
+        facts = request.facts
+        validate = bool(facts) and not self._fact_types.fit(facts)
+        converted = plan.converter.convert(request.arguments, places=plan.places or validate)
+        members: Mapping[str, Mapping[str, Json]] = converted.members
+        if validate:
+            members = {**members, **self._facts(facts)}
+        elif plan.only_input is not None:
+            values = members["input"]
+            members = {"input": {name: values[name] for name in plan.only_input if name in values}}
+        else:
+            members = plan.scope.slice.reads.select({**members, **self._no_facts, **facts} if plan.facts else members)
+        return converted, orjson.dumps(members).decode(), validate
+
+    def _plan(self, request: PolicyRequest) -> "_Plan | PolicyVerdict":
+        """Return what all requests of these three share, remembered; or why nothing can be decided about them."""
+        converter = self._converters.get(request.action)
         if converter is None:
             return _silent(Reason.UNKNOWN_TOOL, f"no tool `{request.action:.80}` is published")
         principal_type = self._principals.get(request.principal[0])
@@ -139,28 +205,26 @@ class DecisionPoint:
         if principal_type is None or resource_type is None:
             wrong = request.resource[0] if principal_type else request.principal[0]
             return _silent(Reason.NO_POLICY, f"no policy can speak of the entity type `{wrong:.80}` here")
-        principal = (principal_type, request.principal[1])
-        resource = (resource_type, request.resource[1])
-        action = (self._action_type, request.action)
+        principal, resource = (principal_type, request.principal[1]), (resource_type, request.resource[1])
         try:
-            converted = converter.convert(request.arguments)  # 3
-            facts = self._facts(request.facts)
-            scope = self._evaluator.scope_of(principal, action, resource).slice
-            # Arguments were typed just now, so what no policy reads is left out and the schema not asked again. Facts
-            # come from outside: with them the engine gets the whole context and checks it against the schema.
-            members = {**converted.members, **facts}
-            context = orjson.dumps(members if request.facts else scope.reads.select(members)).decode()
-        except (UnfitError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            return _silent(Reason.INVALID_ARGUMENTS, str(error) or "the arguments cannot be read")
-        if converted.unclear:  # 4
-            unclear = self._relied_on(scope.ids, converted.unclear)
-            if unclear:
-                return _silent(Reason.INVALID_ARGUMENTS, unclear)
-        question = Question(principal, action, resource, context, frozenset(converted.roots), tuple(converted.entities))
-        answer = self._finish(self._evaluator.evaluate(question, validate=bool(request.facts)))  # 5, 6
-        if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
-            return _silent(Reason.DEADLINE, "the time was over before the decision was made")
-        return answer
+            scope = self._evaluator.scope_of(principal, (self._action_type, request.action), resource)
+        except (TypeError, ValueError) as error:
+            return _silent(Reason.POLICY_ERROR, f"the policies cannot be read: {first_line(error)}")
+        reads = scope.slice.reads
+        arguments = reads.parts.get("input") if not reads.everything and reads.parts.keys() == {"input"} else None
+        plan = _Plan(
+            converter,
+            scope,
+            places=reads.everything or "normalized" in reads.parts,
+            facts=reads.everything or not reads.parts.keys().isdisjoint(self._no_facts),
+            only_input=None if arguments is None else tuple(sorted(arguments)),
+            principals=self.entities.ancestors(principal) | {principal},
+            resources=self.entities.ancestors(resource) | {resource},
+        )
+        if len(self._plans) >= MAX_PLANS:
+            del self._plans[next(iter(self._plans))]  # the oldest; it comes back at the cost of a few look-ups
+        self._plans[request.principal, request.action, request.resource] = plan
+        return plan
 
     def decide_within(
         self,
@@ -185,24 +249,24 @@ class DecisionPoint:
         verdict = self.decide(request, remaining=remaining)
         if verdict.outcome is not Outcome.PERMIT or not self.limits:
             return verdict
-        exceeded = ledger.reserve(self._claim(request, task), reservation, now_ms)
+        exceeded = self.reserve(request, ledger, reservation=reservation, now_ms=now_ms, task=task)
         if exceeded is None:
             return verdict
         return PolicyVerdict(Outcome.DENY, exceeded.reason, (exceeded.rule,), (), (), exceeded.message)
 
+    def reserve(
+        self, request: PolicyRequest, ledger: LimitLedger, *, reservation: str, now_ms: int, task: str = ""
+    ) -> Exceeded | None:
+        """Take what a permitted action needs from every quota of ``ledger``, or nothing and say which is exceeded."""
+        return ledger.reserve(self._claim(request, task), reservation, now_ms) if self.limits else None
+
     def _claim(self, request: PolicyRequest, task: str) -> Claim:
-        principal = (self._principals[request.principal[0]], request.principal[1])
-        resource = (self._resources[request.resource[0]], request.resource[1])
-        return Claim(
-            principal,
-            self.entities.ancestors(principal) | {principal},
-            request.action,
-            self.entities.ancestors(resource) | {resource},
-            request.arguments,
-            task,
-        )
+        plan = self._plans[request.principal, request.action, request.resource]  # PERMIT: it was decided just now
+        return Claim(plan.scope.uids[0], plan.principals, request.action, plan.resources, request.arguments, task)
 
     def _finish(self, verdict: Verdict) -> PolicyVerdict:
+        if verdict is NOTHING_APPLIES:
+            return _NOTHING
         if verdict.outcome is not Outcome.PERMIT:
             return PolicyVerdict(
                 verdict.outcome, verdict.reason, verdict.policies, (), verdict.errors, _message(verdict)
@@ -232,7 +296,7 @@ class DecisionPoint:
             if name not in known:
                 raise UnfitError(f"fact `{name:.80}` is not in the schema")
             _refuse_escapes(value)
-        return {name: facts.get(name, {}) for name in known} if facts else self._no_facts
+        return {name: facts.get(name, {}) for name in known}
 
     def _relied_on(self, ids: tuple[str, ...], unclear: Mapping[str, str]) -> str:
         for policy_id in ids:
@@ -314,3 +378,6 @@ def _message(verdict: Verdict) -> str:
 
 def _silent(reason: Reason, message: str) -> PolicyVerdict:
     return PolicyVerdict(Outcome.SILENCE, reason, message=message)
+
+
+_NOTHING: Final = _silent(NOTHING_APPLIES.reason, _message(NOTHING_APPLIES))

@@ -18,7 +18,7 @@ extension underneath it and decodes with msgspec, which halves the cost. The dep
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -87,6 +87,8 @@ class Slice:
     handle: Any
     literals: frozenset[Uid]
     reads: Reads
+    sole: Mapping[str, "Verdict"]
+    """By the engine's name of each permit: what an Allow says that this one alone determines, with no errors."""
 
 
 class Scope:
@@ -166,16 +168,20 @@ class Evaluator:
         trees = [self._policies[key].tree for key in static] + [self._templates[key].tree for key in templates]
         literals = frozenset(references(trees)) | {uid for link in linked for uid in link.values.values()}
         reads = merge(map(of_policy, trees))
-        return Slice(ids, names, handle, literals, reads)
+        sole = {
+            name: Verdict(Outcome.PERMIT, Reason.POLICY, (policy_id,))
+            for name, policy_id in names.items()
+            if not self._forbids[policy_id]
+        }
+        return Slice(ids, names, handle, literals, reads, sole)
 
     # step 2
 
-    def _entities_for(self, question: Question, scope: Scope) -> Any:
-        plain = not question.context_roots and not question.extra_entities
+    def _entities_for(self, scope: Scope, roots: Collection[Uid], extra: Collection[Mapping[str, Json]]) -> Any:
+        plain = not roots and not extra
         if plain and scope.entities is not None:
             return scope.entities
-        roots = {*scope.uids, *question.context_roots, *scope.slice.literals}
-        seen = [*self._entities.closure(roots), *question.extra_entities]
+        seen = [*self._entities.closure({*scope.uids, *roots, *scope.slice.literals}), *extra]
         handle = _internal.Entities.from_json_str(msgspec.json.encode(seen).decode(), None)
         if plain:
             scope.entities = handle
@@ -193,19 +199,43 @@ class Evaluator:
         """
         try:
             scope = self.scope_of(question.principal, question.action, question.resource)
-            if not scope.slice.ids and not validate:
-                return NOTHING_APPLIES
-            entities = self._entities_for(question, scope)
-            request = {**scope.request, "context": question.context}
+        except Exception as error:  # noqa: BLE001  # as below
+            return _erred(f"{type(error).__name__}: {first_line(error)}")
+        except BaseException as error:
+            if not _is_panic(error):
+                raise
+            return _panicked(error)
+        return self.ask(scope, question.context, question.context_roots, question.extra_entities, validate=validate)
+
+    def ask(
+        self,
+        scope: Scope,
+        context: str,
+        roots: Collection[Uid] = (),
+        extra: Collection[Mapping[str, Json]] = (),
+        *,
+        validate: bool,
+    ) -> Verdict:
+        """Do what ``evaluate`` does, for a scope that ``scope_of`` gave."""
+        if not scope.slice.ids and not validate:
+            return NOTHING_APPLIES
+        try:
+            entities = self._entities_for(scope, roots, extra)
+            request = {**scope.request, "context": context}
             schema = self._schema if validate else None
             (raw,) = self._authorize([request], scope.slice.handle, entities, schema, False)
             answer = _decode_answer(raw)
         except Exception as error:  # noqa: BLE001  # whatever the engine throws, the answer is not yes
             return _erred(f"{type(error).__name__}: {first_line(error)}")
         except BaseException as error:
-            if type(error).__name__ != "PanicException":  # the engine's panic is not an Exception
+            if not _is_panic(error):
                 raise
-            return _erred(f"the engine panicked: {first_line(error)}")
+            return _panicked(error)
+        diagnostics = answer.diagnostics
+        if answer.decision == "Allow" and not diagnostics.errors and len(diagnostics.reason) == 1:
+            known = scope.slice.sole.get(diagnostics.reason[0])  # what `_judge` would say, ready-made
+            if known is not None:
+                return known
         return self._judge(answer, scope.slice)
 
     def _judge(self, answer: _Answer, slice_: Slice) -> Verdict:
@@ -230,6 +260,14 @@ class Evaluator:
 
 
 NOTHING_APPLIES: Final = Verdict(Outcome.SILENCE, Reason.NO_POLICY)
+
+
+def _is_panic(error: BaseException) -> bool:
+    return type(error).__name__ == "PanicException"  # the engine's panic is not an Exception
+
+
+def _panicked(error: BaseException) -> Verdict:
+    return _erred(f"the engine panicked: {first_line(error)}")
 
 
 def _erred(message: str) -> Verdict:

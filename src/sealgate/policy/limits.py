@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+import msgspec
+
 from sealgate.model.decisions import Reason
 from sealgate.model.errors import InputError
 
@@ -67,8 +69,7 @@ class Exceeded:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What a request wants to use, after its entities are known. ``principals`` and ``resources`` include groups."""
 
     principal: Uid

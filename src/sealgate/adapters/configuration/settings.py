@@ -99,6 +99,13 @@ class Decisions:
     idempotency_window_s: int = _set(
         900, "How long a repeated request id gets the first answer again.", "seconds", least=1, most=86_400
     )
+    judges: int = _set(
+        1,
+        "Processes that evaluate policies while many decisions are under way; 0: the authority does it alone.",
+        "processes",
+        least=0,
+        most=1,
+    )
     queue_length: int = _set(
         4096, "Decisions that wait at once; more are answered SILENCE `overloaded`.", "decisions", least=1, most=1 << 20
     )

@@ -1,0 +1,1 @@
+"""Judging in other processes (ports.judging)."""
