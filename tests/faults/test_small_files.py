@@ -4,6 +4,8 @@ Each write is tried with its first system call failing, then its second, and so 
 with the process dying there. Whatever happens, what was there before or what was meant to be there is found whole.
 """
 
+# ruff: noqa: D102  # the four kinds of write have the same three methods: before, write, state
+
 import errno
 import hashlib
 import json

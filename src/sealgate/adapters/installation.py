@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,13 @@ from sealgate.adapters.configuration.settings import Keys
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.keys import file, keyring
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
-from sealgate.adapters.keys.envelope import COST_OF_HUMAN_PASSPHRASE, COST_OF_RANDOM_PASSPHRASE, Cost, Purpose
+from sealgate.adapters.keys.envelope import (
+    COST_OF_HUMAN_PASSPHRASE,
+    COST_OF_RANDOM_PASSPHRASE,
+    SALT_BYTES,
+    Cost,
+    Purpose,
+)
 from sealgate.adapters.keys.rotation import TRUST_FILE
 from sealgate.authority import key_events
 from sealgate.encoding import canonical
@@ -141,20 +148,20 @@ def _fill(data: Path, plan: Plan) -> None:
         protected_files.create(keys / keyring.UNLOCK, passphrase + b"\n")
     if plan.root_passphrase is None:
         protected_files.create(keys / keyring.ROOT_UNLOCK, root_passphrase + b"\n")
-    file.generate(keys / keyring.PERMIT, Purpose.PERMIT, passphrase, created=plan.created, cost=cost)
-    public = _make_files(keys, plan, passphrase, cost) if plan.device is None else _find_on_device(plan.device)
+    make = partial(
+        file.generate, passphrase=passphrase, created=plan.created, cost=cost, salt=secrets.token_bytes(SALT_BYTES)
+    )
+    make(keys / keyring.PERMIT, Purpose.PERMIT)
+    public = _make_files(keys, make) if plan.device is None else _find_on_device(plan.device)
     _endorse(data, plan, public, root_passphrase)
     SqliteDataKeys.create(data / DATA_KEYS)
     protected_files.create(data / FILE_NAME, _configuration(plan).encode())
 
 
-def _make_files(keys: Path, plan: Plan, passphrase: bytes, cost: Cost) -> dict[Purpose, bytes]:
+def _make_files(keys: Path, make: Callable[[Path, Purpose], bytes | None]) -> dict[Purpose, bytes]:
     names = {Purpose.LOG: keyring.LOG, Purpose.RECEIPT: keyring.RECEIPT, Purpose.STATEMENT: "statement.key"}
-    public = {
-        purpose: _public(file.generate(keys / name, purpose, passphrase, created=plan.created, cost=cost))
-        for purpose, name in names.items()
-    }
-    file.generate(keys / keyring.WRAPPING, Purpose.WRAPPING, passphrase, created=plan.created, cost=cost)
+    public = {purpose: _public(make(keys / name, purpose)) for purpose, name in names.items()}
+    make(keys / keyring.WRAPPING, Purpose.WRAPPING)
     statement_name = keyring.statement_file_name(public[Purpose.STATEMENT])
     (keys / "statement.key").rename(keys / statement_name)
     protected_files.create(keys / keyring.CURRENT, statement_name.encode() + b"\n")

@@ -7,7 +7,8 @@
      "public_key":"<b64 32>"|null,"purpose":"statement"}
 
 Everything but the ciphertext is authenticated with it, so a file cannot be renamed to another purpose. scrypt is
-RFC 7914; AES-256-GCM under a fresh salt never sees a nonce twice.
+RFC 7914. Files that are made together under one passphrase share a salt, so that opening all of them costs one
+derivation (ADR 0093); their random nonces of 96 bits do not repeat in a handful of files.
 """
 
 import base64
@@ -15,6 +16,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -159,7 +161,9 @@ def _parse(data: bytes) -> tuple[Header, Cost, bytes, bytes, bytes]:
         raise ConfigurationError(f"not a key file: {error.message}") from error
 
 
+@lru_cache(maxsize=4)
 def _derive(passphrase: bytes, salt: bytes, cost: Cost) -> bytes:
+    """Derive once what several files share; a process that opens keys holds them, and the passphrase, for life."""
     memory = 128 * cost.n * cost.r * 2
     return hashlib.scrypt(passphrase, salt=salt, n=cost.n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)
 

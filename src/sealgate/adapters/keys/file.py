@@ -17,8 +17,6 @@ from sealgate.encoding import statement
 from sealgate.model.errors import AlteredError, ConfigurationError
 from sealgate.proofs.keys import require_public_key
 
-_RANDOM_BYTES = envelope.SALT_BYTES + envelope.NONCE_BYTES
-
 
 class FileSigner:
     """Signs with an Ed25519 key held in memory (ports.signer.Signer). May be called from any thread."""
@@ -66,9 +64,17 @@ class FileWrappingKey:
 
 
 def generate(
-    path: Path, purpose: Purpose, passphrase: bytes, *, created: str, cost: Cost = COST_OF_HUMAN_PASSPHRASE
+    path: Path,
+    purpose: Purpose,
+    passphrase: bytes,
+    *,
+    created: str,
+    cost: Cost = COST_OF_HUMAN_PASSPHRASE,
+    salt: bytes | None = None,
 ) -> bytes | None:
     """Make a new random key in a new file, durable on return; return the public key, None for a symmetric one.
+
+    ``salt`` is that of files made together with this one under the same passphrase; a fresh one by default.
 
     Raises:
         ConfigurationError: the file exists, or the passphrase is empty.
@@ -79,7 +85,8 @@ def generate(
     secret = os.urandom(envelope.SECRET_BYTES)
     public_key = FileSigner(secret).public_key if purpose.signs else None
     header = Header(purpose, created, public_key)
-    data = envelope.seal(secret, header, passphrase, cost=cost, randomness=os.urandom(_RANDOM_BYTES))
+    randomness = (os.urandom(envelope.SALT_BYTES) if salt is None else salt) + os.urandom(envelope.NONCE_BYTES)
+    data = envelope.seal(secret, header, passphrase, cost=cost, randomness=randomness)
     protected_files.create(path, data)
     return public_key
 
