@@ -195,7 +195,7 @@ import pathlib, sys, types
 from bench.twin import Resolver, Twin
 from sealgate.server.listeners import Listeners, UnixListener
 
-def open_authority(configuration):
+def open_authority(configuration, flags):
     path = pathlib.Path(configuration.read_text(encoding="utf-8"))
     return Twin(), Resolver(), Listeners(unix=UnixListener(path))
 
