@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import hashlib
-import threading
+import os
+import time
 
 import pytest
 
+from sealgate.adapters.journals import writer
 from sealgate.encoding import canonical
 from sealgate.model.errors import AlteredError, JournalError, NotPermittedError
 from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
@@ -137,20 +139,22 @@ def test_a_changed_policy_file_is_not_loaded(kit):
 
 
 class FailingDisk:
-    """Makes the journal's next syncs fail, as a full or broken disk does."""
+    """Makes the journal's syncs fail or dawdle, as a full, broken or slow disk does; nobody else's."""
 
     def __init__(self, monkeypatch):
         self.broken = False
-        import os
+        self.slow_s = 0.0
+        monkeypatch.setattr(writer, "os", self)
 
-        real = os.fdatasync
+    def __getattr__(self, name):
+        return getattr(os, name)
 
-        def fdatasync(descriptor):
-            if self.broken and threading.current_thread() is not threading.main_thread():  # the journal's writer
-                raise OSError(errno.ENOSPC, "No space left on device")
-            real(descriptor)
-
-        monkeypatch.setattr(os, "fdatasync", fdatasync)
+    def fdatasync(self, descriptor):
+        """Sync, unless told otherwise."""
+        time.sleep(self.slow_s)
+        if self.broken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.fdatasync(descriptor)
 
 
 def test_a_full_disk_is_silence_then_a_gap_record(kit, monkeypatch):
@@ -239,23 +243,13 @@ def test_a_clock_that_goes_back_is_silence(kit):
 
 def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):
     """A record that becomes durable too late is answered SILENCE; its permit was never given and expires."""
-    import os
-    import time
-
-    real = os.fdatasync
-    slow = {"s": 0.0}
-
-    def fdatasync(descriptor):
-        time.sleep(slow["s"])
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    disk = FailingDisk(monkeypatch)
 
     async def scenario():
         authority = await kit.started()
-        slow["s"] = 0.6
+        disk.slow_s = 0.6
         answer = await authority.evaluate(question(), CALLER, None)
-        slow["s"] = 0.0
+        disk.slow_s = 0.0
         await kit.until(lambda: kit.journal.size >= 3)
         body = kit.bodies()[2]
         await authority.stop()

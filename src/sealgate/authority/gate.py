@@ -66,6 +66,9 @@ class Asked(msgspec.Struct):
 Answer = Receipt | Reason
 """What a decision waits for: its receipt, or why there is none."""
 
+_LATE_S: Final = 0.02
+"""How late after its deadline an answer may leave, in seconds: the timer's tick and a turn of the loop."""
+
 _NO_RULES: Final = Ruling(Outcome.SILENCE, Reason.NO_POLICY, "no policy set is published")
 
 
@@ -90,6 +93,7 @@ class Gate:
         self._times = times
         self._rulebook = rulebook
         self._judges = judges
+        self._under_way = 0
         self._deadlines = Deadlines(_give_up)
         self.stopping = False
         self.halted: str | None = None
@@ -114,13 +118,11 @@ class Gate:
         waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if asked.remembered_as is not None:
             self._memory.remembered.remember(asked.remembered_as, waiter, self._recorder.time.last_ms)
-        if self._judges is not None:
-            self._judges.enter()
+        self._under_way += 1
         try:
             answer = await self._decide(asked, waiter)
         finally:
-            if self._judges is not None:
-                self._judges.leave()
+            self._under_way -= 1
             if not waiter.done():  # refused before the append, or nobody waits any more
                 waiter.set_result(Reason.NOT_RECORDED)
                 if asked.remembered_as is not None:
@@ -167,6 +169,8 @@ class Gate:
         if failure is not None:
             self._recorder.note_missed(failure)
             return self._unrecorded(asked, Reason.NOT_RECORDED, "the journal cannot record")
+        if self._under_way == 1:
+            await asyncio.sleep(0)  # let what arrived in the same turn of the loop show itself: it shares one sync
         started = self._recorder.time.monotonic_s()
         deadline_s = self._deadline_s(asked.request)
         rules = await self._judge(asked, started + deadline_s)
@@ -182,6 +186,8 @@ class Gate:
         if not waiter.done():
             self._deadlines.watch(waiter, deadline_s - elapsed)
         receipt = await waiter
+        if self._recorder.time.monotonic_s() - started > deadline_s + _LATE_S:
+            receipt = Reason.DEADLINE  # durable, but too late to be believed in; its permit is never handed out
         if isinstance(receipt, Reason):
             return self._unrecorded(asked, receipt, answers.MESSAGES[receipt])
         return answers.decided(ruling, asked.request_id, draft.record_id, receipt, permit)
@@ -191,7 +197,7 @@ class Gate:
         rulebook = self._rulebook()
         if rulebook is None or asked.request.subject.id in self._memory.paused:
             return None
-        if self._judges is not None and self._judges.busy(rulebook.version):
+        if self._judges is not None and self._judges.busy(rulebook.version, self._under_way):
             elsewhere = self._judges.ask(rulebook.version, rulebook.matter(asked.request, asked.arguments))
             if elsewhere is not None:
                 judgement = await elsewhere
@@ -244,6 +250,7 @@ class Gate:
                 trace=asked.trace,
                 task_id=task.id if task else None,
                 request_id=asked.request_id,
+                alone=self._under_way == 1,
             )
         except EncodingError:  # too long a body, for one; nothing was written
             self._release(draft, ruling)

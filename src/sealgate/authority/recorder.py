@@ -177,14 +177,17 @@ class Recorder:
         trace: dict[str, Any] | None,
         task_id: str | None,
         request_id: str | None,
+        alone: bool,
     ) -> None:
         """Do what ``record`` does for a decision, whose members our own code wrote; ``done`` is called exactly once.
+
+        ``alone``: no other decision is under way; ``done`` may then be called before this returns.
 
         Raises:
             EncodingError: the body is too long or has a lone surrogate; nothing was written, ``done`` is not called.
         """
         body = canonical.encode_own(self._content(draft, agent, trace, task_id, request_id))
-        self._append(body, draft, agent, done)
+        self._append(body, draft, agent, done, alone=alone)
 
     def _content(
         self,
@@ -216,6 +219,8 @@ class Recorder:
         draft: Draft,
         agent: dict[str, Any] | None,
         done: Callable[[Receipt | UnavailableError], None],
+        *,
+        alone: bool = False,
     ) -> None:
         """Sign, seal and append finished body bytes."""
         seq = self._seq
@@ -236,7 +241,7 @@ class Recorder:
                 self.recorded += 1
                 done(Receipt(draft.record_id, result, signed, body))
 
-        self._journal.append(record, complete)
+        self._journal.append(record, complete, alone=alone)
 
     def _seal(self, body: bytes, draft: Draft, subject: str, seq: int) -> tuple[JournalRecord, bytes]:
         protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)

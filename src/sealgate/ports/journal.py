@@ -33,8 +33,12 @@ class Journal(Protocol):
     One process owns a journal (exclusive lock). ``append`` is called from one thread; ``read`` from any.
     """
 
-    def append(self, record: JournalRecord, completion: Completion) -> None:
-        """Queue one record; returns at once. A full queue or failed journal completes with a JournalError."""
+    def append(self, record: JournalRecord, completion: Completion, *, alone: bool = False) -> None:
+        """Queue one record; returns at once. A full queue or failed journal completes with a JournalError.
+
+        ``alone`` tells that no other append is under way: then the journal may make the record durable on the caller's
+        thread and complete before it returns, as long as its storage has been quick lately.
+        """
 
     def read(self, start: int, stop: int | None = None) -> Iterator[tuple[int, JournalRecord]]:
         """Yield (index, record) of durable records from ``start`` until ``stop`` or the durable end at the call.

@@ -36,20 +36,14 @@ class Judges(Protocol):
     the caller judges by itself when there is no answer.
     """
 
-    def enter(self) -> None:
-        """Count a decision that begins: judges are worth asking only while many are under way."""
-
-    def leave(self) -> None:
-        """Count a decision that ended."""
-
     def load(self, version: str, bundle: bytes) -> None:
         """Make a policy set known; returns at once. Until it is loaded, ``ask`` declines for that version."""
 
-    def busy(self, version: str) -> bool:
-        """Tell whether asking about this policy set is worth it now."""
+    def busy(self, version: str, under_way: int) -> bool:
+        """Tell whether asking about this policy set is worth it while so many decisions are under way."""
 
     def ask(self, version: str, matter: Matter) -> "Future[Judgement | None] | None":
-        """Return a future of the judgement, or None where the caller should judge by itself.
+        """Return a future of the judgement, or None where the policy set is not loaded there.
 
         The future's result is None when the judge failed; it is done at the latest when the judge has died or a
         deadline of its own has passed.

@@ -8,6 +8,7 @@ once for a group. While it syncs, the next group gathers: load makes groups larg
 import fcntl
 import os
 import threading
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 DEFAULT_QUEUE_RECORDS: Final = 8192
 """Records that may wait for the disk; beyond, an append fails at once and the decision is SILENCE."""
 
+_SLOW_S: Final = 0.005  # a group that took longer shows a disk that no event loop should wait for …
+_SLOW_FOR_S: Final = 10.0  # … for so long
 MAX_GROUP_RECORDS: Final = 1024
 """Records in one group: bounds one write and the time the last of them waits for the first."""
 
@@ -77,6 +80,7 @@ class FileJournal:
         self._appended = 0  # changed by the appending thread only
         self._finished = 0  # changed by the writer thread only
         self._failure: str | None = None
+        self._thread_until = 0.0
         self._closing = False
         self._control = threading.Lock()  # heal and close never cross
         self._queue: SimpleQueue[_Append | _Control] = SimpleQueue()
@@ -97,14 +101,22 @@ class FileJournal:
 
     # -- appending ---------------------------------------------------------------------------------------------------
 
-    def append(self, record: JournalRecord, completion: Completion) -> None:
-        """Queue one record; returns at once. Call from one thread only."""
+    def append(self, record: JournalRecord, completion: Completion, *, alone: bool = False) -> None:
+        """Queue one record; returns at once. Call from one thread only.
+
+        A record that is ``alone`` is written here and now while the disk is quick: waking the writer thread and being
+        woken by it costs more than the sync (ADR 0098).
+        """
         if len(record.statement) > MAX_STATEMENT_BYTES or len(record.sealed_body) > MAX_SEALED_BYTES:
             raise InputError("record is larger than a journal record may be", hint="keep large payloads elsewhere")
         if self._failure is not None or self._closing:
             completion(self._error())
         elif self._appended - self._finished >= self._limit:
             completion(JournalError("the journal's queue is full", hint="the disk is slower than the load"))
+        elif alone and self._appended == self._finished and time.monotonic() >= self._thread_until:
+            # The writer thread waits for its queue: nothing else touches the segment.
+            self._appended += 1
+            self._commit([(record, completion)])()
         else:
             self._appended += 1
             self._queue.put((record, completion))
@@ -124,15 +136,17 @@ class FileJournal:
                     break
                 item = queue.get()
             if group:
-                self._commit(group)
+                self._hand_over(self._commit(group))
             if not isinstance(item, tuple):
                 item()
                 if self._closing and not queue.qsize():
                     return
 
-    def _commit(self, group: list[_Append]) -> None:
+    def _commit(self, group: list[_Append]) -> Callable[[], None]:
+        """Write and sync a group; return what tells its callers."""
         first = self._size
         if self._failure is None:
+            started = time.monotonic()
             try:
                 self._writer.write([record for record, _ in group])
             except Exception as error:  # noqa: BLE001 - whatever it was, the callers get an answer
@@ -141,10 +155,16 @@ class FileJournal:
             else:
                 self._size = first + len(group)
                 self._syncs += 1
+            ended = time.monotonic()
+            if ended - started > _SLOW_S:
+                self._thread_until = ended + _SLOW_FOR_S
         failure = self._failure
         self._finished += len(group)
+        return lambda: _complete(group, first, failure)
+
+    def _hand_over(self, tell: Callable[[], None]) -> None:
         try:
-            self._deliver(lambda: _complete(group, first, failure))
+            self._deliver(tell)
         except RuntimeError as error:  # the event loop is gone: the records are durable, nobody waits for the answer
             self._failure = f"the journal's owner no longer takes answers: {error}"
 

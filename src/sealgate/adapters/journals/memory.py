@@ -19,8 +19,9 @@ class MemoryJournal:
         self._broken = False
         self._closed = False
 
-    def append(self, record: JournalRecord, completion: Completion) -> None:
+    def append(self, record: JournalRecord, completion: Completion, *, alone: bool = False) -> None:
         """Record at once, or complete with the failure."""
+        del alone  # it is always at once
         if self._closed or self._failure is not None:
             completion(JournalError(self._failure or "the journal is closed"))
             return

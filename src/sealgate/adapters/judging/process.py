@@ -39,18 +39,9 @@ class ProcessJudge:
         self._number = 0
         self._open: dict[int, asyncio.Future[Judgement | None]] = {}
         self._batch: list[Question] = []
-        self._under_way = 0
         self._watching = False
         self._closed = False
         self._starting: asyncio.Task[None] | None = None
-
-    def enter(self) -> None:
-        """Count a decision that begins."""
-        self._under_way += 1
-
-    def leave(self) -> None:
-        """Count a decision that ended."""
-        self._under_way -= 1
 
     def load(self, version: str, bundle: bytes) -> None:
         """Make a policy set known; starts the judge when there is none."""
@@ -61,13 +52,13 @@ class ProcessJudge:
         elif self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
 
-    def busy(self, version: str) -> bool:
+    def busy(self, version: str, under_way: int) -> bool:
         """Tell whether the policy set is loaded there and enough decisions are under way."""
-        return self._under_way >= self._busy and self._loaded == version and self._transport is not None
+        return under_way >= self._busy and self._loaded == version and self._transport is not None
 
     def ask(self, version: str, matter: Matter) -> "asyncio.Future[Judgement | None] | None":
         """Return a future of the judgement, or None where the caller should judge by itself."""
-        if not self.busy(version):
+        if self._loaded != version or self._transport is None:
             return None
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Judgement | None] = loop.create_future()
