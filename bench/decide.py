@@ -19,6 +19,7 @@ from bench.harness import Options, Result, percentile
 from bench.peers.vaara import Vaara
 from bench.syncs import watched
 from bench.wire import Wire, request
+from sealgate.adapters.keys.file import FileSigner
 from sealgate.demo.authority import Authority
 from sealgate.demo.suites import PROFILES
 
@@ -154,6 +155,17 @@ def _load(socket: str, body: bytes, seconds: float) -> dict[str, Any]:
     return result
 
 
+def _signature_us() -> float:
+    """Return what one signature costs now; 17 to 25 µs show such a machine at full speed."""
+    signer = FileSigner(bytes(32))
+    times = []
+    for _ in range(2000):
+        start = time.perf_counter()
+        signer.sign(b"x" * 200)
+        times.append(time.perf_counter() - start)
+    return round(percentile(sorted(times), 0.5) * 1e6, 1)
+
+
 def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara: Vaara | None) -> dict[str, Any]:
     decided, bare = sorted(samples.decided), sorted(samples.bare)
     p50, bare_p50 = percentile(decided, 0.5) * 1000, percentile(bare, 0.5) * 1000
@@ -165,6 +177,7 @@ def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara:
         "bare_p50_ms": round(bare_p50, 3),
         "bare_p99_ms": round(percentile(bare, 0.99) * 1000, 3),
         "p50_above_bare_ms": round(p50 - bare_p50, 3),
+        "one_ed25519_signature_us": _signature_us(),
         "quiet_machine": bare_p50 <= 0.2 and percentile(bare, 0.99) * 1000 <= 1.7,
         "record_bytes": record_bytes,
         **syncs,

@@ -144,8 +144,9 @@ class Authority:
         return None
 
     def journal_bytes(self) -> int:
-        """Return how many bytes the journal holds."""
-        return sum(file.stat().st_size for file in (self.data / "journal").rglob("*") if file.is_file())
+        """Return how many bytes of records the journal holds; zeros written ahead do not count."""
+        files = [file for file in (self.data / "journal").rglob("*") if file.is_file()]
+        return sum(len(file.read_bytes().rstrip(b"\0")) for file in files)
 
 
 class _UnixConnection(http.client.HTTPConnection):
