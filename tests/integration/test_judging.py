@@ -8,7 +8,7 @@ import pytest
 from sealgate.adapters.judging.process import ProcessJudge
 from sealgate.model.errors import InputError
 
-from .conftest import CALLER, POLICIES, bundle, question
+from .conftest import CALLER, LIMITS, POLICIES, bundle, question
 
 QUESTIONS = [
     {},
@@ -136,3 +136,21 @@ def test_one_request_id_is_one_decision_also_elsewhere(kit):
 
     assert len({answer.context.record_id for answer in together}) == 1
     assert len(decisions) == 1
+
+
+def test_limits_are_kept_here_for_what_was_judged_elsewhere(kit):
+    """A tool that only the judge has seen so far is counted all the same, and denied over its quota."""
+
+    async def scenario():
+        judge = ProcessJudge(busy=1)
+        authority = await kit.started(judges=judge, limits=LIMITS)
+        await ready(kit, judge)
+        asked = counted(judge)
+        answers = await asyncio.gather(*(authority.evaluate(question(), CALLER, None) for _ in range(5)))
+        await authority.stop()
+        return asked, sorted(answer.context.reason for answer in answers)
+
+    asked, reasons = asyncio.run(scenario())
+
+    assert len(asked) == 5
+    assert reasons == ["policy"] * 3 + ["quota_exceeded"] * 2

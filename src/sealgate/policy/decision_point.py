@@ -261,7 +261,10 @@ class DecisionPoint:
         return ledger.reserve(self._claim(request, task), reservation, now_ms) if self.limits else None
 
     def _claim(self, request: PolicyRequest, task: str) -> Claim:
-        plan = self._plans[request.principal, request.action, request.resource]  # PERMIT: it was decided just now
+        # Permitted, so there is a plan; but perhaps another process decided, and none was made here yet.
+        plan = self._plans.get((request.principal, request.action, request.resource)) or self._plan(request)
+        if isinstance(plan, PolicyVerdict):
+            raise TypeError(plan.message)  # a caller's bug: nothing was permitted here that could be counted
         return Claim(plan.scope.uids[0], plan.principals, request.action, plan.resources, request.arguments, task)
 
     def _finish(self, verdict: Verdict) -> PolicyVerdict:

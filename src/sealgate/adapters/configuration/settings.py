@@ -126,7 +126,7 @@ class Ledger:
     """The public log."""
 
     checkpoint_interval_ms: int = _set(
-        500, "How often new records are put under a signed checkpoint.", "milliseconds", least=50, most=3_600_000
+        1000, "How often new records are put under a signed checkpoint.", "milliseconds", least=50, most=3_600_000
     )
     witness_quorum: int = _set(0, "Cosignatures that make a receipt `witnessed`.", "witnesses", least=0, most=64)
 
