@@ -29,7 +29,7 @@ def test_the_defaults_hold():
     assert found.decisions.permit_ttl_s == 30
     assert found.decisions.outcome_deadline_s == 600
     assert found.decisions.idempotency_window_s == 900
-    assert found.ledger.checkpoint_interval_ms == 500
+    assert found.ledger.checkpoint_interval_ms == 1000
     assert found.tls.min_version == "1.3"
     assert found.identity == ()
 
