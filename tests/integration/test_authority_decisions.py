@@ -363,3 +363,25 @@ def test_every_body_fits_the_published_model(kit):
         assert canonical.decode(canonical.encode(body)) == body
     assert [body["producer"]["seq"] for body in bodies] == list(range(len(bodies)))
     assert [body["record_id"] for body in bodies] == sorted(body["record_id"] for body in bodies)
+
+
+def test_one_report_sent_many_times_at_once_is_one_record(kit):
+    """Copies of a report under one request id, at once and later, all get the first answer."""
+
+    async def scenario():
+        authority = await kit.started()
+        answer = await authority.evaluate(question(redeem=True), CALLER, None)
+        report = OutcomeRequest(
+            decision_id=answer.context.record_id, status="succeeded", duration_ms=1, request_id="report-1"
+        )
+        together = await asyncio.gather(*(authority.report_outcome(report, CALLER) for _ in range(30)))
+        later = await authority.report_outcome(report, CALLER)
+        reported = authority.metrics()["sealgate_permits_reported_total"]
+        outcomes = [body for body in kit.bodies() if body["kind"] == "outcome"]
+        await authority.stop()
+        return together, later, reported, outcomes
+
+    together, later, reported, outcomes = run(scenario())
+
+    assert {recorded.record_id for recorded in together} == {later.record_id}
+    assert (reported, len(outcomes)) == (1, 1)
