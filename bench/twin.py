@@ -36,6 +36,7 @@ from sealgate.model.evaluation import (
 )
 from sealgate.model.identifiers import uuid7
 from sealgate.ports.identity import Peer
+from sealgate.server.api import authority_api
 from sealgate.server.listeners import Listeners, UnixListener
 from sealgate.server.serving import Server, serve
 
@@ -222,5 +223,6 @@ class Resolver:
 
 
 if __name__ == "__main__":
-    drained = serve(lambda: Server(Twin(), Resolver(), Listeners(unix=UnixListener(Path(sys.argv[1])))))
+    listeners = Listeners(unix=UnixListener(Path(sys.argv[1])))
+    drained = serve(lambda: Server(authority_api(Twin(), listeners), Resolver(), listeners))
     sys.exit(0 if drained else 3)

@@ -12,6 +12,7 @@ import click
 from sealgate.cli._configuration import options
 from sealgate.ports.identity import IdentityResolver
 from sealgate.server.access_log import AccessLog, Level
+from sealgate.server.api import authority_api
 from sealgate.server.listeners import Listeners
 from sealgate.server.operations import Operations
 from sealgate.server.serving import Server
@@ -46,7 +47,8 @@ def command(config_path: Path | None, flags: tuple[str, ...], access_log: Level)
 
     def make() -> Server:
         operations, resolver, listeners = wiring.open_authority(config_path, flags)
-        return Server(operations, resolver, listeners, access_log=AccessLog(sys.stderr, access_log))
+        log = AccessLog(sys.stderr, access_log)
+        return Server(authority_api(operations, listeners), resolver, listeners, access_log=log)
 
     if not run_server(make):
         sys.exit(_NOT_DRAINED)

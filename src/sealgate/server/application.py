@@ -18,14 +18,13 @@ from sealgate.ports.identity import IdentityResolver
 
 from . import problems
 from .access_log import AccessLog
-from .bounds import MAX_IN_FLIGHT, MAX_REQUEST_ID_BYTES
+from .api import Api
+from .bounds import MAX_REQUEST_ID_BYTES
 from .decoding import is_json
-from .handlers import Call, Handler, Handlers
+from .handlers import Call, Handler
 from .messages import Request, Response
-from .metrics import Metrics
-from .operations import Operations
 from .problems import Kind
-from .routes import ROUTES, Route, Router
+from .routes import Route, Router
 
 _log = logging.getLogger("sealgate.server")
 
@@ -39,21 +38,19 @@ class Application:
 
     def __init__(
         self,
-        operations: Operations,
+        api: Api,
         resolver: IdentityResolver,
         *,
-        public_url: str = "https://localhost",
         access_log: AccessLog | None = None,
-        max_in_flight: int = MAX_IN_FLIGHT,
         max_request_bytes: int = MAX_REQUEST_BYTES,
     ) -> None:
-        self.metrics = Metrics()
-        self.handlers = Handlers(operations, self.metrics, public_url, max_in_flight=max_in_flight)
+        self.metrics = api.metrics
+        self.handlers = api.handlers
         self._resolver = resolver
         self._access_log = access_log
-        self._router = Router(max_request_bytes)
+        self._router = Router(api.routes, max_request_bytes)
         self._handler_of: dict[str, Handler] = {
-            route.handler: getattr(self.handlers, route.handler) for route in ROUTES
+            route.handler: getattr(api.handlers, route.handler) for route in api.routes
         }
 
     def max_body_bytes(self, path: str, method: str) -> int:

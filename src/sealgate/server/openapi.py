@@ -5,6 +5,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 import msgspec
@@ -47,22 +48,24 @@ _ALWAYS: Final = (
 _WITH_BODY: Final = (problems.TOO_LARGE, problems.TIMEOUT)
 
 
-def document() -> dict[str, Any]:
-    """Return the document."""
+def document(
+    routes: Sequence[Route] = ROUTES, title: str = "Sealgate authority", description: str = _DESCRIPTION
+) -> dict[str, Any]:
+    """Return the document of a routing table."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Sealgate authority",
+            "title": title,
             "version": "1",
-            "description": _DESCRIPTION,
+            "description": description,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(routes),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key; kept hashed."},
                 "certificate": {"type": "mutualTLS", "description": "A client certificate that the operator mapped."},
@@ -153,19 +156,19 @@ def _schema(kind: Any) -> dict[str, Any]:
     return {"type": "object"}
 
 
-def _structures() -> list[type[msgspec.Struct]]:
+def _structures(routes: Sequence[Route]) -> list[type[msgspec.Struct]]:
     found: dict[str, type[msgspec.Struct]] = {"Problem": Problem, "Readiness": Readiness}
-    for route in ROUTES:
+    for route in routes:
         for kind in (route.takes, route.answer, *get_args(route.answer)):
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
                 found[kind.__name__] = kind
     return list(found.values())
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     # EvaluationResponse and EvaluationError are told apart by their members, which msgspec cannot do when it decodes,
     # so it cannot describe their union either: it is written here.
-    structures = [kind for kind in _structures() if kind is not EvaluationsResponse]
+    structures = [kind for kind in _structures(routes) if kind is not EvaluationsResponse]
     _, schemas = msgspec.json.schema_components(structures, ref_template=_REF)
     union = [kind.__name__ for kind in get_args(get_args(EvaluationsResponse.__annotations__["evaluations"])[0])]
     _, more = msgspec.json.schema_components(

@@ -1,6 +1,7 @@
 """The routing table: every path, who may use it, what it takes and what it answers. Code and documents read this."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import unquote
@@ -200,11 +201,11 @@ _MANY_SEGMENTS: Final = frozenset({"tile"})
 class Router:
     """Finds the route of a request. Paths are compared as they are sent; only parameters are percent-decoded."""
 
-    def __init__(self, max_request_bytes: int = MAX_REQUEST_BYTES) -> None:
+    def __init__(self, routes: Sequence[Route] = ROUTES, max_request_bytes: int = MAX_REQUEST_BYTES) -> None:
         self._exact: dict[str, dict[str, Route]] = {}
         self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
         by_path: dict[str, dict[str, Route]] = {}
-        for entry in ROUTES:
+        for entry in routes:
             own_bound = entry.max_bytes != MAX_REQUEST_BYTES  # a policy bundle's, or none
             route = entry if own_bound else replace(entry, max_bytes=max_request_bytes)
             by_path.setdefault(route.path, {})[route.method] = route

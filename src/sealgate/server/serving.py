@@ -22,11 +22,10 @@ from sealgate.ports.identity import IdentityResolver
 
 from . import bounds
 from .access_log import AccessLog
+from .api import Api
 from .application import Application
 from .connection import Connections
 from .listeners import HttpsListener, Listeners, close_unix, open_tcp, open_unix, tls_context
-from .openapi import document_bytes
-from .operations import Operations
 
 _log = logging.getLogger("sealgate.server")
 
@@ -34,11 +33,11 @@ _STOP_TIMEOUT_S: Final = 10.0  # what the authority may take to drain; systemd's
 
 
 class Server:
-    """Serves one authority on all its listeners, in one process and one event loop."""
+    """Serves one service on all its listeners, in one process and one event loop."""
 
     def __init__(
         self,
-        operations: Operations,
+        api: Api,
         resolver: IdentityResolver,
         listeners: Listeners,
         *,
@@ -46,18 +45,12 @@ class Server:
     ) -> None:
         if listeners.unix is None and listeners.https is None:
             raise ConfigurationError("no listener is configured", hint="name a Unix socket or an HTTPS port")
-        self._operations = operations
+        self._service = api.service
         self._listeners = listeners
         self._access_log = access_log
         self.application = Application(
-            operations,
-            resolver,
-            public_url=listeners.public_url,
-            access_log=access_log,
-            max_in_flight=listeners.max_in_flight,
-            max_request_bytes=listeners.max_request_bytes,
+            api, resolver, access_log=access_log, max_request_bytes=listeners.max_request_bytes
         )
-        self.application.handlers.openapi = document_bytes()
         self._signals = 0
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -78,12 +71,12 @@ class Server:
 
         Raises:
             ConfigurationError: a listener cannot be opened; nothing was served.
-            UnavailableError: the authority could not start.
+            UnavailableError: the service could not start.
         """
         loop = asyncio.get_running_loop()
         connections = Connections(self.application, loop, max_open=self._listeners.max_connections)
         self._connections = connections
-        await self._operations.start()
+        await self._service.start()
         try:
             servers = await self._listen(connections)
             if signals:
@@ -100,7 +93,7 @@ class Server:
             drained = await self._drain(servers, connections)
             sweeper.cancel()
         finally:
-            stopped = await self._stop_operations()
+            stopped = await self._stop_service()
             if self._access_log is not None:
                 self._access_log.stop()
         return drained and stopped
@@ -178,11 +171,11 @@ class Server:
             connections.abort()
         return not left
 
-    async def _stop_operations(self) -> bool:
+    async def _stop_service(self) -> bool:
         try:
-            await asyncio.wait_for(self._operations.stop(), 1.0 if self._hurry.is_set() else _STOP_TIMEOUT_S)
+            await asyncio.wait_for(self._service.stop(), 1.0 if self._hurry.is_set() else _STOP_TIMEOUT_S)
         except TimeoutError:
-            _log.error("the authority did not stop in time")  # the trace would say nothing more
+            _log.error("the service did not stop in time")  # the trace would say nothing more
             return False
         return True
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.twin import Resolver, Twin
+from sealgate.server.api import authority_api
 from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
 from sealgate.server.serving import Server
 
@@ -96,7 +97,7 @@ class Served:
             "127.0.0.1", 0, self.pair.certificate, self.pair.private_key, client_authorities=authority.file, **more
         )
         listeners = Listeners(UnixListener(self.socket), https, "https://pdp.example.com", **options)
-        self.server = Server(self.twin, self.resolver, listeners)
+        self.server = Server(authority_api(self.twin, listeners), self.resolver, listeners)
         self.drained: bool | None = None
         self.loop = uvloop.new_event_loop()
         self._listening = threading.Event()
