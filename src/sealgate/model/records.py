@@ -61,6 +61,9 @@ class Kind(StrEnum):
     HOLD_RELEASED = "hold.released"
     COVERAGE_DECLARED = "coverage.declared"
     CAPTURE_GAP = "capture.gap"
+    TOOL_CALL = "tool.call"
+    TOOL_OUTCOME = "tool.outcome"
+    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(
@@ -78,6 +81,9 @@ CAPTURED_KINDS = frozenset(
     }
 )
 """Kinds that an enforcement point may capture by itself; all others only the authority writes."""
+
+ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
+"""Kinds of items: what is captured or observed, many in one ``records.captured`` (see ``items``)."""
 
 
 class Producer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
