@@ -16,7 +16,7 @@ from sealgate.sdk.chain import Chain
 from sealgate.sdk.core import Core, default_core, set_default_core
 from sealgate.sdk.drafts import Draft
 from sealgate.sdk.guards import Guard
-from sealgate.sdk.redaction import Redactor, drop_values
+from sealgate.sdk.redaction import Redactor
 from sealgate.sdk.settings import resolve
 
 P = ParamSpec("P")
@@ -40,10 +40,12 @@ class _Base:
         spool_bytes: bytes of items that may wait, 256 MiB by default (``SEALGATE_SPOOL_BYTES``).
         collector_socket: the collector's Unix socket (``SEALGATE_COLLECTOR_SOCKET``, default beside the authority's).
         collector_url: ``https://…`` of a remote collector (``SEALGATE_COLLECTOR_URL``, default that of the authority).
+        privacy: file of the field policy, what of an item may be stored (``SEALGATE_PRIVACY``).
+        privacy_key_file: key for keyed hashes (``SEALGATE_PRIVACY_KEY_FILE``).
         region: told in each item (``SEALGATE_REGION``).
         environment: told in each item (``SEALGATE_ENVIRONMENT``).
         obligations: handlers by obligation id.
-        redact: decides what of an item may be stored; by default no raw input or output.
+        redact: decides what of an item may be stored, instead of the field policy.
     """
 
     def __init__(
@@ -62,10 +64,12 @@ class _Base:
         spool_bytes: int | None = None,
         collector_socket: str | pathlib.Path | None = None,
         collector_url: str | None = None,
+        privacy: str | pathlib.Path | None = None,
+        privacy_key_file: str | pathlib.Path | None = None,
         region: str | None = None,
         environment: str | None = None,
         obligations: Mapping[str, flows.Handler] | None = None,
-        redact: Redactor = drop_values,
+        redact: Redactor | None = None,
         core: Core | None = None,
     ) -> None:
         if core is None:
@@ -84,6 +88,8 @@ class _Base:
                 spool_bytes=spool_bytes,
                 collector_socket=collector_socket,
                 collector_url=collector_url,
+                privacy=privacy,
+                privacy_key_file=privacy_key_file,
                 region=region,
                 environment=environment,
             )

@@ -12,7 +12,7 @@ from sealgate.sdk.calls import Question
 from sealgate.sdk.delivery import Courier
 from sealgate.sdk.itemspool import ItemSpool
 from sealgate.sdk.recorder import Recorder
-from sealgate.sdk.redaction import Redactor, drop_values
+from sealgate.sdk.redaction import Redactor, redactor_of
 from sealgate.sdk.settings import Settings, resolve
 from sealgate.sdk.shipper import Shipper
 from sealgate.sdk.spool import Spool
@@ -25,7 +25,7 @@ class Core:
     """Settings, transports, courier and handlers of obligations. Everything is opened when it is first needed."""
 
     def __init__(
-        self, settings: Settings, obligations: Mapping[str, flows.Handler], redact: Redactor = drop_values
+        self, settings: Settings, obligations: Mapping[str, flows.Handler], redact: Redactor | None = None
     ) -> None:
         self.settings = settings
         self.obligations = dict(obligations)
@@ -35,7 +35,7 @@ class Core:
         self._collector: Transport | None = None
         self.courier = Courier(Spool(settings.spool_folder, settings.target), self._send)
         items = ItemSpool(settings.spool_folder, settings.collector.target, max_bytes=settings.spool_bytes)
-        self.recorder = Recorder(settings, items, Shipper(items, self._send_batch), redact)
+        self.recorder = Recorder(settings, items, Shipper(items, self._send_batch), redact or redactor_of(settings))
 
     def _send(self, call: Call) -> Answer:
         return self.transport.send(call)

@@ -23,6 +23,9 @@ from sealgate.sdk.shipper import Shipper
 MAX_DIGESTED_BYTES: Final = 64 * 1024 * 1024
 """A value whose canonical form is larger is recorded without a digest."""
 
+_MAX_BYTES: Final = MAX_ITEM_BYTES - 4096
+"""An item as it is sent, in bytes: the collector adds members that are null here, and what the site knows."""
+
 MAX_KEPT_BYTES: Final = 16 * 1024
 """A value larger than this cannot be kept in an item, whatever the field policy says."""
 
@@ -119,17 +122,16 @@ class _Digests:
             # No exact form: said so, rather than the digest of some text that happens to describe it.
             return {"digest": None, "media_type": f"python/{type(value).__qualname__}"[:250]}
         self.used = True
-        content = {"digest": contents.digest(self._salt, data), "size_bytes": len(data), "media_type": media_type}
-        if len(data) <= MAX_KEPT_BYTES and not isinstance(value, bytes):
-            content["value"] = value
-        return content
+        content: Item = {"digest": contents.digest(self._salt, data), "size_bytes": len(data), "media_type": media_type}
+        keepable = len(data) <= MAX_KEPT_BYTES and not isinstance(value, bytes)
+        return {**content, "value": value if keepable else None}
 
 
 def _encode(item: Item) -> bytes:
     try:
-        return canonical.encode_arguments(item, max_bytes=MAX_ITEM_BYTES)
+        return canonical.encode_arguments(item, max_bytes=_MAX_BYTES)
     except EncodingError as error:
         try:
-            return canonical.encode_arguments(drop_values(item), max_bytes=MAX_ITEM_BYTES)
+            return canonical.encode_arguments(drop_values(item), max_bytes=_MAX_BYTES)
         except EncodingError:
             raise InputError(f"this cannot be recorded: {error.message}", hint=error.hint) from error

@@ -68,6 +68,12 @@ class Settings:
     collector_url: str | None = None
     """``https://…`` of a remote collector. ``SEALGATE_COLLECTOR_URL``."""
 
+    privacy: pathlib.Path | None = None
+    """The field policy: what of an item may be stored. ``SEALGATE_PRIVACY``."""
+
+    privacy_key_file: pathlib.Path | None = None
+    """Key for keyed hashes, at least 32 bytes, readable by its owner only. ``SEALGATE_PRIVACY_KEY_FILE``."""
+
     region: str | None = None
     """Where the agent runs, told in each item. ``SEALGATE_REGION``."""
 
@@ -149,10 +155,22 @@ def resolve(environ: Mapping[str, str], **given: object) -> Settings:
             values[name] = _read(kind, text, name)
     if "agent" not in values:
         raise ConfigurationError("no agent is named", hint="pass agent= or set SEALGATE_AGENT")
-    for name in ("socket", "api_key_file", "ca_file", "client_certificate", "spool", "collector_socket"):
+    for name in _PATHS:
         if name in values:
             values[name] = pathlib.Path(str(values[name]))
     return Settings(**values)  # type: ignore[arg-type]  # checked by Settings itself
+
+
+_PATHS: Final = (
+    "socket",
+    "api_key_file",
+    "ca_file",
+    "client_certificate",
+    "spool",
+    "collector_socket",
+    "privacy",
+    "privacy_key_file",
+)
 
 
 def _overridden(name: str, values: Mapping[str, object]) -> bool:
@@ -181,6 +199,8 @@ _FROM_ENVIRONMENT: Final[dict[str, type]] = {
     "spool_bytes": int,
     "collector_socket": str,
     "collector_url": str,
+    "privacy": str,
+    "privacy_key_file": str,
     "region": str,
     "environment": str,
 }

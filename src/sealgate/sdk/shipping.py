@@ -91,7 +91,7 @@ class Shipment:
         finally:
             if spool is not None:
                 spool.close_drained(_CLOSE_AT_BYTES)
-            stream.settle(None if spool is None else spool.active())
+            stream.settle(_nothing if spool is None else spool.active)
         return taken
 
     def _refuse(self, batch: Batch, rejected: list[Rejected]) -> None:
@@ -120,7 +120,7 @@ class Shipment:
         """Delete this process's own files and its epoch if nothing of them is left to send."""
         self._spool.close_drained(0)
         if self._own is not None:
-            self._own.settle(self._spool.active())
+            self._own.settle(self._spool.active)
             if self._own.finished() and self._spool.end_epoch():
                 self._own.close()
                 self._own = None
@@ -134,6 +134,10 @@ class Shipment:
         if self._own is not None:
             self._own.close()
             self._own = None
+
+
+def _nothing() -> None:
+    """Of an epoch whose process is gone no file is being written."""
 
 
 def refused_folder(folder: pathlib.Path) -> pathlib.Path:

@@ -1,6 +1,7 @@
 """The items of one epoch in the order of writing, cut into batches that stay the same however often they are sent."""
 
 import pathlib
+from collections.abc import Callable
 
 from sealgate.sdk import segments
 from sealgate.sdk.batches import Batch, fits
@@ -57,8 +58,12 @@ class Stream:
             self.cursor.next = self._batch.last + 1
             self._batch = None
 
-    def settle(self, active: pathlib.Path | None) -> None:
-        """Note durably what was acknowledged, then delete the files of which nothing is left to send."""
+    def settle(self, active: Callable[[], pathlib.Path | None]) -> None:
+        """Note durably what was acknowledged, then delete the files of which nothing is left to send.
+
+        Args:
+            active: returns the file that is being written now; that one stays.
+        """
         if self._batch is not None:
             return
         self.cursor.save()
@@ -68,14 +73,14 @@ class Stream:
                 self._rewind()
             path.unlink(missing_ok=True)
 
-    def _done(self, active: pathlib.Path | None) -> list[pathlib.Path]:
+    def _done(self, active: Callable[[], pathlib.Path | None]) -> list[pathlib.Path]:
         files = self.files()
-        starts = [_first_seq(path) for path in files]
-        ends = [*starts[1:], None]
+        growing = active()  # asked after the look at the folder: a file that was begun since is not in the list
+        ends = [_first_seq(path) for path in files[1:]] + [None]
         return [
             path
-            for path, end in zip(files, ends, strict=True)
-            if path != active
+            for path, end in zip(files, ends, strict=False)
+            if path != growing
             and (end <= self.cursor.next if end is not None else not segments.count(path, self.cursor.next))
         ]
 
