@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sealgate.encoding import canonical
+from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import (
     ConfigurationError,
@@ -21,8 +23,6 @@ from sealgate.model.errors import (
     NotPermittedError,
     NotProvenError,
 )
-from sealgate.encoding import canonical
-from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
 from sealgate.model.evaluation import (
     CaptureRequest,
     DecisionContext,
