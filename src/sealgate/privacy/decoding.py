@@ -19,9 +19,17 @@ INVISIBLE: Final = (
 )
 """Characters that are not seen and split a value for a machine only."""
 
-_ESCAPES: Final = compile_pattern(
-    rf"(?:%[0-9A-Fa-f]{{2}})+|\\u[0-9A-Fa-f]{{4}}|\\x[0-9A-Fa-f]{{2}}|\\[nrt]|&#(?:x[0-9A-Fa-f]{{1,6}}|\d{{1,7}});|[{INVISIBLE}]+|[\x{{ff01}}-\x{{ff5e}}]"
+ESCAPED: Final = (
+    r"(?:%[0-9A-Fa-f]{2})+|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrt]|&#(?:x[0-9A-Fa-f]{1,6}|\d{1,7});|"
+    rf"[{INVISIBLE}]+|[\x{{ff01}}-\x{{ff5e}}]"
 )
+"""A pattern of what ``unescaped`` undoes."""
+ENCODED: Final = (
+    r"[A-Za-z0-9+/_\-]{6}[a-z0-9][A-Z]|[a-z0-9][A-Z][A-Za-z0-9+/_\-]{6}|[0-9A-Fa-f]{16}|"
+    r"(?:[0-9A-Fa-f]{2}(?::| |\\x)){7}[0-9A-Fa-f]{2}"
+)
+"""A pattern that fits wherever ``blobs`` may find something: base64 of text has small and capital letters in turn."""
+_ESCAPES: Final = compile_pattern(ESCAPED)
 _BASE64: Final = compile_pattern(r"[A-Za-z0-9+/_\-]{12,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_\-]{4,})*={0,2}")
 _HEX: Final = compile_pattern(r"(?i)(?:0x|\\x)?[0-9a-f]{2}(?:(?::| |\\x)?[0-9a-f]{2}){7,}")
 _MIN_PRINTABLE: Final = 0.9

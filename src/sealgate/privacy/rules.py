@@ -29,7 +29,7 @@ class Rule:
     ``group`` is the part of the match that is the value. ``score`` holds without context; where ``context`` (a pattern
     without regard to case) is found near the value, or in the name of its field, ``context_score`` holds; ``by_name``
     lets only the name of the field count. ``apart``: the value may not touch a letter, digit or underscore. ``check``
-    gets the value and must agree.
+    gets the value and must agree. ``extend`` gets text and start and returns where the value ends (0: there is none).
     """
 
     type: str
@@ -41,6 +41,7 @@ class Rule:
     group: int = 0
     apart: bool = True
     by_name: bool = False
+    extend: Callable[[str, int], int] | None = None
 
 
 def compile_pattern(pattern: str) -> "re2._Regexp":

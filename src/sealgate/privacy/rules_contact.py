@@ -12,7 +12,7 @@ _EMAIL: Final = (
 )
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_IPV6: Final = rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?:%[0-9A-Za-z]{{1,15}})?"
+_IPV6: Final = rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?:%[0-9A-Za-z]{{1,15}})?(?:/\d{{1,3}})?"
 
 _PHONE_WORDS: Final = (
     r"phone|mobile|\bcell|\btel\b|tel[.:]|telephone|\bfax|\bdesk\b|\bcall|\bdial|answer|\btext(?:ing|ed)?\b|\bsms\b|message|"
@@ -27,13 +27,9 @@ _DATE: Final = (
 )
 
 
-def _ip4(text: str) -> bool:
-    return text != "0.0.0.0"  # noqa: S104  # a value to compare, nothing is bound
-
-
 def _ip6(text: str) -> bool:
     try:
-        ipaddress.IPv6Address(text)
+        ipaddress.IPv6Interface(text)
     except ValueError:
         return False
     return True
@@ -61,7 +57,7 @@ def _not_date(text: str) -> bool:
 
 RULES: Final = (
     Rule("email", _EMAIL, SURE, apart=False),
-    Rule("ip", _IPV4, SURE, _ip4),
+    Rule("ip", rf"{_IPV4}(?:/\d{{1,2}})?", SURE),
     Rule("ip", _IPV6, SURE, _ip6_plain),
     Rule("ip", r"::[0-9A-Fa-f]?", WEAK, _ip6, context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server"),
     Rule("mac", r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", SURE),
@@ -80,7 +76,7 @@ RULES: Final = (
     Rule(
         "phone",
         r"\(?\d{1,5}\)?(?:[ .\-/]{1,2}\(?\d{1,4}\)?){0,6}[ .\-/]\d{2,10}(?:x\d{1,6})?|\d{7,13}",
-        WEAK,
+        WEAK - 0.1,
         _not_date,
         _PHONE_WORDS,
         LIKELY,
@@ -94,7 +90,10 @@ RULES: Final = (
     ),
     Rule("birth_date", rf"(?i)(?:{_DATE})", WEAK - 0.1, None, _BIRTH, by_name=True),
     Rule(
-        "url_credentials", r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s:@/'\"<>]+:[^\s@/'\"<>]+)@[^\s'\"<>]", SURE, group=1
+        "url_credentials",
+        r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s:@/'\"<>]+:[^\s@/'\"<>]+)@[^\s'\"<>]",
+        SURE + 0.05,
+        group=1,
     ),
 )
 """In the order in which they are tried."""

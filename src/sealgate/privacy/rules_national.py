@@ -27,7 +27,7 @@ RULES: Final = (
     Rule(
         "us_driver_license",
         r"[A-Z]\d{7,13}|[A-Z]{2}\d{6}|\d{7,9}",
-        WEAK - 0.1,
+        WEAK,
         None,
         r"driver'?s?.{0,3} licen[cs]e|\bdl\b",
         LIKELY,
@@ -43,7 +43,7 @@ RULES: Final = (
     Rule("au_tfn", r"\d{3} \d{3} \d{3}|\d{9}", WEAK, n.au_tfn, r"\btfn\b|tax file"),
     Rule("au_medicare", r"[2-6]\d{3} \d{5} \d|[2-6]\d{9}", WEAK, n.au_medicare, r"medicare"),
     Rule("de_tax_id", r"[1-9]\d{10}", WEAK, n.de_tax_id, r"steuer|idnr|tax|\btin\b"),
-    Rule("de_vat", r"(?i)DE ?\d{9}", LIKELY, n.de_vat, r"ust|vat|mwst"),
+    Rule("de_vat", r"(?i)DE[ \-]?\d{3}[ \-]?\d{3}[ \-]?\d{3}", LIKELY, n.de_vat, r"ust|vat|mwst"),
     Rule("de_health", r"[A-Z]\d{9}", LIKELY, n.de_health, r"kranken|kvnr|versicher|health"),
     Rule("de_pension", r"(?i)\d{8}[A-Z]\d{3}", LIKELY, n.de_pension, r"rente|rvnr|sozial"),
     Rule("de_physician", r"\d{9}", WEAK, n.de_physician, r"\blanr\b|arzt", LIKELY),
