@@ -116,12 +116,13 @@ def _character(number: str, base: int) -> str:
 
 def blobs(text: str) -> Iterator[Blob]:
     """Yield the runs of a text that decode to readable text."""
-    for match in _HEX.finditer(text):
-        decoded = _from_hex(match.group())
+    searched = text.encode() if text.isascii() else text  # bytes spare the binding a count of characters
+    for match in _HEX.finditer(searched):
+        decoded = _from_hex(text[match.start() : match.end()])
         if decoded is not None:
             yield Blob(match.start(), match.end(), "hex", decoded)
-    for match in _BASE64.finditer(text):
-        run = match.group()
+    for match in _BASE64.finditer(searched):
+        run = text[match.start() : match.end()]
         decoded = _from_base64(run)
         if decoded is not None:
             yield Blob(match.start(), match.end(), "base64", decoded)

@@ -4,7 +4,7 @@ import ipaddress
 from typing import Final
 
 from .checksums import digits
-from .rules import LIKELY, SURE, WEAK, Rule
+from .rules import LIKELY, SURE, WEAK, Rule, compile_pattern
 
 _EMAIL: Final = (
     r"[\pL\pN._%+\-!#$&*/=?^{|}~']{0,63}[\pL\pN_%+\-!#$&*=?^{|}~]@(?:[\pL\pN](?:[\pL\pN\-]{0,62}[\pL\pN])?\.)+"
@@ -12,7 +12,11 @@ _EMAIL: Final = (
 )
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_IPV6: Final = rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?:%[0-9A-Za-z]{{1,15}})?(?:/\d{{1,3}})?"
+_GROUP: Final = r"[0-9A-Fa-f]{1,4}"
+_IPV6: Final = rf"(?:(?:{_GROUP}:){{7}}{_GROUP}|(?:{_GROUP}:){{6}}{_IPV4}|(?:{_GROUP}(?::{_GROUP}){{0,6}})?::)"
+_IPV6_CHARACTERS: Final = frozenset("0123456789abcdefABCDEF:.")
+_IPV6_MOST: Final = 45
+_IPV6_SUFFIX: Final = compile_pattern(r"(?:%[0-9A-Za-z]{1,15})?(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])\b)?")
 
 _PHONE_WORDS: Final = (
     r"phone|mobile|\bcell|\btel\b|tel[.:]|telephone|\bfax|\bdesk\b|\bcall|\bdial|answer|\btext(?:ing|ed)?\b|\bsms\b|message|"
@@ -27,16 +31,26 @@ _DATE: Final = (
 )
 
 
-def _ip6(text: str) -> bool:
+def _ip6_end(text: str, start: int) -> int:
+    """Return where the IPv6 address that starts here ends, with zone and prefix length, or 0."""
+    if text[start - 1 : start] in {":", "."}:
+        return 0
+    end = start
+    while end < len(text) and text[end] in _IPV6_CHARACTERS and end - start <= _IPV6_MOST:
+        end += 1
+    while text[end - 1 : end] == ".":
+        end -= 1
     try:
-        ipaddress.IPv6Interface(text)
+        ipaddress.IPv6Address(text[start:end])
     except ValueError:
-        return False
-    return True
+        return 0
+    suffix = _IPV6_SUFFIX.match(text[end : end + 20])
+    return end + len(suffix.group()) if suffix is not None else end
 
 
-def _ip6_plain(text: str) -> bool:
-    return len(text) > 3 and _ip6(text)
+def _long_ip6_end(text: str, start: int) -> int:
+    end = _ip6_end(text, start)
+    return end if end - start > 3 else 0
 
 
 def _phone(text: str) -> bool:
@@ -58,8 +72,8 @@ def _not_date(text: str) -> bool:
 RULES: Final = (
     Rule("email", _EMAIL, SURE, apart=False),
     Rule("ip", rf"{_IPV4}(?:/\d{{1,2}})?", SURE),
-    Rule("ip", _IPV6, SURE, _ip6_plain),
-    Rule("ip", r"::[0-9A-Fa-f]?", WEAK, _ip6, context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server"),
+    Rule("ip", _IPV6, SURE, extend=_long_ip6_end),
+    Rule("ip", "::", WEAK, context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server", extend=_ip6_end),
     Rule("mac", r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", SURE),
     Rule("mac", r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}", LIKELY),
     # International: a plus, or two zeros, and a country.

@@ -88,7 +88,7 @@ class Scanner:
         ids = frozenset(matched)
         if self._escaped in ids or (self._encoded in ids and any(True for _ in blobs(text))):
             return True
-        return any(True for _ in self._matches(text, ids, ""))
+        return any(True for _ in self._matches(text, ids, None))
 
     def _find(self, text: str, hint: str, known: KnownValues | None, depth: int) -> Iterator[Finding]:
         if known is not None:
@@ -133,15 +133,20 @@ class Scanner:
             if score >= self._minimum:
                 yield Finding(start, end, rule.type, score)
 
-    def _matches(self, text: str, ids: frozenset[int], hint: str) -> Iterator[tuple[_Compiled, int, int]]:
+    def _matches(self, text: str, ids: frozenset[int], hint: str | None) -> Iterator[tuple[_Compiled, int, int]]:
+        """Yield what fits the patterns and passes the checks; ``hint`` None: the field's name may be anything."""
+        searched = text.encode() if text.isascii() else text  # bytes spare the binding a count of characters
         for index in sorted(ids):
             if index >= len(self._rules):
                 break
             compiled = self._rules[index]
-            if compiled.gate >= 0 and compiled.gate not in ids and not _named(compiled.context, hint):
-                continue
             rule = compiled.rule
-            for match in compiled.regexp.finditer(text):
+            if rule.by_name and hint is not None:
+                if not _named(compiled.context, hint):
+                    continue
+            elif compiled.gate >= 0 and compiled.gate not in ids and not _named(compiled.context, hint):
+                continue
+            for match in compiled.regexp.finditer(searched):
                 start, end = match.span(rule.group)
                 if rule.extend is not None:
                     end = rule.extend(text, start)
@@ -187,7 +192,7 @@ def _near(context: "re2._Regexp | None", text: str, start: int, end: int, hint: 
     return bool(context.search(before) or context.search(after))
 
 
-def _named(context: "re2._Regexp | None", hint: str) -> bool:
+def _named(context: "re2._Regexp | None", hint: str | None) -> bool:
     return bool(hint and context is not None and context.search(hint))
 
 
