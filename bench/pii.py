@@ -39,7 +39,8 @@ SUPPORTED: Final = {
     "EMAIL_ADDRESS": "email", "ES_NIE": "es_nie", "ES_NIF": "es_nif", "ES_PASSPORT": "es_passport",
     "FI_PERSONAL_IDENTITY_CODE": "fi_person", "IBAN_CODE": "iban", "IN_AADHAAR": "in_aadhaar", "IN_GSTIN": "in_gstin",
     "IN_PAN": "in_pan", "IN_PASSPORT": "in_passport", "IN_VOTER": "in_voter", "IP_ADDRESS": "ip",
-    "IT_DRIVER_LICENSE": "it_driver_license", "IT_FISCAL_CODE": "it_fiscal", "IT_VAT_CODE": "it_vat", "KR_BRN": "kr_brn",
+    "IT_DRIVER_LICENSE": "it_driver_license", "IT_FISCAL_CODE": "it_fiscal", "IT_VAT_CODE": "it_vat",
+    "KR_BRN": "kr_brn",
     "KR_DRIVER_LICENSE": "kr_driver_license", "KR_FRN": "kr_frn", "KR_PASSPORT": "kr_passport", "KR_RRN": "kr_rrn",
     "MAC_ADDRESS": "mac", "NG_NIN": "ng_nin", "PH_MOBILE_NUMBER": "phone", "PH_TIN": "ph_tin", "PL_PESEL": "pl_pesel",
     "SE_ORGANISATIONSNUMMER": "se_organisation", "SE_PERSONNUMMER": "se_person", "SG_NRIC_FIN": "sg_nric",
@@ -132,8 +133,8 @@ def _judge(score: Score, finding: Finding, labels: list[tuple[str, int, int]], t
 def score_vectors(items: Iterable[dict[str, Any]]) -> tuple[Counter[str], Counter[str], list[str], int]:
     """Return per recogniser how many vectors are right and how many there are, which are wrong, how many do not count.
 
-    Each recogniser is tried alone and down to the weakest score, as its own tests do: most vectors are bare numbers, for
-    which only the form and the check digits speak.
+    Each recogniser is tried alone and down to the weakest score, as its own tests do: most vectors are bare numbers,
+    for which only the form and the check digits speak.
     """
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()

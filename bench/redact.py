@@ -1,12 +1,12 @@
 """Bar 3: what detectors find in labelled text, how fast they read ordinary text, what is left of known people.
 
-*Ordinary text* is what agents, users and tools said in the recorded runs: the messages of tau's 200 airline runs and of
-the first AgentDojo runs, message by message (some 600 and 340 characters each), all detectors on, with masking. Measured
-in processor time of one core after one warm pass, because the matcher builds its automata while it reads.
+*Ordinary text* is what agents, users and tools said in recorded runs: the messages of tau's 200 airline runs and of the
+first AgentDojo runs, message by message (some 600 and 300 characters each), all detectors on, with masking. Measured in
+processor time of one core after one warm pass, because the matcher builds its automata while it reads.
 
-*Known people*: the 1,000 customers of tau are registered (e-mail, birth date, street, name, of passengers too); every
-message of every run becomes an item whose raw values the policy keeps, is redacted, written as canonical bytes, and then
-searched for every known e-mail, birth date and street line, in any case.
+*Known people*: tau's customers are registered (e-mail, street, name, birth dates of passengers too); every message of
+every run becomes an item whose raw values the policy keeps, is redacted, written as canonical bytes, and then searched
+for every known e-mail, birth date and street line, in any case.
 """
 
 import json
@@ -79,7 +79,7 @@ def dojo_texts(folder: Path, runs: int) -> list[str]:
             for message in json.loads(line)["messages"]:
                 content = message.get("content")
                 parts = content if isinstance(content, list) else [content]
-                texts += [part["content"] if isinstance(part, dict) else part for part in parts if part]
+                texts += [part["content"] if isinstance(part, dict) else part for part in parts]
     return [text for text in texts if isinstance(text, str)]
 
 
@@ -166,7 +166,9 @@ def run(options: Options) -> Result:
     figures |= {"known_values_left": left, "known_values_before": before, "tau_items": len(messages), "tau_bytes": size}
     if left or not before:
         missed.append(f"{left} of {before} known values left in tau's items")
-    measured_on = "labelled documents and vectors of presidio; ordinary text: tau and AgentDojo messages, one core, warm"
+    measured_on = (
+        "labelled documents and vectors of presidio; ordinary text: tau and AgentDojo messages, one core, warm"
+    )
     return Result("redact", figures, len(messages), measured_on, missed)
 
 
@@ -176,7 +178,10 @@ def _documents(folder: Path, scanner: Scanner, figures: dict[str, Any], missed: 
     for suffix, items in halves.items():
         for name, score in pii.score_documents(items, scanner).items():
             recall, precision = score.recall(), score.precision()
-            figures[f"{name}_recall{suffix}"], figures[f"{name}_precision{suffix}"] = round(recall, 4), round(precision, 4)
+            figures[f"{name}_recall{suffix}"], figures[f"{name}_precision{suffix}"] = (
+                round(recall, 4),
+                round(precision, 4),
+            )
             bars = PHONE_BARS if name == "phone" else (STRICT_BAR, STRICT_BAR)
             if not suffix and (recall < bars[0] or precision < bars[1]):
                 missed.append(f"{name}: recall {recall:.3f}, precision {precision:.3f}")

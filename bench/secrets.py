@@ -7,16 +7,16 @@ was tuned, and the even rows alone were looked at while tuning.
 A *consistent positive* is a row labelled secret with secret material in it, by its text alone:
 
 - no other row has the same text with the other label;
-- the row is not about something that is no secret of a text: a public IP address (found as ``ip``), a PKCS#12 file's name,
-  a Kubernetes or NuGet or Freemius file (rule and secret hang on the name of the file or on its other lines);
+- the row is not about something that is no secret of a text: a public IP address (found as ``ip``), a PKCS#12 file's
+  name, a Kubernetes or NuGet or Freemius file (rule and secret hang on the name of the file or on its other lines);
 - a run of at least 8 characters without spaces, quotes and brackets has a digit, or 20 letters of both cases, and more
   than 5 different characters, none of them 8 times in a row (``AKCxxxxxxxxxx`` is a secret in one row, a placeholder in
   others);
 - it is no generator's pattern (``[a-z0-9]{30}``), no fragment (unclosed, a bare name of a file, a time, a query's end).
 
-A *plain negative* is a row labelled not secret whose text is not labelled secret elsewhere, and which is not a well-formed
-key that the source allows by its exact value: Google's published test keys, or another rule's key of the same issuer.
-"""  # noqa: A005  # the name of the bar
+A *plain negative* is a row labelled not secret whose text is not labelled secret elsewhere, and which is not a
+well-formed key that the source allows by its exact value (Google's published test keys) or that is another rule's.
+"""
 
 import base64
 import re
@@ -30,7 +30,6 @@ import orjson
 
 from bench.harness import Options, Result, data_folder
 from sealgate.privacy import Scanner
-from sealgate.privacy.findings import Finding
 
 RECALL_BAR: Final = 0.95
 NEGATIVES_BAR: Final = 0.10
@@ -130,8 +129,8 @@ def encodings() -> dict[str, Callable[[str], str]]:
 def encoded_copies(positives: Iterable[Row], scanner: Scanner) -> tuple[int, int, dict[str, int]]:
     """Return how many of the encoded copies are found, of how many, and the missed by encoding.
 
-    The secrets are the first that are found as they are and short enough to be copied about; each is wrapped in the text
-    of a message. What is measured is the decoding, not the recall again.
+    The secrets are those that are found as they are and short enough to be copied about; each is wrapped in the text of
+    a message. What is measured is the decoding, not the recall again.
     """
     chosen = [row.text.strip() for row in positives if len(row.text) <= 400 and flagged(row.text, scanner)]
     ways = list(encodings().items())
@@ -192,6 +191,3 @@ def run(options: Options) -> Result:
 
 def _share(values: list[bool]) -> float:
     return sum(values) / max(1, len(values))
-
-
-__all__ = ["Finding", "consistent_positives", "plain_negatives", "rows", "run"]

@@ -72,8 +72,15 @@ def _not_date(text: str) -> bool:
 RULES: Final = (
     Rule("email", _EMAIL, SURE, apart=False),
     Rule("ip", rf"{_IPV4}(?:/\d{{1,2}})?", SURE),
-    Rule("ip", _IPV6, SURE, extend=_long_ip6_end),
-    Rule("ip", "::", WEAK, context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server", extend=_ip6_end),
+    Rule("ip", _IPV6, SURE, extend=_long_ip6_end, edges="none"),
+    Rule(
+        "ip",
+        "::",
+        WEAK,
+        context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server",
+        extend=_ip6_end,
+        edges="none",
+    ),
     Rule("mac", r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", SURE),
     Rule("mac", r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}", LIKELY),
     # International: a plus, or two zeros, and a country.
@@ -85,7 +92,7 @@ RULES: Final = (
     Rule("phone", r"1[3-9]\d{9}", WEAK, _phone, _PHONE_WORDS + r"|number"),
     Rule("phone", r"09\d{2}[ \-]?\d{3}[ \-]?\d{4}", LIKELY - 0.1, _phone),
     Rule("phone", r"0 ?\(?[2-5]\d{2}\)?[ .\-]?\d{3}[ .\-]?\d{2}[ .\-]?\d{2}", LIKELY - 0.1, _phone),
-    Rule("phone", r"\(?5\d{2}\)?[ .\-]?\d{3}[ .\-]?\d{2}[ .\-]?\d{2}", WEAK, _phone, _PHONE_WORDS),
+    Rule("phone", r"\(?5\d{2}\)?[ .\-]?\d{3}[ .\-]?\d{2}[ .\-]?\d{2}", WEAK, _phone, _PHONE_WORDS, edges="none"),
     # Groups of digits where the words around say so.
     Rule(
         "phone",
@@ -94,6 +101,7 @@ RULES: Final = (
         _not_date,
         _PHONE_WORDS,
         LIKELY,
+        edges="none",
     ),
     Rule(
         "birth_date",

@@ -139,10 +139,10 @@ _PASSWORDS: Final = r"(?:passw(?:or)?d|passwd|passphrase|\bpwd|_pwd|\bpass\b|_pa
 
 RULES: Final = (
     Rule("private_key", r"-----BEGIN[A-Z0-9 ]{0,40} PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-[^-])*(?:-----END[A-Z0-9 ]{0,40}-----|\z)?", SURE, key_block, apart=False),
-    Rule("jwt", r"ey[A-Za-z0-9_\-]{15,}\.ey[A-Za-z0-9_\-/+]{10,}(?:\.[A-Za-z0-9_\-/+]*={0,2})?", SURE, jwt),
-    *(Rule("secret", pattern, SURE, mixed) for pattern in _TOKENS),
+    Rule("jwt", r"ey[A-Za-z0-9_\-]{15,}\.ey[A-Za-z0-9_\-/+]{10,}(?:\.[A-Za-z0-9_\-/+]*={0,2})?", SURE, jwt, edges="start"),
+    *(Rule("secret", pattern, SURE, mixed, edges="start") for pattern in _TOKENS),
     Rule("secret", r"(?:hf|api_org)_[A-Za-z]{34}", SURE, token),
-    Rule("secret", r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.\-]{31,34}", SURE, mixed),
+    Rule("secret", r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.\-]{31,34}", SURE, mixed, edges="none"),
     Rule(
         "secret",
         r"(?i)authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:(?:bearer|basic|token|api-token|apikey|digest|key)\s{1,3})?([A-Za-z0-9_~+/.=@!#$%^&*:\-]{8,})",

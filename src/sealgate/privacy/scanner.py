@@ -7,10 +7,10 @@ from typing import Final
 import re2
 
 from . import rules_contact, rules_finance, rules_national, rules_secrets
-from .decoding import ENCODED, ESCAPED, MAX_BLOBS, MAX_DEPTH, blobs, unescaped
+from .decoding import ESCAPED, IN_BASE64, IN_HEX, MAX_BLOBS, MAX_DEPTH, Blob, blobs, unescaped
 from .findings import Finding, resolve
 from .known import KnownValues
-from .rules import CONTEXT_AFTER, CONTEXT_BEFORE, DEFAULT_MINIMUM, SURE, Rule, compile_pattern, options
+from .rules import CONTEXT_AFTER, CONTEXT_BEFORE, DEFAULT_MINIMUM, SURE, Rule, compile_pattern, options, written
 
 RULES: Final = (*rules_contact.RULES, *rules_finance.RULES, *rules_national.RULES, *rules_secrets.RULES)
 """All rules that come with the package."""
@@ -50,14 +50,15 @@ class Scanner:
         self._minimum = minimum
         self._set = re2.Set.SearchSet(options())
         for rule in rules:
-            self._set.Add(rule.pattern)
+            self._set.Add(written(rule))
         gates: dict[str, int] = {}
         for rule in rules:
             if rule.context and rule.score < minimum and rule.context not in gates:
                 gates[rule.context] = self._set.Add(_context(rule.context))
         self._rules = [_compile(rule, gates.get(rule.context, -1) if rule.score < minimum else -1) for rule in rules]
         self._escaped = self._set.Add(ESCAPED)
-        self._encoded = self._set.Add(ENCODED)
+        self._hex = self._set.Add(IN_HEX)
+        self._base64 = self._set.Add(IN_BASE64)
         self._set.Compile()
 
     def find(self, text: str, *, hint: str = "", known: KnownValues | None = None) -> list[Finding]:
@@ -86,7 +87,7 @@ class Scanner:
         if not matched:
             return False
         ids = frozenset(matched)
-        if self._escaped in ids or (self._encoded in ids and any(True for _ in blobs(text))):
+        if self._escaped in ids or any(True for _ in self._blobs(text, ids)):
             return True
         return any(True for _ in self._matches(text, ids, None))
 
@@ -100,8 +101,7 @@ class Scanner:
         yield from self._plain(text, hint, ids)
         if self._escaped in ids:
             yield from self._in_escapes(text, hint, known, depth)
-        if self._encoded in ids:
-            yield from self._in_blobs(text, hint, known, depth)
+        yield from self._in_blobs(self._blobs(text, ids), hint, known, depth)
 
     def _in_escapes(self, text: str, hint: str, known: KnownValues | None, depth: int) -> Iterator[Finding]:
         view = unescaped(text)
@@ -115,8 +115,12 @@ class Scanner:
             if finding.decoded_from or text[start:end] != view.text[finding.start : finding.end]:
                 yield Finding(start, end, finding.type, finding.score, _path("escapes", finding))
 
-    def _in_blobs(self, text: str, hint: str, known: KnownValues | None, depth: int) -> Iterator[Finding]:
-        for seen, blob in enumerate(blobs(text)):
+    def _blobs(self, text: str, ids: frozenset[int]) -> Iterator[Blob]:
+        in_hex, in_base64 = self._hex in ids, self._base64 in ids
+        return blobs(text, in_hex=in_hex, in_base64=in_base64) if in_hex or in_base64 else iter(())
+
+    def _in_blobs(self, encoded: Iterator[Blob], hint: str, known: KnownValues | None, depth: int) -> Iterator[Finding]:
+        for seen, blob in enumerate(encoded):
             if depth >= MAX_DEPTH or seen >= MAX_BLOBS:
                 yield Finding(blob.start, blob.end, UNSEARCHED, SURE, blob.encoding)
                 continue
@@ -158,7 +162,7 @@ class Scanner:
 
 def _compile(rule: Rule, gate: int) -> _Compiled:
     context = compile_pattern(_context(rule.context)) if rule.context else None
-    return _Compiled(rule, compile_pattern(rule.pattern), context, gate)
+    return _Compiled(rule, compile_pattern(written(rule)), context, gate)
 
 
 def _context(pattern: str) -> str:
@@ -168,9 +172,9 @@ def _context(pattern: str) -> str:
 
 def _apart(text: str, start: int, end: int) -> bool:
     before, after = text[start - 1 : start], text[end : end + 1]
-    if before and (before.isascii() and before.isalnum() or before == "_"):
+    if before and ((before.isascii() and before.isalnum()) or before == "_"):
         return False
-    if after and (after.isascii() and after.isalnum() or after == "_"):
+    if after and ((after.isascii() and after.isalnum()) or after == "_"):
         return False
     # 1.2.3.4.5 and 12-34-56-78-90 are one number: a part of it is not looked at.
     if before in _LINKS and text[start].isdigit() and text[start - 2 : start - 1].isdigit():

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from itertools import pairwise
 from math import log2
 from typing import Final
 
@@ -49,7 +50,7 @@ def mixed(text: str) -> bool:
 
 
 def assigned(text: str) -> bool:
-    """Tell whether what is assigned to a secret's name could be one: long, varied, with digits; no word, host or path."""
+    """Tell whether what is assigned to a secret's name could be one: long, varied, digits; no word, host or path."""
     if len(text) < _MIN_ASSIGNED or placeholder(text) or entropy(text) < _MIN_ENTROPY:
         return False
     figures = sum(c.isdigit() for c in text)
@@ -63,7 +64,7 @@ def assigned(text: str) -> bool:
 def changes(text: str) -> int:
     """Return how often letters and digits take turns: in random text often, in words and names seldom."""
     kinds = [c.isdigit() for c in text if c.isalnum()]
-    return sum(before != after for before, after in zip(kinds, kinds[1:], strict=False))
+    return sum(before != after for before, after in pairwise(kinds))
 
 
 def _short_word(part: str) -> bool:

@@ -184,6 +184,15 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What becomes of personal data and secrets in records. Without a policy the smallest amount is kept."""
+
+    policy: Path = _set(
+        Path(), "The field policy, TOML (see the page on it), e.g. `privacy.toml`; empty: the built-in, which is minimal."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessEntry:
     """One witness; repeat `[[witness]]`."""
 
@@ -225,6 +234,7 @@ class Configuration:
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
     log: Log = _section(Log)
+    privacy: Privacy = _section(Privacy)
     witness: tuple[WitnessEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
 
@@ -245,6 +255,7 @@ SECTIONS: Final[dict[str, type]] = {
     "records": Records,
     "keys": Keys,
     "log": Log,
+    "privacy": Privacy,
 }
 """The tables of the file, in the order of the documentation."""
 
