@@ -30,7 +30,9 @@ IN_HEX: Final = r"[0-9A-Fa-f]{16}|(?:[0-9A-Fa-f]{2}(?::| |\\x)){7}[0-9A-Fa-f]{2}
 """A pattern that fits wherever text in hex may be."""
 _ESCAPES: Final = compile_pattern(ESCAPED)
 _BASE64: Final = compile_pattern(r"[A-Za-z0-9+/_\-]{12,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_\-]{4,})*={0,2}")
-_HEX: Final = compile_pattern(r"(?i)(?:0x|\\x)?[0-9a-f]{2}(?:(?::| |\\x)?[0-9a-f]{2}){7,}")
+_HEX: Final = compile_pattern(
+    r"(?i)(?:0x)?(?:[0-9a-f]{2}){8,}|(?:\\x[0-9a-f]{2}){8,}|\b[0-9a-f]{2}(?::[0-9a-f]{2}){7,}|\b[0-9a-f]{2}(?: [0-9a-f]{2}){7,}"
+)
 _MIN_PRINTABLE: Final = 0.9
 
 MAX_DEPTH: Final = 3

@@ -84,7 +84,8 @@ RULES: Final = (
     Rule("mac", r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", SURE),
     Rule("mac", r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}", LIKELY),
     # International: a plus, or two zeros, and a country.
-    Rule("phone", r"(?:\+|\b00)[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,14}(?:x\d{1,6})?", LIKELY + 0.1, _phone, apart=False),
+    Rule("phone", r"\b00[1-9](?:[ .\-/]{0,2}\(?\d\)?){7,13}", LIKELY - 0.1, _phone, apart=False),
+    Rule("phone", r"\+[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,14}(?:x\d{1,6})?", LIKELY + 0.1, _phone, apart=False),
     # North America.
     Rule("phone", r"\([2-9]\d{2}\) ?[2-9]\d{2}[-. ]\d{4}(?:x\d{1,6})?", LIKELY + 0.1, _phone, apart=False),
     Rule("phone", r"(?:\b\d{1,3}[-. ])?[2-9]\d{2}[-.][2-9]\d{2}[-.]\d{4}(?:x\d{1,6})?", LIKELY, _phone, apart=False),
