@@ -7,7 +7,21 @@ import sys
 
 from bench.harness import Options, Result
 
-NAMES = ("decide", "policy", "append", "verify", "cedar", "tamper", "crash", "agentdojo", "vectors", "server", "ingest")
+NAMES = (
+    "decide",
+    "policy",
+    "append",
+    "verify",
+    "cedar",
+    "tamper",
+    "crash",
+    "agentdojo",
+    "vectors",
+    "server",
+    "ingest",
+    "redact",
+    "secrets",
+)
 """Each is a module of this package with ``run(options) -> Result``."""
 
 
