@@ -188,7 +188,8 @@ class Privacy:
     """What becomes of personal data and secrets in records. Without a policy the smallest amount is kept."""
 
     policy: Path = _set(
-        Path(), "The field policy, TOML (see the page on it), e.g. `privacy.toml`; empty: the built-in, which is minimal."
+        Path(),
+        "The field policy, TOML (see the page on it), e.g. `privacy.toml`; empty: the built-in, which is minimal.",
     )
 
 
