@@ -79,8 +79,8 @@ def page() -> str:
     )
     parts.append(
         "\n## Bounds\n\n"
-        f"At most {MAX_RULES} fields, {MAX_PATTERNS} patterns of {MAX_PATTERN_LENGTH} characters. A text is looked at up"
-        f" to {MAX_TEXT} characters, {MAX_DEPTH} encodings deep, {MAX_BLOBS} encoded runs a text; what is beyond is"
+        f"At most {MAX_RULES} fields, {MAX_PATTERNS} patterns of {MAX_PATTERN_LENGTH} characters. A text is looked at"
+        f" up to {MAX_TEXT} characters, {MAX_DEPTH} encodings deep, {MAX_BLOBS} encoded runs a text; what is beyond is"
         " masked as `[unsearched]`.\n"
     )
     parts.append(
