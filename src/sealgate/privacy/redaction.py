@@ -176,7 +176,9 @@ class _Work:
         if isinstance(attributes, dict):
             made = {}
             for raw, value in attributes.items():
-                name = self._guarded(("attributes", "*"), raw, self._text) or "failed"
+                # The record model names its members in small letters; whatever else stands here is looked at.
+                plain = raw.isascii() and raw.replace("_", "a").isalpha() and raw.islower()
+                name = raw if plain else self._guarded(("attributes", "*"), raw, self._text) or "failed"
                 made[name] = self._guarded(("attributes", name), value, self._top)
             self._item["attributes"] = made
 
