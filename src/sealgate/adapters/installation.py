@@ -229,7 +229,7 @@ def _configuration(plan: Plan) -> str:
 name = "operator"
 uid = {plan.operator_uid}
 agents = ["*"]
-roles = ["enforce", "operate", "publish", "read", "administer"]
+roles = ["enforce", "operate", "publish", "read", "administer", "collect"]
 
 #[[identity]]
 #name = "billing-agent"

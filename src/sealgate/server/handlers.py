@@ -10,7 +10,7 @@ import msgspec
 
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
+from sealgate.model.errors import InputError, NotPermittedError, NotProvenError, UnavailableError
 from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
 from sealgate.model.identifiers import require_name, require_uuid
 
@@ -114,6 +114,12 @@ class Handlers:
     async def capture(self, call: Call) -> Response:
         """Record something other than a decision."""
         return Response(200, _encode(await self._operations.capture(_typed(call), call.caller)))
+
+    async def record_batches(self, call: Call) -> Response:
+        """Record batches of items. Their bytes go on as they came: the authority parses them off the event loop."""
+        if self.stopping:
+            raise UnavailableError("the authority is stopping", hint="send the batch again shortly")
+        return Response(200, _encode(await self._operations.record_batches(call.request.body, call.caller)))
 
     async def receipt(self, call: Call) -> Response:
         """Return the newest receipt."""

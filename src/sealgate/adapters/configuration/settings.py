@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar
 
 from sealgate.model.errors import ConfigurationError
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer")
-"""What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer."""
+ROLES: Final = ("enforce", "operate", "publish", "read", "administer", "collect")
+"""What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer; hand in
+batches that others sent (a collector)."""
 
 _Section = TypeVar("_Section")
 
