@@ -61,7 +61,7 @@ def vercel_spans(archive: tarfile.TarFile) -> bytes:
 
 
 def _bytes(archive: tarfile.TarFile, name: str) -> bytes:
-    member = archive.extractfile(name)
+    member = archive.extractfile(next(found for found in archive.getnames() if Path(found).name == Path(name).name))
     assert member is not None  # noqa: S101  # it was listed
     return member.read()
 

@@ -1,5 +1,6 @@
 """From a span's role and facts to the attributes of an item, one function for each kind."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from . import tool_calls
@@ -58,7 +59,7 @@ def _executed_call(span: Span, facts: dict[str, Value]) -> dict[str, Any]:
         call_id = call_id or message.get("tool_call_id")
         name = name or message.get("name")
     succeeded = span.status != ERROR and (span.status or result is not None)
-    return _call(
+    return call_attributes(
         label(name) or _bare_name(span),
         text(call_id),
         arguments,
@@ -73,33 +74,26 @@ def _executed_call(span: Span, facts: dict[str, Value]) -> dict[str, Any]:
 
 def requested_call(call: ToolCall) -> dict[str, Any]:
     """Return the attributes of a call that a model asked for; whether it was made is another item."""
-    return _call(call.name[:_LABEL_CHARS], text(call.call_id), call.arguments, "requested")
+    return call_attributes(call.name[:_LABEL_CHARS], text(call.call_id), call.arguments, "requested")
 
 
-def _call(name: str, call_id: str | None, arguments: object, stage: str, **known: Any) -> dict[str, Any]:
+_TOOL: Final = {
+    "version": None,
+    "publisher": None,
+    "trust_level": None,
+    "verification_score": None,
+    "definition_sha256": None,
+}  # what only a policy set knows of a tool
+
+
+def call_attributes(name: str, call_id: str | None, arguments: object, stage: str, **known: Any) -> dict[str, Any]:
+    """Return the attributes of a call; ``stage`` tells whether it was made or only asked for."""
     return {
         "extra": {"stage": stage},
-        "tool": {
-            "name": name,
-            "server": known.get("server"),
-            "version": None,
-            "publisher": None,
-            "trust_level": None,
-            "verification_score": None,
-            "definition_sha256": None,
-        },
+        "tool": {**_TOOL, "name": name, "server": known.pop("server", None)},
         "call_id": call_id,
-        "tool_type": known.get("tool_type"),
-        "resource": None,
         "input": content(arguments),
-        "output": known.get("output"),
-        "outcome": known.get("outcome"),
-        "error": known.get("error"),
-        "user": None,
-        "permissions": None,
-        "data": None,
-        "authorization": None,
-        "retention_class": None,
+        **known,
     }
 
 
@@ -155,7 +149,6 @@ def _model_call(span: Span, facts: dict[str, Value], indexed: dict[str, Value] |
     sides = messages(indexed) if indexed else {}
     if span.events:
         _add_events(sides, span.events)
-    extra: dict[str, Any] = {}
     groups = [indexed_calls(indexed) if indexed else [], _calls_in(facts.get("calls"))]
     if not any(groups):
         groups += [
@@ -164,11 +157,19 @@ def _model_call(span: Span, facts: dict[str, Value], indexed: dict[str, Value] |
             _calls_in(_answers(facts.get("message_events"))),
         ]
     calls = tool_calls.merged(*groups)
+    attributes = model_attributes(facts, sides, calls)
+    attributes["error"] = failure(span, facts)
+    return Made(KIND_OF_ROLE[Role.MODEL], attributes, calls)
+
+
+def model_attributes(
+    facts: dict[str, Value], sides: Mapping[str, Value], calls: Sequence[ToolCall]
+) -> dict[str, Any]:
+    """Return the attributes of a model call. ``sides`` are its messages where they come one by one."""
     output = facts.get("output")
     if output is None:
         output = facts.get("calls") or sides.get("output")
-    attributes = {
-        "extra": extra or None,
+    return {
         "operation": label(facts.get("operation")),
         "provider": label(facts.get("provider")),
         "model": label(facts.get("model")),
@@ -183,9 +184,7 @@ def _model_call(span: Span, facts: dict[str, Value], indexed: dict[str, Value] |
         "tool_calls": [(call.call_id or call.name)[:_TEXT_CHARS] for call in calls],
         "tokens": _tokens(facts),
         "finish_reasons": _reasons(facts.get("finish_reasons")),
-        "error": failure(span, facts),
     }
-    return Made("model.call", attributes, calls)
 
 
 def _calls_in(value: object) -> list[ToolCall]:
@@ -231,11 +230,12 @@ _TOKENS: Final = ("input", "output", "cache_read", "cache_creation", "reasoning"
 
 
 def _tokens(facts: dict[str, Value]) -> dict[str, int | None] | None:
-    found = {name: _count(facts.get(f"tokens_{name}")) for name in _TOKENS}
+    found = {name: count(facts.get(f"tokens_{name}")) for name in _TOKENS}
     return found if any(value is not None for value in found.values()) else None
 
 
-def _count(value: Value) -> int | None:
+def count(value: Value) -> int | None:
+    """Return a count, also from decimal text; None where it is none."""
     if type(value) is str and value.isascii() and value.isdigit() and len(value) < 16:
         return int(value)
     return value if type(value) is int and value >= 0 else None
@@ -260,14 +260,10 @@ def _retrieval(span: Span, facts: dict[str, Value], indexed: dict[str, Value] | 
     if type(documents) is not list:
         documents = messages(indexed).get("documents", []) if indexed else []
     return {
-        "extra": None,
         "source": text(facts.get("source")) or text(span.name),
         "source_type": "documents" if documents else None,
         "query": content(facts.get("query")),
         "count": len(documents),
-        "size_bytes": None,
-        "trusted": None,
-        "classification": None,
         "parts": [_part(document) for document in documents[:_MAX_PARTS]],
         "omitted": max(0, len(documents) - _MAX_PARTS),
     }
@@ -280,9 +276,7 @@ def _part(document: object) -> dict[str, Any]:
         "type": "document",
         "id": text(known.get("document.id", known.get("id"))),
         "title": text(known.get("title")),
-        "role": None,
         "score": score if type(score) is float or type(score) is int else None,
-        "count": 1,
         "content": content(known.get("document.content", known.get("content"))),
     }
 
@@ -300,7 +294,7 @@ def _event(role: Role, span: Span, facts: dict[str, Value]) -> dict[str, Any]:
         data["attributes"] = plain(span.attributes)
     error = span.status == ERROR
     kind = "agent.invocation" if role is Role.AGENT else "span"
-    return {"extra": None, "event_type": kind, "level": "error" if error else "info", "data": data}
+    return {"event_type": kind, "level": "error" if error else "info", "data": data}
 
 
 def plain(attributes: Attributes) -> dict[str, Value]:
@@ -330,14 +324,14 @@ def failure(span: Span, facts: dict[str, Value]) -> dict[str, str] | None:
 
 def error_attributes(error: dict[str, str], where: str) -> dict[str, Any]:
     """Return the attributes of an ``error`` item."""
-    return {"extra": None, "error": error, "where": text(where), "handled": None, "detail": None}
+    return {"error": error, "where": text(where)}
 
 
 def content(value: object) -> dict[str, Any] | None:
     """Return a content that still holds its value; digest and size are made when it is redacted."""
     if value is None:
         return None
-    return {"digest": None, "size_bytes": None, "media_type": None, "value": value}
+    return {"value": value}
 
 
 def label(value: object) -> str | None:

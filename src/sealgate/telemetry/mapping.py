@@ -1,7 +1,7 @@
 """A span becomes items: what it tells of, the calls that a model asked for, and the errors it met.
 
 What a span holds of inputs and outputs goes into ``Content.value`` as it came; the field policy of the site, applied
-next, decides what stays. Nothing here drops or masks anything by itself, and nothing is kept that the table does not name.
+next, decides what stays. Members that an item leaves out are null or empty (``model.items``). Nothing here drops or masks anything by itself, and nothing is kept that the table does not name.
 """
 
 from collections import Counter
@@ -20,6 +20,13 @@ from .tool_calls import ToolCall
 
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
+
+_DEPLOYMENT: Final = (
+    ("service.name", "service"),
+    ("service.version", "version"),
+    ("k8s.cluster.name", "cluster"),
+    ("service.instance.id", "instance"),
+)
 
 AGENT_ATTRIBUTES: Final = ("sealgate.agent.id", "service.name")
 """Where the agent's id is looked for, first on the span, then on its resource."""
@@ -109,50 +116,39 @@ def _error(base: dict[str, Any], span: Span, sender: Sender, failure: dict[str, 
 
 def _base(span: Span, sender: Sender, convention: str | None, facts: dict[str, Value]) -> dict[str, Any]:
     end, start = span.end_ns, span.start_ns
-    resource = span.source.resource
-    return {
+    base: dict[str, Any] = {
         "item_id": item_id(sender.principal, span.trace_id, span.span_id, "", start),
         "time": time_text(start),
-        "agent": agent_of(span.attributes, resource, sender),
+        "agent": agent_of(span.attributes, span.source.resource, sender),
         "session_id": kinds.label(facts.get("session")),
         "task_id": kinds.label(span.attributes.get("sealgate.task.id")),
         "trace_id": span.trace_id,
         "span_id": span.span_id,
         "parent_span_id": span.parent_span_id,
-        "links": [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in span.links],
         "duration_ms": (end - start) // _NS_PER_MS if end >= start else None,
         "status": "error" if span.status == ERROR else "ok" if span.status == OK else None,
         **origin(span.source, convention),
     }
+    if span.links:
+        base["links"] = [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in span.links]
+    return base
 
 
 def origin(source: Source, convention: str | None) -> dict[str, Any]:
-    """Return the members that every observed item has alike."""
+    """Return the members that all observed items have: how they came, and where the agent runs."""
     resource = source.resource
-    service = resource.get("service.name")
-    return {
-        "producer": None,
-        "coverage": "observed",
-        "source": "otlp",
-        "convention": convention,
-        "classification": None,
-        "subjects": [],
-        "region": kinds.label(resource.get("cloud.region")),
-        "environment": kinds.label(
-            resource.get("deployment.environment.name") or resource.get("deployment.environment")
-        ),
-        "deployment": {
-            "service": kinds.label(service),
-            "version": kinds.label(resource.get("service.version")),
-            "cluster": kinds.label(resource.get("k8s.cluster.name")),
-            "instance": kinds.label(resource.get("service.instance.id")),
-        }
-        if service is not None
-        else None,
-        "redactions": [],
-        "privacy_policy": None,
-        "salt": None,
+    made: dict[str, Any] = {"coverage": "observed", "source": "otlp", "convention": convention}
+    environment = resource.get("deployment.environment.name") or resource.get("deployment.environment")
+    if environment is not None:
+        made["environment"] = kinds.label(environment)
+    if "cloud.region" in resource:
+        made["region"] = kinds.label(resource["cloud.region"])
+    deployment = {
+        member: kinds.label(resource[attribute]) for attribute, member in _DEPLOYMENT if attribute in resource
     }
+    if deployment:
+        made["deployment"] = deployment
+    return made
 
 
 def agent_of(attributes: dict[str, Value], resource: dict[str, Value], sender: Sender) -> str:
