@@ -14,6 +14,10 @@ MAX_BATCHES_BYTES: Final = 8 * MAX_BATCH_BODY_BYTES
 """One request with batches, in bytes."""
 
 
+MAX_SENT_BYTES: Final = 4 * MAX_BATCH_BODY_BYTES
+"""One batch as its sender sends it, in bytes: members that the collector drops or shortens included."""
+
+
 class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Items that become one record: one retention class, one subject or none, one sender.
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import InputError, NotPermittedError, NotProvenError, UnavailableError
+from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
 from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
 from sealgate.model.identifiers import require_name, require_uuid
 
@@ -61,6 +61,8 @@ class Handlers:
         )
         self.openapi = b"{}"
         self.stopping = False
+        self.children: Mapping[str, str] = {}
+        """What each process beside the authority does. Shown with readiness, never a part of it."""
 
     async def evaluate(self, call: Call) -> Response:
         """Decide one question."""
@@ -116,9 +118,10 @@ class Handlers:
         return Response(200, _encode(await self._operations.capture(_typed(call), call.caller)))
 
     async def record_batches(self, call: Call) -> Response:
-        """Record batches of items. Their bytes go on as they came: the authority parses them off the event loop."""
-        if self.stopping:
-            raise UnavailableError("the authority is stopping", hint="send the batch again shortly")
+        """Record batches of items. Their bytes go on as they came: the authority parses them off the event loop.
+
+        Also while stopping, as outcomes are: what a collector hands in has happened already.
+        """
         return Response(200, _encode(await self._operations.record_batches(call.request.body, call.caller)))
 
     async def receipt(self, call: Call) -> Response:
@@ -210,6 +213,9 @@ class Handlers:
         state = self._operations.readiness()
         if self.stopping:
             state = {"ready": False, "checks": {**state["checks"], "server": "stopping"}}
+        if self.children:
+            beside = {f"child {name}": doing for name, doing in self.children.items()}
+            state = {**state, "checks": {**state["checks"], **beside}}
         return Response(200 if state["ready"] else 503, _encode(state))
 
     async def metrics(self, call: Call) -> Response:
