@@ -98,7 +98,9 @@ def replay_langfuse(trace: dict[str, Any], *, as_langfuse: bool) -> bytes:
         elif not scope.startswith(_COMPLETE) and scope in _NATIVE:
             models, tools = _NATIVE[scope]
             ran = observation["type"] == "TOOL" or "gen_ai.tool.name" in attributes
-            for key, value in zip(tools if ran else models, (observation.get("input"), observation.get("output")), strict=True):
+            for key, value in zip(
+                tools if ran else models, (observation.get("input"), observation.get("output")), strict=True
+            ):
                 if value is not None:
                     attributes.setdefault(key, value if isinstance(value, str) else json.dumps(value))
         span.attributes.extend(_pair(key, value) for key, value in attributes.items())

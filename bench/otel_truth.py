@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 Arguments = Any
 
-_FLAT = re.compile(r"(.*(?:tool_calls|function_call)\.?\d*\.(?:tool_call\.)?)(id|name|arguments|function\.name|function\.arguments)")
+_FLAT = re.compile(
+    r"(.*(?:tool_calls|function_call)\.?\d*\.(?:tool_call\.)?)(id|name|arguments|function\.name|function\.arguments)"
+)
 _REACT = re.compile(r"Function Name: (\S+)\nFunction Input: (\{[^\n]*\})")
 
 
@@ -143,7 +145,9 @@ def _loaded(value: Any) -> Any:
 
 
 def _once(seen: list[Call]) -> list[Call]:
-    named = {(call.call_id, call.name, json.dumps(call.arguments, sort_keys=True)): call for call in seen if call.call_id}
+    named = {
+        (call.call_id, call.name, json.dumps(call.arguments, sort_keys=True)): call for call in seen if call.call_id
+    }
     known = {(name, arguments) for _, name, arguments in named}
     others = {
         (call.name, arguments): call

@@ -291,7 +291,9 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
                 otherwise=_S,
             ),
         ),
-        every={"session": ("langsmith.metadata.thread_id", "langsmith.metadata.session_id", "langsmith.trace.session_id")},
+        every={
+            "session": ("langsmith.metadata.thread_id", "langsmith.metadata.session_id", "langsmith.trace.session_id")
+        },
         facts={
             _T: {"name": ("langsmith.trace.name",)},
             _M: {"model": ("langsmith.metadata.ls_model_name",), "provider": ("langsmith.metadata.ls_provider",)},
@@ -318,7 +320,10 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
                 "output": ("langfuse.observation.output",),
             },
             _R: {"query": ("langfuse.observation.input",)},
-            _S: {"callback_input": ("langfuse.observation.input",), "callback_output": ("langfuse.observation.output",)},
+            _S: {
+                "callback_input": ("langfuse.observation.input",),
+                "callback_output": ("langfuse.observation.output",),
+            },
         },
     ),
     Convention(
@@ -385,6 +390,7 @@ MESSAGE_EVENTS: Final = {
     "gen_ai.content.prompt": "input",
 }
 """Events (of a span, or log records) that carry messages, by name, and which side they are on."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:

@@ -162,9 +162,7 @@ def _model_call(span: Span, facts: dict[str, Value], indexed: dict[str, Value] |
     return Made(KIND_OF_ROLE[Role.MODEL], attributes, calls)
 
 
-def model_attributes(
-    facts: dict[str, Value], sides: Mapping[str, Value], calls: Sequence[ToolCall]
-) -> dict[str, Any]:
+def model_attributes(facts: dict[str, Value], sides: Mapping[str, Value], calls: Sequence[ToolCall]) -> dict[str, Any]:
     """Return the attributes of a model call. ``sides`` are its messages where they come one by one."""
     output = facts.get("output")
     if output is None:
@@ -217,9 +215,7 @@ def _answers(value: Value) -> Value:
 
 
 def _parameters(facts: dict[str, Value]) -> dict[str, Any] | None:
-    found = {
-        fact.removeprefix("parameter."): value for fact, value in facts.items() if fact.startswith("parameter.")
-    }
+    found = {fact.removeprefix("parameter."): value for fact, value in facts.items() if fact.startswith("parameter.")}
     for name, value in _object(facts.get("parameters")).items():
         if type(value) is int or type(value) is float or type(value) is bool:
             found.setdefault(name, value)

@@ -128,10 +128,7 @@ def _span(span: object, source: Source, bounds: Bounds) -> Span:
         _attributes(span, bounds),
         _integer(status, "code"),
         _text(status, "message"),
-        [
-            Event(_text(event, "name"), _integer(event, "timeUnixNano"), _attributes(event, bounds))
-            for event in events
-        ],
+        [Event(_text(event, "name"), _integer(event, "timeUnixNano"), _attributes(event, bounds)) for event in events],
         [
             (trace_id, span_id)
             for link in links

@@ -150,7 +150,9 @@ def _span_id(raw: bytes) -> str | None:
 
 def _links(links: Iterable[Any]) -> list[tuple[str, str]]:
     return [
-        (link.trace_id.hex(), link.span_id.hex()) for link in links if len(link.trace_id) == 16 and _span_id(link.span_id)
+        (link.trace_id.hex(), link.span_id.hex())
+        for link in links
+        if len(link.trace_id) == 16 and _span_id(link.span_id)
     ]
 
 

@@ -1,0 +1,130 @@
+"""What both receivers do with a request: translate it, have the collector take it, tell how much was rejected and why."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from sealgate.model.evaluation import Identity
+from sealgate.telemetry.bounds import DEFAULT, Bounds
+from sealgate.telemetry.mapping import AGENT_ATTRIBUTES, Sender
+from sealgate.telemetry.requests import Export, Translated, translate
+
+ROLES: Final = frozenset({"observe", "enforce"})
+"""Who may send telemetry: exporters (`observe`), and whatever may ask for decisions anyway."""
+
+RETRY_AFTER_S: Final = 1
+"""What an exporter is told to wait when we are busy or the authority is away."""
+
+NO_METRICS: Final = "metrics are not taken here: send traces and logs"
+
+
+class Refused(Protocol):
+    """An item that the collector refused."""
+
+    @property
+    def position(self) -> int:
+        """Which item it was."""
+
+    @property
+    def code(self) -> str:
+        """Why, as a slug."""
+
+
+class Result(Protocol):
+    """What the collector says of a batch."""
+
+    @property
+    def rejected(self) -> list[Any]:
+        """The refused items (``Refused``)."""
+
+
+class Takes(Protocol):
+    """The collector, as far as a receiver needs it (``collector.service.Collector``)."""
+
+    async def take(
+        self, items: list[Any], caller: Identity, source: Literal["otlp"], *, size: int | None = None
+    ) -> Result:
+        """Return once the items that are kept are on stable storage.
+
+        Raises:
+            BusyError: too much waits; nothing was taken.
+            UnavailableError: it cannot be told whether all is recorded; send the same again.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How many spans or log records were rejected, and a line that says why; 0 and nothing when all were taken."""
+
+    rejected: int
+    message: str
+
+
+Translate = Callable[[Export, Sender, Bounds], Awaitable[Translated]]
+
+
+async def translate_here(export: Export, sender: Sender, bounds: Bounds) -> Translated:
+    """Translate on the event loop: 512 spans hold it up for some 20 ms."""
+    return translate(export, sender, bounds)
+
+
+class Intake:
+    """The way in that both receivers share. One event loop owns it."""
+
+    def __init__(
+        self,
+        collector: Takes,
+        *,
+        bounds: Bounds = DEFAULT,
+        agent_attributes: tuple[str, ...] = AGENT_ATTRIBUTES,
+        unknown: Literal["event", "skip"] = "event",
+        translation: Translate = translate_here,
+    ) -> None:
+        self._collector = collector
+        self.bounds = bounds
+        self._agent_attributes = agent_attributes
+        self._unknown = unknown
+        self._translate = translation
+        self.entries: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+
+    async def take(self, export: Export, caller: Identity) -> Answer:
+        """Return once everything that is kept is on stable storage.
+
+        Raises:
+            EncodingError: the request is not what it says it is.
+            BusyError, UnavailableError: nothing is known to be kept; the same may be sent again.
+        """
+        translated = await self._translate(export, self._sender(caller), self.bounds)
+        reasons = Counter(translated.rejected)
+        rejected = reasons.total()
+        if translated.items:
+            result = await self._collector.take(translated.items, caller, "otlp", size=len(export.body))
+            refused: dict[int, str] = {}
+            for each in result.rejected:
+                refused.setdefault(translated.origins[each.position], each.code)
+            reasons.update(refused.values())
+            rejected += len(refused)
+        self.entries[export.signal] += translated.entries
+        self.rejected.update(reasons)
+        self.skipped.update(translated.skipped)
+        return Answer(rejected, _reasons(reasons))
+
+    def _sender(self, caller: Identity) -> Sender:
+        agents = caller.agents
+        alone = next(iter(agents)) if len(agents) == 1 and "*" not in agents else caller.principal
+        return Sender(caller.principal, alone, self._agent_attributes, self._unknown)
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return counters by Prometheus name."""
+        return {
+            **{f"sealgate_otlp_{signal}_total": float(self.entries[signal]) for signal in ("traces", "logs")},
+            "sealgate_otlp_rejected_total": float(self.rejected.total()),
+            **{f"sealgate_otlp_skipped_{reason}_total": float(count) for reason, count in self.skipped.items()},
+        }
+
+
+def _reasons(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
