@@ -1,7 +1,7 @@
 """Real telemetry as an exporter would have sent it: OTLP requests made from exports and captures.
 
-Langfuse takes input and output out of a span's attributes when it ingests it, and keeps the others. Two ways back: under
-``langfuse.observation.*``, which is how its own SDKs send them; or under the names that the instrumentation of the span
+Langfuse takes input and output out of a span's attributes when it ingests it and keeps the others. Two ways back: under
+``langfuse.observation.*``, which is how its own SDKs send them; or under the names that the span's instrumentation
 uses (``_NATIVE``, by scope), without anything that Langfuse derived, so that the framework's own convention is tested.
 """
 
@@ -57,7 +57,7 @@ def vercel_spans(archive: tarfile.TarFile) -> bytes:
         span.start_time_unix_nano = found["startTime"][0] * 10**9 + found["startTime"][1]
         span.end_time_unix_nano = found["endTime"][0] * 10**9 + found["endTime"][1]
         span.attributes.extend(_pair(key, value) for key, value in found["attributes"].items())
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def _bytes(archive: tarfile.TarFile, name: str) -> bytes:
@@ -71,7 +71,7 @@ def replay_capture(requests: list[dict[str, Any]]) -> bytes:
     whole = ExportTraceServiceRequest()
     for request in requests:
         whole.MergeFrom(json_format.ParseDict(request, ExportTraceServiceRequest()))
-    return whole.SerializeToString()
+    return bytes(whole.SerializeToString())
 
 
 def replay_langfuse(trace: dict[str, Any], *, as_langfuse: bool) -> bytes:
@@ -104,7 +104,7 @@ def replay_langfuse(trace: dict[str, Any], *, as_langfuse: bool) -> bytes:
                 if value is not None:
                     attributes.setdefault(key, value if isinstance(value, str) else json.dumps(value))
         span.attributes.extend(_pair(key, value) for key, value in attributes.items())
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def _as_langfuse(attributes: dict[str, Any], observation: dict[str, Any]) -> None:

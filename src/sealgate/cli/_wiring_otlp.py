@@ -16,6 +16,8 @@ from sealgate.telemetry.bounds import Bounds
 def otlp_receivers(configuration: Configuration, collector: Collector, resolver: IdentityResolver) -> list[Listener]:
     """Return the receivers, ready to be started with the collector."""
     settings = configuration.otlp
+    if settings.enabled == "no":
+        return []
     intake = Intake(
         collector,
         bounds=Bounds(max_bytes=settings.max_request_bytes),

@@ -1,6 +1,6 @@
 """THE table: which conventions we read, how each is recognised, and which attribute becomes what.
 
-Everything that is known about the telemetry of others is here, as data; ``docs/reference/telemetry.md`` is made from it.
+Everything that is known about the telemetry of others is here, as data; ``docs/reference/telemetry.md`` is made of it.
 A span's role comes from the first mark of ``CONVENTIONS`` that fits it, in order. Its facts then come from the
 attributes of *all* conventions, an earlier one before a later one: real spans mix them (an agent framework's own names,
 OpenInference's on top, a vendor's beside).
@@ -28,7 +28,7 @@ KIND_OF_ROLE: Final = {
     Role.RETRIEVAL: "context.retrieved",
     Role.STEP: "event.logged",
 }
-"""The kind of item that a span of each role becomes. A model call also gives one ``tool.call`` for each call asked for."""
+"""The kind of item for each role. A model call also gives one ``tool.call`` for each call that the model asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def _executed_call(span: Span, facts: dict[str, Value]) -> dict[str, Any]:
     if message is not None:
         call_id = call_id or message.get("tool_call_id")
         name = name or message.get("name")
+        arguments = tool_calls.python_literal(arguments)
     succeeded = span.status != ERROR and (span.status or result is not None)
     return call_attributes(
         label(name) or _bare_name(span),
@@ -110,7 +111,7 @@ def _bare_name(span: Span) -> str:
 
 
 def _unwrapped(arguments: dict[str, Any]) -> Any:
-    """Return the arguments inside what Traceloop writes: the inputs of LangChain, or what a function was called with."""
+    """Return the arguments inside what Traceloop writes: LangChain's inputs, or what a function was called with."""
     inputs = arguments.get("inputs")
     if type(inputs) is dict and ("input_str" in arguments or "tags" in arguments):
         return inputs

@@ -1,4 +1,4 @@
-"""A log record becomes an item: an event of an agent by the table, an error by its severity, else an event or nothing."""
+"""A log record becomes an item: an event of an agent by the table, an error by severity, else an event or nothing."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

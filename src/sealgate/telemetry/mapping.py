@@ -1,7 +1,8 @@
 """A span becomes items: what it tells of, the calls that a model asked for, and the errors it met.
 
 What a span holds of inputs and outputs goes into ``Content.value`` as it came; the field policy of the site, applied
-next, decides what stays. Members that an item leaves out are null or empty (``model.items``). Nothing here drops or masks anything by itself, and nothing is kept that the table does not name.
+next, decides what stays. Members that an item leaves out are null or empty (``model.items``). Nothing here drops or
+masks anything by itself, and nothing is kept that the table does not name.
 """
 
 from collections import Counter

@@ -6,8 +6,8 @@ rejects the one span; only what is not a request at all refuses the request.
 """
 
 import re
-from binascii import Error as Base64Error
 from base64 import b64decode
+from binascii import Error as Base64Error
 from typing import Any, Final
 
 import orjson

@@ -54,10 +54,11 @@ def read_traces(request: Any, bounds: Bounds = DEFAULT) -> Decoded[Span]:
             count += len(scoped.spans)
             _check_count(count, bounds)
             source = _source(group, scoped, bounds)
+            if source is None:
+                decoded.rejected[model.TOO_MANY] += len(scoped.spans)
+                continue
             for span in scoped.spans:
                 try:
-                    if source is None:
-                        raise RejectedError(model.TOO_MANY)
                     decoded.good.append(_span(span, source, bounds))
                 except RejectedError as error:
                     decoded.rejected[error.reason] += 1
@@ -77,10 +78,11 @@ def read_logs(request: Any, bounds: Bounds = DEFAULT) -> Decoded[LogRecord]:
             count += len(scoped.log_records)
             _check_count(count, bounds)
             source = _source(group, scoped, bounds)
+            if source is None:
+                decoded.rejected[model.TOO_MANY] += len(scoped.log_records)
+                continue
             for record in scoped.log_records:
                 try:
-                    if source is None:
-                        raise RejectedError(model.TOO_MANY)
                     decoded.good.append(_log_record(record, source, bounds))
                 except RejectedError as error:
                     decoded.rejected[error.reason] += 1

@@ -30,7 +30,7 @@ class Export:
 
 @dataclass(slots=True)
 class Translated:
-    """What it holds for us. ``origins`` tells for each item which entry it is of; entries that are rejected have none."""
+    """What it holds for us. ``origins`` tells for each item which entry it is of; rejected entries have none."""
 
     items: list[dict[str, Any]] = field(default_factory=list)
     origins: list[int] = field(default_factory=list)

@@ -5,16 +5,18 @@ The shapes: OpenAI (``tool_calls`` with ``function``; ``function_call``; items o
 (``tool_call``), Vercel (``toolName``, ``toolCallId``). Definitions of tools look much alike; they have no arguments.
 """
 
+import ast
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from sealgate.encoding.canonical import encode_arguments
-from sealgate.model.errors import EncodingError
+from sealgate.model.errors import EncodingError, SealgateError
 
 MAX_CALLS: Final = 128
 """Calls that one answer of a model may ask for; what is beyond is not read."""
 
+_LITERAL_CHARS: Final = 4096
 _MAX_LEVELS: Final = 12
 _MAX_VALUES: Final = 4096  # objects and arrays that are looked at in one answer
 _OPAQUE: Final = frozenset({"tools", "tool_definitions", "functions", "arguments", "args", "parameters", "input"})
@@ -41,6 +43,18 @@ def parsed(value: object) -> Any:
         return value
 
 
+def python_literal(value: object) -> Any:
+    """Return the object that a text holds as Python writes it (LangChain's callbacks); any other value as it is."""
+    if type(value) is not str or not value.startswith("{'") or len(value) > _LITERAL_CHARS:
+        return value
+    try:
+        found = ast.literal_eval(value)
+        encode_arguments(found)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, SealgateError):
+        return value
+    return found
+
+
 def may_hold_calls(text: str) -> bool:
     """Tell whether a search in this text can find anything: cheaper than parsing it."""
     return "tool" in text or "unction" in text
@@ -65,9 +79,7 @@ def merged(*groups: list[ToolCall]) -> list[ToolCall]:
 def _add(found: dict[tuple[str, ...], ToolCall], call: ToolCall) -> None:
     key = (call.call_id,) if call.call_id else (call.name, _text_of(call.arguments))
     known = found.get(key)
-    if known is None and len(found) < MAX_CALLS:
-        found[key] = call
-    elif known is not None and known.arguments is None:
+    if (len(found) < MAX_CALLS) if known is None else (known.arguments is None):
         found[key] = call
 
 
@@ -122,9 +134,9 @@ def as_call(value: dict[str, Any]) -> ToolCall | None:
     if type(function) is dict:
         return _call(function.get("name"), function.get("id"), function.get("args", function.get("arguments")))
     kind = value.get("type")
-    if kind == "tool_use" or kind == "server_tool_use":
+    if kind in ("tool_use", "server_tool_use"):
         return _call(value.get("name"), value.get("id"), value.get("input"))
-    if kind == "function_call" or kind == "mcp_call":
+    if kind in ("function_call", "mcp_call"):
         return _call(value.get("name"), value.get("call_id", value.get("id")), value.get("arguments"))
     if kind == "tool_call":
         return _call(value.get("name"), value.get("id"), value.get("arguments", value.get("args")))

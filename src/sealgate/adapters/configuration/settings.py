@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 from sealgate.model.errors import ConfigurationError
 
 ROLES: Final = ("enforce", "observe", "operate", "publish", "read", "administer", "collect")
-"""What a caller may do: ask and report; send telemetry; pause, resume, rotate; publish policies; read any receipt; administer; hand in
-batches that others sent (a collector)."""
+"""What a caller may do: ask and report; send telemetry; pause, resume, rotate; publish policies; read any receipt;
+administer; hand in batches that others sent (a collector)."""
 
 _Section = TypeVar("_Section")
 
@@ -214,6 +214,7 @@ class Collector:
 class Otlp:
     """The receivers for OpenTelemetry, part of the collector. Without TLS they listen on loopback addresses only."""
 
+    enabled: str = _set("no", "Whether the collector listens for OTLP.", choices=("yes", "no"))
     http: str = _set("127.0.0.1:4318", "Address and port of OTLP/HTTP; empty: no receiver.")
     grpc: str = _set("127.0.0.1:4317", "Address and port of OTLP/gRPC; empty: no receiver.")
     authentication: str = _set(
@@ -372,6 +373,8 @@ def check_together(configuration: Configuration) -> None:
 
 
 def _check_otlp(otlp: Otlp) -> None:
+    if otlp.enabled == "no":
+        return
     if (otlp.certificate == Path()) != (otlp.key == Path()):
         raise ConfigurationError("`otlp.certificate` and `otlp.key` go together", hint="set both or none")
     if otlp.client_ca != Path() and otlp.certificate == Path():
@@ -383,14 +386,19 @@ def _check_otlp(otlp: Otlp) -> None:
         if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ConfigurationError(f"`otlp.{name}` `{address}` is no address and port", hint="e.g. `127.0.0.1:4318`")
         if not _is_loopback(host.strip("[]")):
-            if otlp.certificate == Path():
-                hint = "set `otlp.certificate` and `otlp.key`, or listen on `127.0.0.1`"
-                raise ConfigurationError(f"`otlp.{name}` `{address}` would take keys without TLS", hint=hint)
-            if otlp.authentication == "loopback":
-                hint = "use authentication `required`, or listen on `127.0.0.1`"
-                raise ConfigurationError(f"`otlp.{name}` `{address}` would be open to everybody", hint=hint)
+            _check_open(otlp, name, address)
     if otlp.authentication == "loopback" and not otlp.loopback_agents:
         raise ConfigurationError("`otlp.loopback_agents` is empty", hint="name the agents that local senders speak for")
+
+
+def _check_open(otlp: Otlp, name: str, address: str) -> None:
+    """Refuse an address that others can reach without a proof, or where proofs could be overheard."""
+    if otlp.certificate == Path():
+        hint = "set `otlp.certificate` and `otlp.key`, or listen on `127.0.0.1`"
+        raise ConfigurationError(f"`otlp.{name}` `{address}` would take keys without TLS", hint=hint)
+    if otlp.authentication == "loopback":
+        hint = "use authentication `required`, or listen on `127.0.0.1`"
+        raise ConfigurationError(f"`otlp.{name}` `{address}` would be open to everybody", hint=hint)
 
 
 def _is_loopback(host: str) -> bool:

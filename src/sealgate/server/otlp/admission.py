@@ -1,7 +1,7 @@
 """Who may send telemetry when no key is asked for: processes of this machine, if the operator says so.
 
-The default asks for a key or a client certificate on every address. ``loopback`` lets callers without one in under a name
-of their own and for named agents only; the configuration allows it on loopback addresses alone, and a key that is
+By default a key or a client certificate is asked for on every address. ``loopback`` lets callers without one in under a
+name of their own and for named agents only; the configuration allows it on loopback addresses alone, and a key that is
 sent must still be a good one.
 """
 

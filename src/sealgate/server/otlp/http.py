@@ -80,7 +80,7 @@ class Handlers:
             return _unsupported("send `Content-Encoding: gzip` or none")
         try:
             if self.stopping:
-                raise UnavailableError("the receiver is stopping", hint="send the same again shortly")  # noqa: TRY301
+                raise UnavailableError("the receiver is stopping", hint="send the same again shortly")
             answer = await self._intake.take(
                 Export(signal, encoding, request.body, gzip=packing == b"gzip"), call.caller
             )

@@ -1,4 +1,4 @@
-"""What both receivers do with a request: translate it, have the collector take it, tell how much was rejected and why."""
+"""What both receivers do with a request: translate it, have the collector take it, tell what was rejected and why."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
