@@ -1,4 +1,4 @@
-"""Real receivers over the real collector, on free ports in a thread; only the authority behind it is a list in memory."""
+"""Real receivers over the real collector, on free ports in a thread; the authority behind it is a list in memory."""
 
 import asyncio
 import contextlib
@@ -104,7 +104,11 @@ def running(*, resolver=None, listeners=None, bounds=None, collector_bounds=None
         known = resolver or Keys()
         receivers = HttpReceiver(world.intake, known, http), GrpcReceiver(world.intake, known, grpc)
         world.collector.listeners += receivers
-        await world.collector.start()
+        try:
+            await world.collector.start()
+        except BaseException:
+            await world.collector.stop()
+            raise
         world.http, world.grpc = (receiver.port for receiver in receivers)
         world.loop, stop = asyncio.get_running_loop(), asyncio.Event()
         world.stop = lambda: world.loop.call_soon_threadsafe(stop.set)

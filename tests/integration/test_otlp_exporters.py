@@ -31,7 +31,11 @@ def spans(service="banker"):
         with tracer.start_as_current_span("chat m", attributes=chat) as span:
             call = {"type": "tool_call", "id": "call_1", "name": "send_money", "arguments": ARGUMENTS}
             span.set_attribute("gen_ai.output.messages", json.dumps([{"role": "assistant", "parts": [call]}]))
-        tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "send_money", "gen_ai.tool.call.id": "call_1"}
+        tool = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "send_money",
+            "gen_ai.tool.call.id": "call_1",
+        }
         with tracer.start_as_current_span("execute_tool send_money", attributes=tool) as span:
             span.set_attribute("gen_ai.tool.call.arguments", json.dumps(ARGUMENTS))
             span.record_exception(ValueError("no such account"))
@@ -127,12 +131,13 @@ def test_log_records_of_the_sdk_arrive():
     from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 
     with running() as world:
-        exporter = OTLPLogExporter(
-            endpoint=f"http://127.0.0.1:{world.http}/v1/logs", headers={"authorization": KEY}
-        )
+        exporter = OTLPLogExporter(endpoint=f"http://127.0.0.1:{world.http}/v1/logs", headers={"authorization": KEY})
         provider = LoggerProvider(resource=Resource({"service.name": "banker"}))
         provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
-        message = {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "pay", "arguments": '{"to":"x"}'}}]}
+        message = {
+            "role": "assistant",
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "pay", "arguments": '{"to":"x"}'}}],
+        }
         provider.get_logger("test").emit(
             LogRecord(
                 timestamp=1_795_216_428_191_885_419,

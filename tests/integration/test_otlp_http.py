@@ -98,12 +98,18 @@ def test_bad_spans_are_rejected_one_by_one():
 def test_what_the_collector_refuses_is_part_of_the_partial_success():
     """A span whose item the collector refuses counts as rejected, in protobuf too."""
     made = protobuf("good", "bad")
-    made.resource_spans[0].scope_spans[0].spans[1].attributes.add(key="sealgate.agent.id").value.string_value = "x" * 300
+    made.resource_spans[0].scope_spans[0].spans[1].attributes.add(key="sealgate.agent.id").value.string_value = (
+        "x" * 300
+    )
     with running() as world:
         answer = post(world, made.SerializeToString(), PROTOBUF)
         items = world.authority.items()
     partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
-    assert (answer.headers["content-type"], partial.rejected_spans, partial.error_message) == (PROTOBUF, 1, "invalid: 1")
+    assert (answer.headers["content-type"], partial.rejected_spans, partial.error_message) == (
+        PROTOBUF,
+        1,
+        "invalid: 1",
+    )
     assert [item["attributes"]["data"]["name"] for item in items] == ["good"]
 
 
@@ -193,7 +199,7 @@ def test_logs_have_their_own_answer():
 
 
 def test_unproven_local_senders_need_the_operators_word():
-    """Without a key a sender is refused; where the operator allows local ones it may speak for the named agents only."""
+    """Without a key a sender is refused; where the operator allows it, it may speak for the named agents only."""
     headers = {"content-type": JSON}
     with running() as world:
         url = f"http://127.0.0.1:{world.http}/v1/traces"

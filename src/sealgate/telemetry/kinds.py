@@ -163,7 +163,7 @@ def _model_call(span: Span, facts: dict[str, Value], indexed: dict[str, Value] |
     return Made(KIND_OF_ROLE[Role.MODEL], attributes, calls)
 
 
-def model_attributes(facts: dict[str, Value], sides: Mapping[str, Value], calls: Sequence[ToolCall]) -> dict[str, Any]:
+def model_attributes(facts: dict[str, Value], sides: Mapping[str, object], calls: Sequence[ToolCall]) -> dict[str, Any]:
     """Return the attributes of a model call. ``sides`` are its messages where they come one by one."""
     output = facts.get("output")
     if output is None:

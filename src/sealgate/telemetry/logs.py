@@ -126,7 +126,7 @@ def _failure(message: Value) -> dict[str, str]:
 
 
 def _body_content(body: Value) -> Value:
-    found = parsed(body)
+    found: Value = parsed(body)
     return found.get("content", found) if type(found) is dict else found
 
 

@@ -59,8 +59,13 @@ class Mapped:
 def map_spans(spans: Iterable[Span], sender: Sender) -> Mapped:
     """Return the items of spans. Never fails: a span that nobody knows is an event or is counted as skipped."""
     mapped = Mapped()
+    origins: dict[int, dict[str, Any]] = {}  # spans of one resource share its members; they are copied for each
     for position, span in enumerate(spans):
-        items = _items(span, sender)
+        source = span.source
+        place = origins.get(id(source))
+        if place is None:
+            place = origins[id(source)] = origin(source, None)
+        items = _items(span, sender, place)
         if not items:
             mapped.skipped["unknown_convention"] += 1
         for item in items:
@@ -69,7 +74,7 @@ def map_spans(spans: Iterable[Span], sender: Sender) -> Mapped:
     return mapped
 
 
-def _items(span: Span, sender: Sender) -> list[dict[str, Any]]:
+def _items(span: Span, sender: Sender, place: dict[str, Any]) -> list[dict[str, Any]]:
     known = role_of(span)
     if known is None and kinds.is_langchain_tool(span.attributes):
         known = Role.TOOL, "langfuse"
@@ -84,7 +89,7 @@ def _items(span: Span, sender: Sender) -> list[dict[str, Any]]:
         role = Role.TOOL
         facts, indexed = facts_of(role, span.attributes)
     made = kinds.make(role, span, facts, indexed)
-    base = _base(span, sender, convention, facts)
+    base = _base(span, sender, convention, facts, place)
     items = [_item(base, made.kind, made.attributes)]
     for number, call in enumerate(made.calls):
         items.append(_requested(base, span, sender, call, number))
@@ -115,7 +120,9 @@ def _error(base: dict[str, Any], span: Span, sender: Sender, failure: dict[str, 
     return item
 
 
-def _base(span: Span, sender: Sender, convention: str | None, facts: dict[str, Value]) -> dict[str, Any]:
+def _base(
+    span: Span, sender: Sender, convention: str | None, facts: dict[str, Value], place: dict[str, Any]
+) -> dict[str, Any]:
     end, start = span.end_ns, span.start_ns
     base: dict[str, Any] = {
         "item_id": item_id(sender.principal, span.trace_id, span.span_id, "", start),
@@ -128,7 +135,8 @@ def _base(span: Span, sender: Sender, convention: str | None, facts: dict[str, V
         "parent_span_id": span.parent_span_id,
         "duration_ms": (end - start) // _NS_PER_MS if end >= start else None,
         "status": "error" if span.status == ERROR else "ok" if span.status == OK else None,
-        **origin(span.source, convention),
+        **place,
+        "convention": convention,
     }
     if span.links:
         base["links"] = [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in span.links]

@@ -1,5 +1,6 @@
 """Spans and log records as both encodings of OTLP are read: plain values, ids in lower-case hex."""
 
+import math
 from base64 import b64encode
 from collections import Counter
 from typing import Final, Generic, TypeVar
@@ -104,8 +105,10 @@ def whole(number: int) -> int | str:
 
 
 def real(number: float) -> float | str:
-    """Return a number as JSON can hold it."""
-    return number if number - number == 0.0 else str(number)  # infinities and NaN are not equal to themselves here
+    """Return a number as JSON can hold it; what is none has the name that protobuf's JSON gives it."""
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def begin(start_ns: int, end_ns: int) -> int:
