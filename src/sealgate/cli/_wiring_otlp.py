@@ -15,43 +15,43 @@ from sealgate.telemetry.bounds import Bounds
 
 def otlp_receivers(configuration: Configuration, collector: Collector, resolver: IdentityResolver) -> list[Listener]:
     """Return the receivers, ready to be started with the collector."""
-    settings = configuration.otlp
-    if settings.enabled == "no":
+    otlp = configuration.otlp
+    if otlp.enabled == "no":
         return []
     intake = Intake(
         collector,
-        bounds=Bounds(max_bytes=settings.max_request_bytes),
-        agent_attributes=settings.agent_attributes,
-        unknown="skip" if settings.unknown == "skip" else "event",
+        bounds=Bounds(max_bytes=otlp.max_request_bytes),
+        agent_attributes=otlp.agent_attributes,
+        unknown="skip" if otlp.unknown == "skip" else "event",
     )
-    if settings.authentication == "loopback":
-        resolver = LoopbackAdmission(resolver, settings.loopback_agents)
+    if otlp.authentication == "loopback":
+        resolver = LoopbackAdmission(resolver, otlp.loopback_agents)
     receivers: list[Listener] = []
-    if settings.http:
-        receivers.append(HttpReceiver(intake, resolver, _http(settings)))
-    if settings.grpc:
-        receivers.append(GrpcReceiver(intake, resolver, _grpc(settings)))
+    if otlp.http:
+        receivers.append(HttpReceiver(intake, resolver, _http(otlp)))
+    if otlp.grpc:
+        receivers.append(GrpcReceiver(intake, resolver, _grpc(otlp)))
     return receivers
 
 
-def _http(settings: Otlp) -> PlainListener | HttpsListener:
-    host, port = _address(settings.http)
-    if settings.certificate == Path():
+def _http(otlp: Otlp) -> PlainListener | HttpsListener:
+    host, port = _address(otlp.http)
+    if otlp.certificate == Path():
         return PlainListener(host, port)
     return HttpsListener(
         host=host,
         port=port,
-        certificate=settings.certificate,
-        private_key=settings.key,
-        client_authorities=_path(settings.client_ca),
-        client_certificate="required" if settings.client_ca != Path() else "optional",
+        certificate=otlp.certificate,
+        private_key=otlp.key,
+        client_authorities=_path(otlp.client_ca),
+        client_certificate="required" if otlp.client_ca != Path() else "optional",
         minimum_tls="1.2",  # older exporters
     )
 
 
-def _grpc(settings: Otlp) -> GrpcListener:
-    host, port = _address(settings.grpc)
-    return GrpcListener(host, port, _path(settings.certificate), _path(settings.key), _path(settings.client_ca))
+def _grpc(otlp: Otlp) -> GrpcListener:
+    host, port = _address(otlp.grpc)
+    return GrpcListener(host, port, _path(otlp.certificate), _path(otlp.key), _path(otlp.client_ca))
 
 
 def _address(text: str) -> tuple[str, int]:

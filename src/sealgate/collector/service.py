@@ -18,6 +18,9 @@ from sealgate.model.batches import BatchRecorded
 from sealgate.model.errors import BusyError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, ReceiptReference
 from sealgate.model.identifiers import require_name
+from sealgate.telemetry.bounds import Bounds as TelemetryBounds
+from sealgate.telemetry.mapping import Sender
+from sealgate.telemetry.requests import Export, Translated
 
 _LOG = logging.getLogger(__name__)
 _PROBE_S: Final = 2.0
@@ -41,6 +44,11 @@ class Preparer(Protocol):
 
     async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str | None, Ready, int]:
         """Split a native batch and prepare it; also tell how many items it had."""
+
+    async def translate(
+        self, export: Export, sender: Sender, bounds: TelemetryBounds, agents: frozenset[str]
+    ) -> tuple[Translated, Ready]:
+        """Translate telemetry and prepare its items; the answer has their origins but not the items."""
 
     def close(self) -> None:
         """End worker processes."""
@@ -120,6 +128,22 @@ class Collector:
             return await self._record(ready, count, caller, "sdk", batch_id)
         finally:
             self._leave(len(body))
+
+    async def take_telemetry(
+        self, export: Export, sender: Sender, bounds: TelemetryBounds, caller: Identity
+    ) -> tuple[Translated, BatchResult]:
+        """Take an OTLP request as it came; otherwise as ``take``. Also return what was in it.
+
+        Raises:
+            EncodingError: it is not what it says it is, or it holds too much.
+        """
+        self._enter(len(export.body))
+        try:
+            translated, ready = await self._preparer.translate(export, sender, bounds, caller.agents)
+            result = await self._record(ready, len(translated.origins), caller, "otlp", None)
+        finally:
+            self._leave(len(export.body))
+        return translated, result
 
     def _enter(self, size: int) -> None:
         if self._stopping:

@@ -165,7 +165,7 @@ def _model_call(span: Span, facts: dict[str, Value], indexed: dict[str, Value] |
 
 def model_attributes(facts: dict[str, Value], sides: Mapping[str, object], calls: Sequence[ToolCall]) -> dict[str, Any]:
     """Return the attributes of a model call. ``sides`` are its messages where they come one by one."""
-    output = facts.get("output")
+    output: object = facts.get("output")
     if output is None:
         output = facts.get("calls") or sides.get("output")
     return {

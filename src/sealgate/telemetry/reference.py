@@ -89,8 +89,8 @@ def _lines() -> Iterator[str]:
     yield f"| events or links of a span | {DEFAULT.max_events:,} | `too_many_attributes` |"
     yield f"| nesting of a value | {DEFAULT.max_depth} | `too_deep` |"
     yield "\nA span is also rejected for `invalid_trace_id`, `invalid_span_id`, `invalid_time` and (JSON) `malformed`,"
-    yield "and for what the [collector](collector.md) refuses an item for. Others of the request are kept: the answer is a"
-    yield "partial success that counts each reason."
+    yield "and for what the [collector](collector.md) refuses an item for. The others are kept: the answer is"
+    yield "a partial success that counts each reason."
 
 
 def _convention(convention: Convention) -> Iterator[str]:

@@ -1,14 +1,14 @@
 """What both receivers do with a request: translate it, have the collector take it, tell what was rejected and why."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from sealgate.model.evaluation import Identity
 from sealgate.telemetry.bounds import DEFAULT, Bounds
 from sealgate.telemetry.mapping import AGENT_ATTRIBUTES, Sender
-from sealgate.telemetry.requests import Export, Translated, translate
+from sealgate.telemetry.requests import Export, Translated
 
 ROLES: Final = frozenset({"observe", "enforce"})
 """Who may send telemetry: exporters (`observe`), and whatever may ask for decisions anyway."""
@@ -19,35 +19,16 @@ RETRY_AFTER_S: Final = 1
 NO_METRICS: Final = "metrics are not taken here: send traces and logs"
 
 
-class Refused(Protocol):
-    """An item that the collector refused."""
-
-    @property
-    def position(self) -> int:
-        """Which item it was."""
-
-    @property
-    def code(self) -> str:
-        """Why, as a slug."""
-
-
-class Result(Protocol):
-    """What the collector says of a batch."""
-
-    @property
-    def rejected(self) -> list[Any]:
-        """The refused items (``Refused``)."""
-
-
 class Takes(Protocol):
     """The collector, as far as a receiver needs it (``collector.service.Collector``)."""
 
-    async def take(
-        self, items: list[Any], caller: Identity, source: Literal["otlp"], *, size: int | None = None
-    ) -> Result:
-        """Return once the items that are kept are on stable storage.
+    async def take_telemetry(
+        self, export: Export, sender: Sender, bounds: Bounds, caller: Identity
+    ) -> tuple[Translated, Any]:
+        """Return what was in a request and which items were refused, once those that are kept are on stable storage.
 
         Raises:
+            EncodingError: the request is not what it says it is.
             BusyError: too much waits; nothing was taken.
             UnavailableError: it cannot be told whether all is recorded; send the same again.
         """
@@ -61,14 +42,6 @@ class Answer:
     message: str
 
 
-Translate = Callable[[Export, Sender, Bounds], Awaitable[Translated]]
-
-
-async def translate_here(export: Export, sender: Sender, bounds: Bounds) -> Translated:
-    """Translate on the event loop: 512 spans hold it up for some 20 ms."""
-    return translate(export, sender, bounds)
-
-
 class Intake:
     """The way in that both receivers share. One event loop owns it."""
 
@@ -79,13 +52,11 @@ class Intake:
         bounds: Bounds = DEFAULT,
         agent_attributes: tuple[str, ...] = AGENT_ATTRIBUTES,
         unknown: Literal["event", "skip"] = "event",
-        translation: Translate = translate_here,
     ) -> None:
         self._collector = collector
         self.bounds = bounds
         self._agent_attributes = agent_attributes
         self._unknown = unknown
-        self._translate = translation
         self.entries: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
@@ -97,20 +68,16 @@ class Intake:
             EncodingError: the request is not what it says it is.
             BusyError, UnavailableError: nothing is known to be kept; the same may be sent again.
         """
-        translated = await self._translate(export, self._sender(caller), self.bounds)
+        translated, result = await self._collector.take_telemetry(export, self._sender(caller), self.bounds, caller)
+        refused: dict[int, str] = {}
+        for each in result.rejected:
+            refused.setdefault(translated.origins[each.position], each.code)
         reasons = Counter(translated.rejected)
-        rejected = reasons.total()
-        if translated.items:
-            result = await self._collector.take(translated.items, caller, "otlp", size=len(export.body))
-            refused: dict[int, str] = {}
-            for each in result.rejected:
-                refused.setdefault(translated.origins[each.position], each.code)
-            reasons.update(refused.values())
-            rejected += len(refused)
+        reasons.update(refused.values())
         self.entries[export.signal] += translated.entries
         self.rejected.update(reasons)
         self.skipped.update(translated.skipped)
-        return Answer(rejected, _reasons(reasons))
+        return Answer(reasons.total(), _reasons(reasons))
 
     def _sender(self, caller: Identity) -> Sender:
         agents = caller.agents
