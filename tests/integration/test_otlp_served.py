@@ -7,6 +7,7 @@ import os
 import socket
 import time
 
+import httpx
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
@@ -37,6 +38,11 @@ def _listens(port: int) -> bool:
     return False
 
 
+def _figures(path) -> str:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as client:
+        return client.get("/metrics").text
+
+
 @pytest.mark.slow
 def test_spans_of_an_exporter_are_durable_in_the_journal(tmp_path):
     """Both exporters' spans are acknowledged, counted by the authority, and their secrets are in no byte on disk."""
@@ -59,6 +65,9 @@ def test_spans_of_an_exporter_are_durable_in_the_journal(tmp_path):
         assert by_grpc.export(spans()) is SpanExportResult.SUCCESS
         assert by_http.export(spans("stranger")) is SpanExportResult.SUCCESS  # told by partial success
         assert authority.metric("sealgate_items_total") == 8
+        figures = _figures(place / "collector.sock")
+        assert "sealgate_otlp_spans_total 9" in figures
+        assert "sealgate_otlp_rejected_total 3" in figures
     kept = b"".join(
         (folder_path / name).read_bytes()
         for folder, _, names in os.walk(place)

@@ -24,6 +24,7 @@ def otlp_receivers(configuration: Configuration, collector: Collector, resolver:
         agent_attributes=otlp.agent_attributes,
         unknown="skip" if otlp.unknown == "skip" else "event",
     )
+    collector.counters.append(intake.metrics)
     if otlp.authentication == "loopback":
         resolver = LoopbackAdmission(resolver, otlp.loopback_agents)
     receivers: list[Listener] = []

@@ -6,7 +6,7 @@ stable storage, and raises when that cannot be said: then the sender sends the s
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -81,6 +81,8 @@ class Collector:
         self._bounds = bounds
         self.listeners: list[Listener] = []
         """Further ways in. The composition root adds them before the start."""
+        self.counters: list[Callable[[], Mapping[str, float]]] = []
+        """Figures of those, by Prometheus name."""
         self._pending_bytes = 0
         self._pending_requests = 0
         self._stopping = False
@@ -192,7 +194,7 @@ class Collector:
 
     def metrics(self) -> Mapping[str, float]:
         """Return counters and gauges by Prometheus name."""
-        return {
+        own = {
             **{f"sealgate_collector_accepted_{source}_total": float(n) for source, n in self.accepted.items()},
             "sealgate_collector_rejected_total": float(sum(self.rejected.values())),
             "sealgate_collector_busy_total": float(self.busy),
@@ -201,6 +203,9 @@ class Collector:
             "sealgate_collector_requests_total": float(sum(box.requests for box in self._outboxes.values())),
             "sealgate_collector_failures_total": float(sum(box.failures for box in self._outboxes.values())),
         }
+        for more in self.counters:
+            own |= more()
+        return own
 
     async def start(self) -> None:
         """Begin to watch the authorities and to listen. An authority that is away is no reason to stay down."""

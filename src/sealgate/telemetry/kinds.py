@@ -14,7 +14,8 @@ CARRY_ERRORS: Final = frozenset({"tool.call", "model.call"})
 
 _LABEL_CHARS: Final = 256
 _TEXT_CHARS: Final = 8192
-_MAX_PARTS: Final = 64
+_MAX_PARTS: Final = 32  # so that their ids, titles and digests fit into an item
+_MAX_MEMBERS: Final = 64  # variables, parameters
 _MAX_PLAIN: Final = 32  # attributes of a span that nobody knows
 _PLAIN_CHARS: Final = 256
 
@@ -176,7 +177,7 @@ def model_attributes(facts: dict[str, Value], sides: Mapping[str, object], calls
         "response_id": text(facts.get("response_id")),
         "template_id": text(facts.get("template_id")),
         "template": content(facts.get("template")),
-        "variables": {name: content(value) for name, value in _object(facts.get("variables")).items()},
+        "variables": {name: content(value) for name, value in _members(facts.get("variables"))},
         "input": content(facts.get("input") or sides.get("input") or facts.get("message_events")),
         "output": content(output),
         "parameters": _parameters(facts),
@@ -217,7 +218,7 @@ def _answers(value: Value) -> Value:
 
 def _parameters(facts: dict[str, Value]) -> dict[str, Any] | None:
     found = {fact.removeprefix("parameter."): value for fact, value in facts.items() if fact.startswith("parameter.")}
-    for name, value in _object(facts.get("parameters")).items():
+    for name, value in _members(facts.get("parameters")):
         if type(value) is int or type(value) is float or type(value) is bool:
             found.setdefault(name, value)
     return found or None
@@ -244,9 +245,9 @@ def _reasons(value: Value) -> list[str]:
     return [entry[:_LABEL_CHARS] for entry in entries if type(entry) is str][:16]
 
 
-def _object(value: Value) -> dict[str, Any]:
+def _members(value: Value) -> list[tuple[str, Any]]:
     found = parsed(value)
-    return found if type(found) is dict else {}
+    return list(found.items())[:_MAX_MEMBERS] if type(found) is dict else []
 
 
 # Retrieval
@@ -271,8 +272,8 @@ def _part(document: object) -> dict[str, Any]:
     score = known.get("document.score", known.get("score"))
     return {
         "type": "document",
-        "id": text(known.get("document.id", known.get("id"))),
-        "title": text(known.get("title")),
+        "id": label(known.get("document.id", known.get("id"))),
+        "title": label(known.get("title")),
         "score": score if type(score) is float or type(score) is int else None,
         "content": content(known.get("document.content", known.get("content"))),
     }

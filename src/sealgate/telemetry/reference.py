@@ -31,7 +31,7 @@ _TAIL: Final = """## What a span becomes
   there, and null where nobody says anything.
 - A call to a model is a `model.call`. Each tool call in its answer is a `tool.call` with `extra.stage` `requested`; its
   parent is the model's span: it was asked for. Whether it was made is the other item, with the same `call_id`.
-- A retrieval is a `context.retrieved` with at most 64 of its documents; the others are counted.
+- A retrieval is a `context.retrieved` with at most 32 of its documents; the others are counted.
 - An agent's span and any other step is an `event.logged`; its inputs and outputs are told by the calls beneath it.
 - A span whose status is ERROR also gives an `error` item, unless its own item has the error.
 - A span that no convention knows is an `event.logged` with up to 32 short attributes, or with `otlp.unknown = "skip"`

@@ -219,7 +219,7 @@ def test_a_retrieval_tells_query_and_documents():
     assert [part["id"] for part in attributes["parts"]] == ["id0", "id1"]
     documents = json.dumps([{"id": str(number), "score": 0.5} for number in range(100)])
     (item,) = items(span(gen_ai__operation__name="retrieval", gen_ai__retrieval__documents=documents))
-    assert (item["attributes"]["count"], item["attributes"]["omitted"]) == (100, 36)
+    assert (item["attributes"]["count"], item["attributes"]["omitted"]) == (100, 68)
 
 
 def test_errors_are_told_once():

@@ -87,7 +87,8 @@ class Intake:
     def metrics(self) -> Mapping[str, float]:
         """Return counters by Prometheus name."""
         return {
-            **{f"sealgate_otlp_{signal}_total": float(self.entries[signal]) for signal in ("traces", "logs")},
+            "sealgate_otlp_spans_total": float(self.entries["traces"]),
+            "sealgate_otlp_log_records_total": float(self.entries["logs"]),
             "sealgate_otlp_rejected_total": float(self.rejected.total()),
             **{f"sealgate_otlp_skipped_{reason}_total": float(count) for reason, count in self.skipped.items()},
         }

@@ -26,7 +26,7 @@ _SERVICES: Final[dict[str, Signal]] = {"trace.v1.TraceService": "traces", "logs.
 _METRICS: Final = "metrics.v1.MetricsService"
 _DETAILS: Final = "grpc-status-details-bin"
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
-_MAX_CALLS: Final = 64  # of all connections together; each holds a request in memory
+_MAX_CALLS: Final = 32  # of all connections together; each holds a request in memory
 _STOP_TIMEOUT_S: Final = 10.0
 _OPAQUE: Final = "the receiver failed; its operator finds the reason in the log"
 
