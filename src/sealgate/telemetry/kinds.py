@@ -1,7 +1,12 @@
 """From a span's role and facts to the attributes of an item, one function for each kind."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Final, NamedTuple
+
+import orjson
+
+from sealgate.model.limits import MAX_SAFE_INTEGER
 
 from . import tool_calls
 from .conventions import KIND_OF_ROLE, MESSAGE_EVENTS, NAME_PREFIXES, Role
@@ -13,6 +18,8 @@ CARRY_ERRORS: Final = frozenset({"tool.call", "model.call"})
 """Kinds that hold their error themselves; all others get an ``error`` item beside them."""
 
 _LABEL_CHARS: Final = 256
+_CONTENT_LEVELS: Final = 9  # of the 16 that an item has; its own members and those of lists of messages need some
+_UNREADABLE: Final = "(nested too deeply to be kept)"
 _TEXT_CHARS: Final = 8192
 _MAX_PARTS: Final = 32  # so that their ids, titles and digests fit into an item
 _MAX_MEMBERS: Final = 64  # variables, parameters
@@ -219,7 +226,7 @@ def _answers(value: Value) -> Value:
 def _parameters(facts: dict[str, Value]) -> dict[str, Any] | None:
     found = {fact.removeprefix("parameter."): value for fact, value in facts.items() if fact.startswith("parameter.")}
     for name, value in _members(facts.get("parameters")):
-        if type(value) is int or type(value) is float or type(value) is bool:
+        if type(value) in {int, float, bool} and fits(value, 0):
             found.setdefault(name, value)
     return found or None
 
@@ -274,7 +281,7 @@ def _part(document: object) -> dict[str, Any]:
         "type": "document",
         "id": label(known.get("document.id", known.get("id"))),
         "title": label(known.get("title")),
-        "score": score if type(score) is float or type(score) is int else None,
+        "score": score if (type(score) is float or type(score) is int) and fits(score, 0) else None,
         "content": content(known.get("document.content", known.get("content"))),
     }
 
@@ -326,10 +333,34 @@ def error_attributes(error: dict[str, str], where: str) -> dict[str, Any]:
 
 
 def content(value: object) -> dict[str, Any] | None:
-    """Return a content that still holds its value; digest and size are made when it is redacted."""
+    """Return a content that still holds its value; digest and size are made when it is redacted.
+
+    What an item cannot hold as JSON (deep nesting, integers beyond 2^53) is kept as JSON text: no call is lost for it.
+    """
     if value is None:
         return None
-    return {"value": value}
+    return {"value": value if fits(value, _CONTENT_LEVELS) else _as_text(value)}
+
+
+def fits(value: object, levels: int) -> bool:
+    """Tell whether a JSON value can be part of an item: so many levels, and numbers that have one form."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is dict:
+        return levels > 0 and all(fits(member, levels - 1) for member in value.values())  # type: ignore[attr-defined]  # a dict
+    if kind is list:
+        return levels > 0 and all(fits(entry, levels - 1) for entry in value)  # type: ignore[attr-defined]  # a list
+    if kind is int:
+        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER  # type: ignore[operator]  # an int
+    return kind is float and isfinite(value)  # type: ignore[arg-type]  # a float
+
+
+def _as_text(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # deeper than anybody writes
+        return _UNREADABLE
 
 
 def label(value: object) -> str | None:

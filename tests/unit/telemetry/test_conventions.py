@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from sealgate.encoding import canonical
 from sealgate.model import items as items_model
 from sealgate.telemetry.conventions import CONVENTIONS, KIND_OF_ROLE, Role
 from sealgate.telemetry.facts import PLACES
@@ -292,3 +293,24 @@ def test_the_table_is_sound():
             for fact, attributes in facts.items():
                 for attribute in attributes:
                     assert PLACES[role][attribute].fact == fact, (convention.name, attribute)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"id":9007199254740993}', '{"a":' * 30 + "1" + "}" * 30, '{"a":' * 600 + "1" + "}" * 600]
+)
+def test_arguments_that_an_item_cannot_hold_are_kept_as_text(text):
+    """Integers beyond 2^53 and deep nesting lose no call; the model's own answer may hold them too."""
+    for made in (
+        span(gen_ai__operation__name="execute_tool", gen_ai__tool__name="pay", gen_ai__tool__call__arguments=text),
+        span(
+            gen_ai__operation__name="chat",
+            gen_ai__output__messages=f'[{{"type":"tool_use","name":"pay","input":{text}}}]',
+        ),
+    ):
+        call = items(made)[-1]
+        assert call["attributes"]["tool"]["name"] == "pay"
+        assert call["attributes"]["input"]["value"] in {text, "(nested too deeply to be kept)"}
+        canonical.encode_arguments(call)
+    assert items(span(gen_ai__tool__name="pay", tool_arguments='{"a":1}'))[0]["attributes"]["input"]["value"] == {
+        "a": 1
+    }
