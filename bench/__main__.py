@@ -19,6 +19,7 @@ NAMES = (
     "vectors",
     "server",
     "ingest",
+    "otel",
     "redact",
     "secrets",
 )

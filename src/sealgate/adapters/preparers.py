@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from sealgate.collector.preparing import Preparation, Ready, Source, split
 from sealgate.model.errors import UnavailableError
+from sealgate.telemetry.bounds import Bounds
+from sealgate.telemetry.mapping import Sender
+from sealgate.telemetry.requests import Export, Translated, translate
 
 Items = Sequence[dict[str, Any] | bytes]
 
@@ -28,6 +31,12 @@ class HerePreparer:
     async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
         """Split a native batch and prepare it."""
         return _split(self._preparation, body, agents, source)
+
+    async def translate(
+        self, export: Export, sender: Sender, bounds: Bounds, agents: frozenset[str]
+    ) -> tuple[Translated, Ready]:
+        """Translate telemetry and prepare what it holds."""
+        return _translate(self._preparation, export, sender, bounds, agents)
 
     def close(self) -> None:
         """Nothing to end."""
@@ -53,6 +62,12 @@ class WorkerPreparer:
     async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
         """Split a native batch and prepare it."""
         return await self._run(_split_there, body, agents, source)  # type: ignore[no-any-return]  # what it returns
+
+    async def translate(
+        self, export: Export, sender: Sender, bounds: Bounds, agents: frozenset[str]
+    ) -> tuple[Translated, Ready]:
+        """Translate telemetry and prepare what it holds."""
+        return await self._run(_translate_there, export, sender, bounds, agents)  # type: ignore[no-any-return]  # as above
 
     async def _run(self, what: Any, *arguments: Any) -> Any:
         pool = self._pool
@@ -90,3 +105,18 @@ def _prepare_there(items: Items, agents: frozenset[str], source: Source) -> Read
 
 def _split_there(body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
     return _split(_mine[0], body, agents, source)
+
+
+def _translate(
+    preparation: Preparation, export: Export, sender: Sender, bounds: Bounds, agents: frozenset[str]
+) -> tuple[Translated, Ready]:
+    translated = translate(export, sender, bounds)
+    ready = preparation.prepare(translated.items, agents, "otlp")
+    translated.items = []  # what was kept is in the groups; the rest need not travel back
+    return translated, ready
+
+
+def _translate_there(
+    export: Export, sender: Sender, bounds: Bounds, agents: frozenset[str]
+) -> tuple[Translated, Ready]:
+    return _translate(_mine[0], export, sender, bounds, agents)

@@ -14,6 +14,7 @@ from sealgate.adapters.keys import passphrase
 from sealgate.adapters.preparers import HerePreparer, WorkerPreparer
 from sealgate.adapters.redaction import PolicyRedactor
 from sealgate.cli import _logs
+from sealgate.cli._wiring_otlp import otlp_receivers
 from sealgate.collector.batching import Outbox
 from sealgate.collector.preparing import Enrichment, Preparation
 from sealgate.collector.routing import Route, Routing
@@ -44,7 +45,10 @@ def open_collector(
         outboxes=_outboxes(configuration),
         bounds=Bounds(configuration.collector.pending_bytes, configuration.collector.pending_requests),
     )
-    resolver = ConfiguredIdentities(configuration.identity, ApiKeys(configuration.data_directory / API_KEYS))
+    resolver: IdentityResolver = ConfiguredIdentities(
+        configuration.identity, ApiKeys(configuration.data_directory / API_KEYS)
+    )
+    collector.listeners += otlp_receivers(configuration, collector, resolver)
     return collector, resolver, _listeners(configuration)
 
 

@@ -6,7 +6,7 @@ stable storage, and raises when that cannot be said: then the sender sends the s
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,9 @@ from sealgate.model.batches import BatchRecorded
 from sealgate.model.errors import BusyError, InputError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, ReceiptReference
 from sealgate.model.identifiers import require_name
+from sealgate.telemetry.bounds import Bounds as TelemetryBounds
+from sealgate.telemetry.mapping import Sender
+from sealgate.telemetry.requests import Export, Translated
 
 _LOG = logging.getLogger(__name__)
 _PROBE_S: Final = 2.0
@@ -42,6 +45,11 @@ class Preparer(Protocol):
 
     async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
         """Split a native batch and prepare it; also tell how many items it had."""
+
+    async def translate(
+        self, export: Export, sender: Sender, bounds: TelemetryBounds, agents: frozenset[str]
+    ) -> tuple[Translated, Ready]:
+        """Translate telemetry and prepare its items; the answer has their origins but not the items."""
 
     def close(self) -> None:
         """End worker processes."""
@@ -74,6 +82,8 @@ class Collector:
         self._bounds = bounds
         self.listeners: list[Listener] = []
         """Further ways in. The composition root adds them before the start."""
+        self.counters: list[Callable[[], Mapping[str, float]]] = []
+        """Figures of those, by Prometheus name."""
         self._pending_bytes = 0
         self._pending_requests = 0
         self._stopping = False
@@ -122,6 +132,22 @@ class Collector:
         finally:
             self._leave(len(body))
 
+    async def take_telemetry(
+        self, export: Export, sender: Sender, bounds: TelemetryBounds, caller: Identity
+    ) -> tuple[Translated, BatchResult]:
+        """Take an OTLP request as it came; otherwise as ``take``. Also return what was in it.
+
+        Raises:
+            EncodingError: it is not what it says it is, or it holds too much.
+        """
+        self._enter(len(export.body))
+        try:
+            translated, ready = await self._preparer.translate(export, sender, bounds, caller.agents)
+            result = await self._record(ready, len(translated.origins), caller, "otlp", None)
+        finally:
+            self._leave(len(export.body))
+        return translated, result
+
     def _enter(self, size: int) -> None:
         if self._stopping:
             raise UnavailableError("the collector is stopping", hint="send the same batch again shortly")
@@ -169,7 +195,7 @@ class Collector:
 
     def metrics(self) -> Mapping[str, float]:
         """Return counters and gauges by Prometheus name."""
-        return {
+        own = {
             **{f"sealgate_collector_accepted_{source}_total": float(n) for source, n in self.accepted.items()},
             "sealgate_collector_rejected_total": float(sum(self.rejected.values())),
             "sealgate_collector_busy_total": float(self.busy),
@@ -178,6 +204,9 @@ class Collector:
             "sealgate_collector_requests_total": float(sum(box.requests for box in self._outboxes.values())),
             "sealgate_collector_failures_total": float(sum(box.failures for box in self._outboxes.values())),
         }
+        for more in self.counters:
+            own |= more()
+        return own
 
     async def start(self) -> None:
         """Begin to watch the authorities and to listen. An authority that is away is no reason to stay down."""

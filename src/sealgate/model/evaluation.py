@@ -156,7 +156,7 @@ class Identity(msgspec.Struct, frozen=True):
     """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles."""
 
     principal: str
-    proof: Literal["unix_peer", "api_key", "mutual_tls", "internal"]
+    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "internal"]
     agents: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
 

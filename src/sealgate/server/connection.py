@@ -43,7 +43,9 @@ written is not given up because its caller is impatient."""
 
 _PEER_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_SINGLE: Final = frozenset({b"host", b"content-length", b"content-type", b"authorization", b"x-request-id"})
+_SINGLE: Final = frozenset(
+    {b"host", b"content-length", b"content-type", b"content-encoding", b"authorization", b"x-request-id"}
+)
 """Header fields that may come once: two different readers could each believe another one."""
 
 
@@ -262,6 +264,7 @@ class Connection(asyncio.Protocol):
             headers.get(b"authorization"),
             headers.get(b"x-request-id"),
             headers.get(b"prefer"),
+            headers.get(b"content-encoding", b""),
         )
         self._queue.append((request, self._parser.should_keep_alive()))
         if self._worker is None:

@@ -12,7 +12,7 @@ import ssl
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from sealgate.model.errors import ConfigurationError
 from sealgate.model.limits import MAX_REQUEST_BYTES
@@ -126,7 +126,19 @@ def _remove_stale(path: Path) -> None:
     raise ConfigurationError(f"another process listens on `{path}`", hint="stop it or choose another path")
 
 
-def open_tcp(listener: HttpsListener) -> socket.socket:
+class Address(Protocol):
+    """A TCP address to listen on."""
+
+    @property
+    def host(self) -> str:
+        """A name or address of this machine."""
+
+    @property
+    def port(self) -> int:
+        """The port; 0: any."""
+
+
+def open_tcp(listener: Address) -> socket.socket:
     """Return a listening TCP socket.
 
     Raises:

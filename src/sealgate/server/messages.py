@@ -23,6 +23,7 @@ class Request:
     authorization: bytes | None = None
     request_id: bytes | None = None
     prefer: bytes | None = None
+    content_encoding: bytes = b""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ Secrets are never here, only references to them (``file:…``, ``credential:…`
 
 # ruff: noqa: RUF009  # the calls in class bodies make dataclass fields, which are no shared state
 
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any, Final, TypeVar
 
 from sealgate.model.errors import ConfigurationError
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer", "collect")
-"""What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer; hand in
-batches that others sent (a collector)."""
+ROLES: Final = ("enforce", "observe", "operate", "publish", "read", "administer", "collect")
+"""What a caller may do: ask and report; send telemetry; pause, resume, rotate; publish policies; read any receipt;
+administer; hand in batches that others sent (a collector)."""
 
 _Section = TypeVar("_Section")
 
@@ -210,6 +211,37 @@ class Collector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Otlp:
+    """The receivers for OpenTelemetry, part of the collector. Without TLS they listen on loopback addresses only."""
+
+    enabled: str = _set("no", "Whether the collector listens for OTLP.", choices=("yes", "no"))
+    http: str = _set("127.0.0.1:4318", "Address and port of OTLP/HTTP; empty: no receiver.")
+    grpc: str = _set("127.0.0.1:4317", "Address and port of OTLP/gRPC; empty: no receiver.")
+    authentication: str = _set(
+        "required",
+        "Whether a sender must prove itself by API key or client certificate; `loopback`: processes of this machine "
+        "need not, on loopback addresses.",
+        choices=("required", "loopback"),
+    )
+    loopback_agents: tuple[str, ...] = _set((), "The agents that unproven local senders may speak for.")
+    certificate: Path = _set(Path(), "The certificate chain of both receivers, PEM; empty: no TLS.")
+    key: Path = _set(Path(), "The certificate's private key, PEM, mode 0600.")
+    client_ca: Path = _set(Path(), "Who signs client certificates, PEM; senders then must have one.")
+    max_request_bytes: int = _set(
+        8 << 20, "A longer request is refused, counted after unpacking.", "bytes", least=1024, most=64 << 20
+    )
+    unknown: str = _set(
+        "event",
+        "What becomes of spans and log records that no convention knows: an event, or nothing but a count.",
+        choices=("event", "skip"),
+    )
+    agent_attributes: tuple[str, ...] = _set(
+        ("sealgate.agent.id", "service.name"),
+        "Attributes that name the agent, of the span or its resource; the first that is there wins.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the program tells its operator. Never record bodies, never secrets."""
 
@@ -288,6 +320,7 @@ class Configuration:
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
     collector: Collector = _section(Collector)
+    otlp: Otlp = _section(Otlp)
     log: Log = _section(Log)
     privacy: Privacy = _section(Privacy)
     witness: tuple[WitnessEntry, ...] = ()
@@ -311,6 +344,7 @@ SECTIONS: Final[dict[str, type]] = {
     "records": Records,
     "keys": Keys,
     "collector": Collector,
+    "otlp": Otlp,
     "log": Log,
     "privacy": Privacy,
 }
@@ -343,6 +377,7 @@ def check_together(configuration: Configuration) -> None:
     keys = configuration.keys
     if keys.store == "pkcs11" and (keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin):
         raise ConfigurationError("`keys.store` is `pkcs11` without module, token and PIN", hint="set `keys.pkcs11_*`")
+    _check_otlp(configuration.otlp)
     names = [entry.name for entry in configuration.identity]
     for entry in configuration.identity:
         proofs = (entry.uid is not None, entry.gid is not None, entry.certificate_sha256, entry.certificate_san)
@@ -351,3 +386,40 @@ def check_together(configuration: Configuration) -> None:
             raise ConfigurationError(f"identity `{entry.name}` is not named by one proof", hint=hint)
         if names.count(entry.name) > 1:
             raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
+
+
+def _check_otlp(otlp: Otlp) -> None:
+    if otlp.enabled == "no":
+        return
+    if (otlp.certificate == Path()) != (otlp.key == Path()):
+        raise ConfigurationError("`otlp.certificate` and `otlp.key` go together", hint="set both or none")
+    if otlp.client_ca != Path() and otlp.certificate == Path():
+        raise ConfigurationError("`otlp.client_ca` needs a certificate", hint="set `otlp.certificate` and `otlp.key`")
+    for name, address in (("http", otlp.http), ("grpc", otlp.grpc)):
+        if not address:
+            continue
+        host, _, port = address.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ConfigurationError(f"`otlp.{name}` `{address}` is no address and port", hint="e.g. `127.0.0.1:4318`")
+        if not _is_loopback(host.strip("[]")):
+            _check_open(otlp, name, address)
+    if otlp.authentication == "loopback" and not otlp.loopback_agents:
+        raise ConfigurationError("`otlp.loopback_agents` is empty", hint="name the agents that local senders speak for")
+
+
+def _check_open(otlp: Otlp, name: str, address: str) -> None:
+    """Refuse an address that others can reach without a proof, or where proofs could be overheard."""
+    if otlp.certificate == Path():
+        hint = "set `otlp.certificate` and `otlp.key`, or listen on `127.0.0.1`"
+        raise ConfigurationError(f"`otlp.{name}` `{address}` would take keys without TLS", hint=hint)
+    if otlp.authentication == "loopback":
+        hint = "use authentication `required`, or listen on `127.0.0.1`"
+        raise ConfigurationError(f"`otlp.{name}` `{address}` would be open to everybody", hint=hint)
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether an address is this machine's own. Names are not: what they mean can change."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
