@@ -2,7 +2,8 @@
 
 A label is found where a finding of its type covers it; a finding is right where it touches a label of its type. Labels
 whose value is no such value (its check digits fail) count neither way: they are look-alikes made by a generator.
-The even half of each list was looked at while the rules were written, the odd half was not: both are reported.
+Rules were tuned by the misses of the even half alone; samples of all types were read before, so that the odd half is
+held out from tuning but not unseen (three IPv6 vectors of it were looked at when a faster pattern lost them).
 """
 
 from collections import Counter

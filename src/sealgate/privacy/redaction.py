@@ -207,7 +207,7 @@ class _Work:
             return [] if isinstance(value, list) else {} if isinstance(value, dict) and not _is_content(value) else None
 
     def _identifier(self, path: Path, value: str) -> str:
-        if self._quiet or not self._find(value, path):
+        if self._quiet or not self._find(value, ()):
             return value
         return self._hashed(path, value, "identifier") or "[identifier]"
 
