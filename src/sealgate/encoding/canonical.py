@@ -162,6 +162,9 @@ def _dump_plain(value: Json) -> bytes:
         raise EncodingError(f"arguments cannot be made canonical: {error}") from error
 
 
+_CONTAINERS: Final = frozenset({dict, list})  # asked first: it costs a fifth of an `isinstance` with a union
+
+
 def _is_plain(value: object, depth: int) -> bool:
     """Tell whether a sorted compact dump equals RFC 8785; refuse what neither form allows.
 
@@ -184,11 +187,11 @@ def _is_plain(value: object, depth: int) -> bool:
         kind = type(item)
         if kind is str or item is None or kind is bool:
             continue
-        if kind is float:
-            plain = plain and _is_plain_float(item)  # type: ignore[arg-type]  # kind is float here
-        elif isinstance(item, dict | list):
+        if kind in _CONTAINERS or isinstance(item, dict | list):
             if not _is_plain(item, depth + 1):
                 plain = False
+        elif kind is float:
+            plain = plain and _is_plain_float(item)  # type: ignore[arg-type]  # kind is float here
         else:
             _check_scalar(item)
     return plain
