@@ -143,7 +143,7 @@ def encode_arguments(value: Json, *, max_bytes: int = MAX_REQUEST_BYTES, max_dep
     Raises:
         EncodingError: the value is not I-JSON (RFC 7493), too deep or too long.
     """
-    if _is_plain(value, 1 + MAX_DEPTH - max_depth):  # the check counts up to MAX_DEPTH
+    if is_plain(value, depth=1 + MAX_DEPTH - max_depth):  # the check counts up to MAX_DEPTH
         data = _dump_plain(value)
     else:
         try:
@@ -165,10 +165,14 @@ def _dump_plain(value: Json) -> bytes:
 _CONTAINERS: Final = frozenset({dict, list})  # asked first: it costs a fifth of an `isinstance` with a union
 
 
-def _is_plain(value: object, depth: int) -> bool:
+def is_plain(value: object, *, depth: int = 1) -> bool:
     """Tell whether a sorted compact dump equals RFC 8785; refuse what neither form allows.
 
-    Every captured item goes through here, so what is usual costs one look at its type, and keys are looked at together.
+    ``depth`` is the level that the value stands on. Every captured item goes through here, so what is usual costs one
+    look at its type, and keys are looked at together.
+
+    Raises:
+        EncodingError: the value is not I-JSON, or too deep.
     """
     if isinstance(value, dict):
         _check_depth_now(depth)
@@ -184,11 +188,13 @@ def _is_plain(value: object, depth: int) -> bool:
     else:
         plain, members = True, (value,)
     for item in members:
+        if item is None:
+            continue
         kind = type(item)
-        if kind is str or item is None or kind is bool:
+        if kind is str or kind is bool:
             continue
         if kind in _CONTAINERS or isinstance(item, dict | list):
-            if not _is_plain(item, depth + 1):
+            if not is_plain(item, depth=depth + 1):
                 plain = False
         elif kind is float:
             plain = plain and _is_plain_float(item)  # type: ignore[arg-type]  # kind is float here
