@@ -1,6 +1,6 @@
 """Correctness bars that need a whole authority, scaled down."""
 
-from bench import agentdojo
+from bench import agentdojo, loss
 from bench.harness import Options
 
 
@@ -12,3 +12,10 @@ def test_one_decision_record_for_each_proposed_call(data_folder):
 
     assert result.missed == []
     assert result.figures["decision_records"] == result.figures["calls"] > 100
+
+
+def test_nothing_acknowledged_is_lost_or_counted_twice():
+    """Agents, collector and authority are killed, disks fill, the server goes away: each acknowledged item once."""
+    result = loss.run(Options(seconds=4))
+
+    assert result.missed == []
