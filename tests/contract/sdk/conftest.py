@@ -9,6 +9,7 @@ import inspect
 import json
 import pathlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -185,3 +186,16 @@ def _items(client: Client, collector: Collector) -> Callable[[], list[dict[str, 
         return collector.items()
 
     return arrived
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something holds, ten seconds at most."""
+
+    def wait(check: Callable[[], bool]) -> None:
+        until = time.monotonic() + 10
+        while not check():
+            assert time.monotonic() < until, "it did not happen in time"
+            time.sleep(0.01)
+
+    return wait
