@@ -189,6 +189,8 @@ _decode_parts: Final = msgspec.json.Decoder(_Parts).decode
 
 def _read(raw: Raw) -> items_model.Item:
     """Return the typed item of bytes that are still to be parsed strictly, of checked JSON, or of an object."""
+    if not isinstance(raw, bytes | dict | msgspec.Raw):
+        raise _BadItemError("invalid", "not an item: not an object")
     try:
         if isinstance(raw, bytes):
             canonical.parse(raw, max_bytes=2 * MAX_ITEM_BYTES)
@@ -202,7 +204,7 @@ def _read(raw: Raw) -> items_model.Item:
 def _id_of(raw: Raw) -> str | None:
     """Return the id of a bad item, if it has one."""
     try:
-        item: Any = raw if isinstance(raw, dict) else orjson.loads(raw)
+        item: Any = orjson.loads(bytes(raw)) if isinstance(raw, bytes | msgspec.Raw) else raw
     except orjson.JSONDecodeError:
         return None
     found = item.get("item_id") if isinstance(item, dict) else None

@@ -225,6 +225,8 @@ class _Work:
         made: dict[str, Any] = {}
         for name, entry in value.items():
             shown = name if self._quiet or name.isidentifier() else self._text((*path, "*"), name)
+            while shown in made:  # two names became one mark
+                shown += "_"
             made[shown] = self._node((*path, name), entry, rule)
         return made
 
@@ -384,7 +386,7 @@ def _is_redaction(entry: Any) -> bool:
 
 
 def _hint(path: Path) -> str:
-    return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"})
+    return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"} and not part.startswith("["))
 
 
 def _collect(value: Any, texts: list[str]) -> None:
