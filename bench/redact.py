@@ -71,7 +71,7 @@ def tau_messages(folder: Path) -> list[dict[str, Any]]:
 
 def dojo_texts(folder: Path, runs: int) -> list[str]:
     """Return the texts of the messages of the first AgentDojo runs."""
-    texts: list[str] = []
+    texts: list[Any] = []
     with lzma.open(folder / "agentdojo/runs_dev.jsonl.xz", "rt") as stream:
         for number, line in enumerate(stream):
             if number >= runs:

@@ -31,7 +31,8 @@ IN_HEX: Final = r"[0-9A-Fa-f]{16}|(?:[0-9A-Fa-f]{2}(?::| |\\x)){7}[0-9A-Fa-f]{2}
 _ESCAPES: Final = compile_pattern(ESCAPED)
 _BASE64: Final = compile_pattern(r"[A-Za-z0-9+/_\-]{12,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_\-]{4,})*={0,2}")
 _HEX: Final = compile_pattern(
-    r"(?i)(?:0x)?(?:[0-9a-f]{2}){8,}|(?:\\x[0-9a-f]{2}){8,}|\b[0-9a-f]{2}(?::[0-9a-f]{2}){7,}|\b[0-9a-f]{2}(?: [0-9a-f]{2}){7,}"
+    r"(?i)(?:0x)?(?:[0-9a-f]{2}){8,}|(?:\\x[0-9a-f]{2}){8,}|"
+    r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){7,}|\b[0-9a-f]{2}(?: [0-9a-f]{2}){7,}"
 )
 _MIN_PRINTABLE: Final = 0.9
 

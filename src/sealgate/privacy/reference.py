@@ -50,6 +50,7 @@ ignore_case = false
 ```
 """
 
+_HEAD: Final = "| detector | rules | alone | in context | checked |\n| --- | --- | --- | --- | --- |\n"
 _ACTIONS: Final = {
     "keep": "The value stays; detectors still run over its text, unless the field has `detectors = false`.",
     "drop": "The field is emptied (a content: nothing of it stays, not even its digest).",
@@ -79,8 +80,8 @@ def page() -> str:
     )
     parts.append(
         "\n## Bounds\n\n"
-        f"At most {MAX_RULES} fields, {MAX_PATTERNS} patterns of {MAX_PATTERN_LENGTH} characters. A text is looked at up"
-        f" to {MAX_TEXT} characters, {MAX_DEPTH} encodings deep, {MAX_BLOBS} encoded runs a text; what is beyond is"
+        f"At most {MAX_RULES} fields, {MAX_PATTERNS} patterns of {MAX_PATTERN_LENGTH} characters. A text is looked at"
+        f" up to {MAX_TEXT} characters, {MAX_DEPTH} encodings deep, {MAX_BLOBS} encoded runs a text; what is beyond is"
         " masked as `[unsearched]`.\n"
     )
     parts.append(
@@ -93,12 +94,9 @@ def page() -> str:
         ("Numbers of states", rules_national.RULES),
         ("Secrets", rules_secrets.RULES),
     ):
-        parts.append(
-            f"\n### {title}\n\n| detector | rules | alone | in context | checked |\n| --- | --- | --- | --- | --- |\n"
-        )
-        parts += [
-            _row(name, [rule for rule in table if rule.type == name]) for name in dict.fromkeys(r.type for r in table)
-        ]
+        parts.append(f"\n### {title}\n\n{_HEAD}")
+        names = dict.fromkeys(rule.type for rule in table)
+        parts += [_row(name, [each for each in table if each.type == name]) for name in names]
     parts.append(
         "\nBesides: known values of registered people, each under its own type (`name`, `email`, `address`,"
         " `birth_date`, …), in any case and with any separators.\n"
@@ -109,13 +107,8 @@ def page() -> str:
 def _row(name: str, rules: list[Rule]) -> str:
     alone = max(rule.score for rule in rules)
     near = max((rule.context_score for rule in rules if rule.context), default=alone)
-    checked = (
-        "yes"
-        if all(rule.check or rule.extend for rule in rules)
-        else "in part"
-        if any(rule.check or rule.extend for rule in rules)
-        else "form alone"
-    )
+    having = sum(bool(rule.check or rule.extend) for rule in rules)
+    checked = "form alone" if not having else "yes" if having == len(rules) else "in part"
     return f"| `{name}` | {len(rules)} | {alone:.1f} | {max(alone, near):.1f} | {checked} |\n"
 
 

@@ -101,8 +101,8 @@ KNOWN = KnownValues(
 
 @pytest.mark.parametrize(
     "text",
-    ["Zoë Müller", "ZOE MULLER", "zoe_muller", "zoemüller", "975, sunset  drive", "975\u200bSunset-Drive", "April 5, 1990",
-     "5th of April 1990", "04/05/1990", "1990.04.05", _b64("living at 975 Sunset Drive")],
+    ["Zoë Müller", "ZOE MULLER", "zoe_muller", "zoemüller", "975, sunset  drive", "975\u200bSunset-Drive",
+     "April 5, 1990", "5th of April 1990", "04/05/1990", "1990.04.05", _b64("living at 975 Sunset Drive")],
 )  # fmt: skip
 def test_known_values_in_any_spelling(text):
     """A registered value is found whatever its case, accents and separators, dates in the usual orders, encoded too."""
