@@ -21,7 +21,7 @@ from sealgate.sdk.segments import SegmentReader, SegmentWriter
 WRITER = """
 import pathlib, sys, threading
 from sealgate.sdk.itemspool import ItemSpool
-spool = ItemSpool(pathlib.Path(sys.argv[1]), "unix:x", segment_bytes=4096)
+spool = ItemSpool(pathlib.Path(sys.argv[1]), "unix:x", segment_bytes=512)
 lock = threading.Lock()
 def work(name):
     number = 0
@@ -57,7 +57,7 @@ def test_acknowledged_items_survive_kill_9(tmp_path):
             [sys.executable, "-c", WRITER, tmp_path, str(turn)], stdout=subprocess.PIPE, text=True
         )
         assert writer.stdout is not None
-        first = writer.stdout.readline()
+        first = "".join(writer.stdout.readline() for _ in range(40))
         time.sleep(moments.random() * 0.05)
         writer.send_signal(signal.SIGKILL)
         rest, _ = writer.communicate()
