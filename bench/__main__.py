@@ -20,6 +20,7 @@ NAMES = (
     "server",
     "ingest",
     "otel",
+    "loss",
     "redact",
     "secrets",
 )

@@ -1,6 +1,6 @@
 """Correctness bars that need a whole authority, scaled down."""
 
-from bench import agentdojo, otel, pii, redact, secrets
+from bench import agentdojo, loss, otel, pii, redact, secrets
 from bench.harness import Options
 from sealgate.privacy import Scanner
 
@@ -24,6 +24,13 @@ def test_tool_calls_of_every_framework_are_recovered(data_folder):
     assert result.missed == []
     assert result.figures["as_langfuse_sends_calls"] > 20
     assert result.figures["as_langfuse_sends_invented"] == result.figures["as_the_framework_sent_invented"] == []
+
+
+def test_nothing_acknowledged_is_lost_or_counted_twice():
+    """Agents, collector and authority are killed, disks fill, the server goes away: each acknowledged item once."""
+    result = loss.run(Options(seconds=4))
+
+    assert result.missed == []
 
 
 def test_detectors_reach_their_bars(data_folder):
