@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from .decisions import REASONS_OF, Reason
+from .decisions import REASONS_OF, Outcome, Reason
 from .lifecycle import TRANSITIONS, State
-from .records import CAPTURED_KINDS, MODEL, Common, Kind
+from .records import CAPTURED_KINDS, MODEL, SERVICE_KINDS, Common, Kind
 
 _INTRODUCTION: Final = """\
 # Records
@@ -36,7 +36,11 @@ def page() -> str:
 def _kinds() -> Iterator[str]:
     yield "\n## Kinds\n\n| kind | body | written by |\n| --- | --- | --- |\n"
     for kind, structure in sorted(MODEL.items()):
-        writer = "an enforcement point, as its claim" if kind in CAPTURED_KINDS else "the authority"
+        writer = "the authority"
+        if kind in CAPTURED_KINDS:
+            writer = "an enforcement point, as its claim"
+        elif kind in SERVICE_KINDS:
+            writer = "the authority, or a service of the installation"
         yield f"| `{kind}` | [{structure.__name__}](#{structure.__name__.lower()}) | {writer} |\n"
     reserved = ", ".join(f"`{kind}`" for kind in sorted(set(Kind) - set(MODEL)))
     yield f"\nReserved, not written yet: {reserved}.\n"
@@ -84,6 +88,8 @@ def _type(hint: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return "object"
+    if issubclass(hint, StrEnum) and hint not in (Outcome, Reason):
+        return ", ".join(f"`{value}`" for value in hint)
     if issubclass(hint, StrEnum):
         return f"[{hint.__name__.lower()}](#outcomes-and-reasons)"
     if issubclass(hint, msgspec.Struct):

@@ -105,10 +105,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     _post(
         "/v1/records",
         "capture",
-        "Record a session, an input, a reasoning step, an event",
+        "Record a session, an input, a reasoning step, an event; services: accesses, erasures, holds, expiry, roles",
         takes=CaptureRequest,
         answer=Recorded,
-        roles=_roles("enforce"),
+        roles=_roles("enforce", "service"),
         codes=("request-id-reused",),
     ),
     _get(

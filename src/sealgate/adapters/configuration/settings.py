@@ -12,8 +12,22 @@ from typing import Any, Final, TypeVar
 
 from sealgate.model.errors import ConfigurationError
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer")
-"""What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer."""
+GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "administer", "service")
+"""What a caller may do: ask and report; pause, resume, rotate; publish or propose policies; approve what another
+proposed; read any receipt; administer; record what a service of this installation did."""
+
+READING_ROLES: Final = (
+    "agent",
+    "developer",
+    "analyst",
+    "investigator",
+    "compliance",
+    "administrator",
+    "auditor",
+)
+"""How a caller reads evidence; the reading policies say what each may see."""
+
+ROLES: Final = GATE_ROLES + READING_ROLES
 
 _Section = TypeVar("_Section")
 
