@@ -62,6 +62,9 @@ class Kind(StrEnum):
     HOLD_RELEASED = "hold.released"
     COVERAGE_DECLARED = "coverage.declared"
     CAPTURE_GAP = "capture.gap"
+    TOOL_CALL = "tool.call"
+    TOOL_OUTCOME = "tool.outcome"
+    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(
@@ -79,6 +82,9 @@ CAPTURED_KINDS = frozenset(
     }
 )
 """Kinds that an enforcement point may capture by itself; all others only the authority writes."""
+
+ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
+"""Kinds of items: what is captured or observed, many in one ``records.captured`` (see ``items``)."""
 
 
 SERVICE_KINDS = frozenset(
@@ -239,6 +245,21 @@ class Captured(Common, kw_only=True, forbid_unknown_fields=True):
 
     data_json: str
     claimed: Literal[True]
+
+
+class RecordsCaptured(Common, kw_only=True, forbid_unknown_fields=True):
+    """Many items in one record: each the canonical text (RFC 8785) of one item, in the order of their arrival.
+
+    ``principal`` sent them to the collector; ``agent`` is null where they are of several agents. ``subject`` is the
+    token of the one person they are about, or null. ``batch_id`` counts once for a principal.
+    """
+
+    batch_id: str
+    coverage: Literal["captured", "observed"]
+    principal: str
+    count: int
+    subject: str | None
+    items: list[str]
 
 
 class PolicyProposed(Common, kw_only=True, forbid_unknown_fields=True):
@@ -484,6 +505,7 @@ MODEL: dict[str, type[Common]] = {
     Kind.PERMIT_REDEEMED: PermitRedeemed,
     Kind.OUTCOME: OutcomeReported,
     Kind.POLICY_PROPOSED: PolicyProposed,
+    Kind.RECORDS_CAPTURED: RecordsCaptured,
     Kind.POLICY_PUBLISHED: PolicyPublished,
     Kind.CONFIGURATION_CHANGED: ConfigurationChanged,
     Kind.ACCESS: Access,

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import (
     CaptureRequest,
@@ -110,6 +111,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=Recorded,
         roles=_roles("enforce", "service"),
         codes=("request-id-reused",),
+    ),
+    _post(
+        "/v1/batches",
+        "record_batches",
+        "Record batches of captured and observed items (for collectors)",
+        takes=BatchesRequest,
+        answer=BatchesRecorded,
+        roles=_roles("collect"),
+        max_bytes=MAX_BATCHES_BYTES,
+        codes=("request-id-reused", "subject-not-allowed"),
     ),
     _get(
         "/v1/receipts/{record_id}",
