@@ -82,26 +82,6 @@ SAMPLES = {
         "held": 1,
         "key_ids": [],
     },
-    Kind.ROLE_GRANTED: {
-        "grant_id": "g1",
-        "principal": "eve",
-        "role": "auditor",
-        "granted_by": "carol",
-        "reason": "audit",
-        "valid_from": None,
-        "valid_until": None,
-        "agents": [],
-        "kinds": [],
-        "since": None,
-        "until": None,
-    },
-    Kind.ROLE_REVOKED: {
-        "grant_id": "g1",
-        "principal": "eve",
-        "role": "auditor",
-        "revoked_by": "carol",
-        "reason": "over",
-    },
 }
 
 

@@ -218,6 +218,7 @@ def _endorse(data: Path, plan: Plan, public: dict[Purpose, bytes], root_passphra
 def _configuration(plan: Plan) -> str:
     values: dict[str, str] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
     values["collector.enabled"] = "yes"
+    values["policies.approval"] = "one_person"
     if plan.passphrase_reference is not None:
         values["keys.passphrase"] = plan.passphrase_reference
     if plan.device is not None:
@@ -230,7 +231,7 @@ def _configuration(plan: Plan) -> str:
 name = "operator"
 uid = {plan.operator_uid}
 agents = ["*"]
-roles = ["enforce", "operate", "publish", "read", "administer", "collect"]
+roles = ["enforce", "operate", "publish", "read", "administer", "collect", "service", "administrator", "investigator"]
 
 #[[identity]]
 #name = "billing-agent"

@@ -11,10 +11,10 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from sealgate.authority import answers, key_rotation, replay
+from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
@@ -26,6 +26,7 @@ from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Recorder
+from sealgate.authority.roles import Roles
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
@@ -78,6 +79,11 @@ class Parts:
     rotations: Rotations
     judges: Judges | None
     close: Callable[[], None]
+    second_person: bool = False
+    """Whether a policy set needs another person's approval before it is in force."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The configuration in force without secrets, by name; a change of it is a record."""
 
 
 class Authority:
@@ -88,8 +94,9 @@ class Authority:
         self._administration = Administration(
             memory=parts.memory,
             recorder=parts.recorder,
-            store_policy=parts.storage.store_policy,
+            storage=parts.storage,
             judges=parts.judges,
+            second_person=parts.second_person,
         )
         self._gate = Gate(
             memory=parts.memory,
@@ -123,6 +130,10 @@ class Authority:
         self.resume = self._administration.resume
         self.agents = self._administration.agents
         self.publish_policy = self._administration.publish
+        self.approve_policy = self._administration.approve
+        self.pending_policy = self._administration.pending
+        roles = Roles(memory=parts.memory, recorder=parts.recorder)
+        self.grants, self.grant_role, self.revoke_role = roles.all, roles.grant, roles.revoke
         self.public_file = parts.storage.public_file
 
     async def start(self) -> None:
@@ -140,6 +151,7 @@ class Authority:
             parts.recorder.resume_after(newest)
         if parts.journal.size == 0:
             await self._found()
+        await configuration.record_change(parts.recorder, parts.memory, parts.settings)
         self._load_policy(limits)
         self._started = True
         parts.publisher.start()

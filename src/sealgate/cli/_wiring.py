@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sealgate.adapters.configuration import loading
+from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
@@ -174,6 +174,8 @@ def _authority(
             rotations=RotationFiles(ring, configuration.data_directory),
             judges=ProcessJudge() if decisions.judges else None,
             close=close,
+            second_person=configuration.policies.approval == "second_person",
+            settings=reference.flat(configuration),
         )
     )
     publisher.when_halted(authority.halt)

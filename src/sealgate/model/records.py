@@ -96,8 +96,6 @@ SERVICE_KINDS = frozenset(
         Kind.HOLD_PLACED,
         Kind.HOLD_RELEASED,
         Kind.RETENTION_EXPIRED,
-        Kind.ROLE_GRANTED,
-        Kind.ROLE_REVOKED,
     }
 )
 """Kinds that another service of this installation may hand to the authority; each member is checked."""
@@ -284,11 +282,15 @@ class PolicyPublished(Common, kw_only=True, forbid_unknown_fields=True):
 
 
 class ConfigurationChanged(Common, kw_only=True, forbid_unknown_fields=True):
-    """The authority started with another configuration: which settings differ, never their values."""
+    """The authority started with another configuration: which settings differ, never their values.
+
+    ``settings`` are all settings as ``name:digest``, by which the next start tells what changed.
+    """
 
     configuration_sha256: str
     previous_sha256: str | None
     changed: list[str]
+    settings: list[str]
 
 
 class Containment(Common, kw_only=True, forbid_unknown_fields=True):

@@ -5,29 +5,21 @@ Secrets are never here, only references to them (``file:…``, ``credential:…`
 
 # ruff: noqa: RUF009  # the calls in class bodies make dataclass fields, which are no shared state
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sealgate.model.errors import ConfigurationError
+from sealgate.model.errors import ConfigurationError, InputError
+from sealgate.model.grants import READING_ROLES, Grant
+from sealgate.model.grants import check as check_grant
 
 GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "administer", "collect", "service")
 """What a caller may do: ask and report; pause, resume, rotate; publish or propose policies; approve what another
 proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a service did."""
 
-READING_ROLES: Final = (
-    "agent",
-    "developer",
-    "analyst",
-    "investigator",
-    "compliance",
-    "administrator",
-    "auditor",
-)
-"""How a caller reads evidence; the reading policies say what each may see."""
-
 ROLES: Final = GATE_ROLES + READING_ROLES
+"""Those, and how a caller reads evidence; the reading policies say what each may see."""
 
 _Section = TypeVar("_Section")
 
@@ -223,6 +215,48 @@ class Collector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """How a policy set comes into force."""
+
+    approval: str = _set(
+        "second_person",
+        "Whether another person than its proposer must approve a policy set; `one_person` is for a single operator.",
+        choices=("second_person", "one_person"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The service through which evidence is read."""
+
+    enabled: str = _set("yes", "Whether `sealgate serve` runs it beside the authority.", choices=("yes", "no"))
+    socket: Path = _set(Path("evidence/evidence.sock"), "Its Unix socket; relative to the data directory.")
+    listen: str = _set("", "Address and port of its HTTPS listener, with the certificate of `[tls]`; empty: none.")
+    policies: Path = _set(Path(), "A folder with reading policies (`*.cedar`) of your own; empty: those we ship.")
+    query_timeout_s: int = _set(10, "A question that takes longer is given up.", "seconds", least=1, most=3600)
+    export_timeout_s: int = _set(600, "An export that takes longer is given up.", "seconds", least=1, most=86_400)
+    queries: int = _set(2, "Questions that run at once.", "questions", least=1, most=64)
+    waiting: int = _set(16, "Questions that wait at once; more are refused.", "questions", least=0, most=4096)
+    max_rows: int = _set(1000, "Rows of one page.", "rows", least=1, most=10_000)
+    max_export_bytes: int = _set(1 << 30, "A longer export is refused.", "bytes", least=1 << 20, most=1 << 40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantEntry:
+    """A reading role with limits; repeat `[[grant]]`. Without limits a role in `[[identity]]` is enough."""
+
+    name: str = _required("How records name this grant.")
+    principal: str = _required("Who may read: the name of an identity or API key.")
+    role: str = _required("The role.", choices=READING_ROLES)
+    valid_from: str = _set("", "From when on, RFC 3339; empty: at once.")
+    valid_until: str = _set("", "Until when, RFC 3339; empty: for ever. An auditor's grant needs one.")
+    agents: tuple[str, ...] = _set((), "The agents whose records may be read; empty: all that the role may.")
+    kinds: tuple[str, ...] = _set((), "The kinds of records; empty: all.")
+    since: str = _set("", "The time of the oldest record, RFC 3339; empty: the first.")
+    until: str = _set("", "The time before which records may be read, RFC 3339; empty: the newest.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the program tells its operator. Never record bodies, never secrets."""
 
@@ -287,10 +321,13 @@ class Configuration:
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
     collector: Collector = _section(Collector)
+    policies: Policies = _section(Policies)
+    access: Access = _section(Access)
     log: Log = _section(Log)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
+    grant: tuple[GrantEntry, ...] = ()
 
     @property
     def data_directory(self) -> Path:
@@ -309,11 +346,18 @@ SECTIONS: Final[dict[str, type]] = {
     "records": Records,
     "keys": Keys,
     "collector": Collector,
+    "policies": Policies,
+    "access": Access,
     "log": Log,
 }
 """The tables of the file, in the order of the documentation."""
 
-REPEATED: Final[dict[str, type]] = {"witness": WitnessEntry, "route": RouteEntry, "identity": IdentityEntry}
+REPEATED: Final[dict[str, type]] = {
+    "witness": WitnessEntry,
+    "route": RouteEntry,
+    "identity": IdentityEntry,
+    "grant": GrantEntry,
+}
 """The arrays of tables."""
 
 
@@ -346,5 +390,51 @@ def check_together(configuration: Configuration) -> None:
         if sum(map(bool, proofs)) != 1:
             hint = "give exactly one of uid, gid, certificate_sha256, certificate_san"
             raise ConfigurationError(f"identity `{entry.name}` is not named by one proof", hint=hint)
+        _require_separate(f"identity `{entry.name}`", entry.roles)
         if names.count(entry.name) > 1:
             raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
+    _check_grants(configuration)
+
+
+def _check_grants(configuration: Configuration) -> None:
+    for grant in configuration.grant:
+        try:
+            check_grant(as_grant(grant))
+        except InputError as error:
+            raise ConfigurationError(f"grant `{grant.name}`: {error.message}", hint=error.hint) from error
+
+
+SEPARATE: Final = (frozenset({"publish", "approve"}),)
+"""Roles that no one may hold together: who changes the policy does not approve the change."""
+
+
+def _require_separate(who: str, roles: Iterable[str]) -> None:
+    problem = not_separate(roles)
+    if problem:
+        raise ConfigurationError(f"{who} {problem}", hint="give one of them to another person")
+
+
+def not_separate(roles: Iterable[str]) -> str:
+    """Return what is wrong with holding these roles together, or nothing."""
+    held = frozenset(roles)
+    for pair in SEPARATE:
+        if pair <= held:
+            return "holds " + " and ".join(f"`{role}`" for role in sorted(pair))
+    return ""
+
+
+def as_grant(entry: GrantEntry) -> Grant:
+    """Return a configured grant as the desk takes it."""
+    return Grant(
+        grant_id=f"configuration:{entry.name}",
+        principal=entry.principal,
+        role=entry.role,
+        valid_from=entry.valid_from or None,
+        valid_until=entry.valid_until or None,
+        agents=list(entry.agents),
+        kinds=list(entry.kinds),
+        since=entry.since or None,
+        until=entry.until or None,
+        granted_by="configuration",
+        reason="configured",
+    )
