@@ -165,6 +165,7 @@ def _authority(
             rotations=RotationFiles(ring, configuration.data_directory),
             judges=ProcessJudge() if decisions.judges else None,
             close=close,
+            backup_days=configuration.keys.backup_days,
         )
     )
     publisher.when_halted(authority.halt)

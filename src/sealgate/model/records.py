@@ -274,6 +274,46 @@ class KeyEvent(Common, kw_only=True, forbid_unknown_fields=True):
     root_signature: str
 
 
+class ErasureRequested(Common, kw_only=True, forbid_unknown_fields=True):
+    """Somebody asked to erase a subject. ``subject`` is a token; what it stood for is nowhere in the log."""
+
+    erasure_id: str
+    subject: str
+    basis: str
+
+
+class ErasureRefused(Common, kw_only=True, forbid_unknown_fields=True):
+    """An erasure was refused: a legal ground or a hold keeps the data."""
+
+    erasure_id: str
+    subject: str
+    basis: str
+    ground: str
+    reason: str
+
+
+class ErasureExecuted(Common, kw_only=True, forbid_unknown_fields=True):
+    """All data keys of a subject are destroyed; backups of them are too by ``complete_after``.
+
+    ``key_ids`` names at most 512 of the ``keys``. ``index_digest`` = base64url(SHA-256 of the 8-byte big-endian indexes
+    of the ``records`` that can be read no more, all in [``from_index``, ``to_index``)).
+    """
+
+    erasure_id: str
+    subject: str
+    basis: str
+    requested_record_id: str
+    scopes: list[str]
+    keys: int
+    key_ids: list[str]
+    from_index: int
+    to_index: int
+    records: int
+    index_digest: str
+    vault: Literal["erased", "not_used"]
+    complete_after: str
+
+
 MODEL: dict[str, type[Common]] = {
     Kind.GENESIS: Genesis,
     Kind.KEY_ADDED: KeyEvent,
@@ -286,6 +326,9 @@ MODEL: dict[str, type[Common]] = {
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,
     Kind.CAPTURE_GAP: CaptureGap,
+    Kind.ERASURE_REQUESTED: ErasureRequested,
+    Kind.ERASURE_REFUSED: ErasureRefused,
+    Kind.ERASURE_EXECUTED: ErasureExecuted,
     **dict.fromkeys(CAPTURED_KINDS, Captured),
 }
 """The structure of each kind that is written today."""

@@ -12,7 +12,11 @@ from typing import Any, Final, TypeVar
 
 from sealgate.model.errors import ConfigurationError
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer")
+VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
+"""What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
+export and erase persons; ask what a token stands for; consent to what another asked."""
+
+ROLES: Final = ("enforce", "operate", "publish", "read", "administer", *VAULT_ROLES)
 """What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer."""
 
 _Section = TypeVar("_Section")
@@ -178,6 +182,13 @@ class Keys:
     )
     kms_key: str = _set("", "The AWS KMS key that wraps data keys: id, ARN or `alias/…`.")
     kms_region: str = _set("", "The region of the KMS key; empty: as the AWS environment says.")
+    backup_days: int = _set(
+        30,
+        "How long a backup of the data keys is kept at most: an erasure is complete after this.",
+        "days",
+        least=0,
+        most=366,
+    )
     kms_endpoint: str = _set("", "Another address of KMS than the region's, e.g. of a private endpoint.")
     pkcs11_module: Path = _set(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = _set("", "The token's label.")
