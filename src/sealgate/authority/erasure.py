@@ -45,6 +45,7 @@ class NoHolds:
     def covers(self, subject: str) -> str | None:
         """Return None."""
         del subject
+        return None
 
 
 class ErasureFiles(Protocol):
@@ -139,12 +140,13 @@ class Erasures:
         if other is not None:
             hint = f"continue `{other.erasure_id}`"
             raise NotPermittedError("an erasure of this subject is under way", code="erasure-under-way", hint=hint)
+        for_another = bool(request.requested_by) and "service" in caller.roles
         erasure = Erasure(
             erasure_id=request.erasure_id,
             subject=subject,
             basis=request.basis,
-            operator=caller.principal,
-            proof=caller.proof,
+            operator=request.requested_by if for_another else caller.principal,
+            proof="internal" if for_another else caller.proof,
             state=State.REQUESTED,
             requested_record_id="",
             vault="pending",

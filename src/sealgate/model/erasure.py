@@ -42,7 +42,7 @@ class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``vault``: ``pending`` asks whether it may be done, and stops there; after the vault forgot the subject the same
     request with ``erased`` goes on; ``not_used`` where no vault knows the subject. ``refuse`` names a legal ground that
-    the operator found.
+    the operator found. ``requested_by`` is whom a service of ours asks for; of others it is ignored.
     """
 
     erasure_id: str
@@ -50,6 +50,7 @@ class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vault: Literal["pending", "erased", "not_used"] = "not_used"
     refuse: Ground | None = None
     reason: str = ""
+    requested_by: str = ""
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
 """What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
 export and erase persons; ask what a token stands for; consent to what another asked."""
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer", *VAULT_ROLES)
+ROLES: Final = ("enforce", "operate", "publish", "read", "administer", "service", *VAULT_ROLES)
 """What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer."""
 
 _Section = TypeVar("_Section")
@@ -200,6 +200,23 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """The vault: what tokens stand for. A process of its own."""
+
+    directory: Path = _set(Path("vault"), "The vault's folder; relative to the data directory.")
+    socket: Path = _set(Path("vault/vault.sock"), "Its Unix socket; relative to the data directory.")
+    socket_group: str = _set("", "The group whose members may connect besides the vault's user; empty: nobody else.")
+    passphrase: str = _set("file:vault/unlock", "Where the passphrase of the vault's key file is.")
+    lookup_lifetime_s: int = _set(
+        900,
+        "How long a look-up waits for consent, and its requester may then fetch the value.",
+        "seconds",
+        least=10,
+        most=86_400,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the program tells its operator. Never record bodies, never secrets."""
 
@@ -248,6 +265,7 @@ class Configuration:
     timestamps: Timestamps = _section(Timestamps)
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
+    vault: Vault = _section(Vault)
     log: Log = _section(Log)
     witness: tuple[WitnessEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
@@ -268,6 +286,7 @@ SECTIONS: Final[dict[str, type]] = {
     "timestamps": Timestamps,
     "records": Records,
     "keys": Keys,
+    "vault": Vault,
     "log": Log,
 }
 """The tables of the file, in the order of the documentation."""
