@@ -19,6 +19,11 @@ from sealgate.model.lifecycle import State
 from sealgate.ports.journal import Journal
 
 VERSION: Final = 1
+RENEW_BYTES: Final = 256 << 20
+"""Bytes of sealed bodies before the snapshot that are read again at most: batch records are large."""
+
+_BATCH: Final = bytes((sealed_body.COMPRESSED,))
+_BLOCK: Final = 2048
 RENEW_REQUESTS: Final = 100_000
 """Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
 
@@ -33,6 +38,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paused: dict[str, str]
     decisions: list[OpenDecision]
     limits: dict[str, Any]
+    batches: bytes = b""
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -45,6 +51,7 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.paused,
         [decision for decision in memory.decisions if decision.state is not State.REPORTED],
         limits,
+        memory.batches.dump(),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -62,6 +69,7 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.last_ms = snapshot.last_ms
     memory.policy_version = snapshot.policy_version
     memory.paused = dict(snapshot.paused)
+    memory.batches.load(snapshot.batches)
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits
@@ -78,8 +86,10 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
         AlteredError: a record does not open or is not what its statement commits to.
     """
     stop = journal.size
-    start = max(0, min(memory.cursor, stop) - RENEW_REQUESTS)
+    start = _renew_from(journal, min(memory.cursor, stop))
     for index, record in journal.read(start, stop):
+        if index < memory.cursor and record.sealed_body[:1] == _BATCH:
+            continue  # a batch: the snapshot has its id
         content = reader.open(index, record).content()
         if content is not None:
             memory.apply(index, content)
@@ -87,3 +97,13 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
             memory.cursor = index + 1
         if index % 10_000 == 0:
             progress(index - start, stop - start)
+
+
+def _renew_from(journal: Journal, cursor: int) -> int:
+    """Return the first record to read again: so many records before the cursor, and no more bytes than RENEW_BYTES."""
+    start, size = cursor, 0
+    while start > max(0, cursor - RENEW_REQUESTS) and size < RENEW_BYTES:
+        block = max(0, cursor - RENEW_REQUESTS, start - _BLOCK)
+        size += sum(len(record.sealed_body) for _, record in journal.read(block, start))
+        start = block
+    return start

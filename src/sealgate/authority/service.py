@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from sealgate.authority import answers, key_rotation, replay
 from sealgate.authority.administration import Administration
+from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
 from sealgate.authority.erasure import Erasures, Holds, NoHolds
 from sealgate.authority.execution import Execution
@@ -131,6 +132,8 @@ class Authority:
         self.redeem = self._execution.redeem
         self.report_outcome = self._execution.report_outcome
         self.capture = Capture(memory=parts.memory, recorder=parts.recorder, reader=parts.reader).capture
+        self._batches = Batches(memory=parts.memory, recorder=parts.recorder, reader=parts.reader)
+        self.record_batches = self._batches.record
         self.receipt = parts.receipts.receipt
         self.transparent_statement = parts.receipts.transparent_statement
         self.pause = self._administration.pause
@@ -252,6 +255,8 @@ class Authority:
         return {
             **decisions,
             **executions,
+            "sealgate_batches_total": float(self._batches.batches),
+            "sealgate_items_total": float(self._batches.items),
             "sealgate_records_total": float(parts.recorder.recorded),
             "sealgate_journal_size": float(parts.journal.size),
             "sealgate_journal_syncs_total": float(parts.journal.syncs),
@@ -275,6 +280,7 @@ class Authority:
         if self._started:
             await loop.run_in_executor(None, self._store_last_snapshot)
         await loop.run_in_executor(None, self._parts.journal.close)
+        self._batches.close()
         if self._parts.judges is not None:
             self._parts.judges.close()
         self._parts.close()
@@ -340,9 +346,9 @@ class Authority:
 
 def _newest_id(reader: Reader) -> str | None:
     for index in range(reader.size - 1, max(-1, reader.size - 1000), -1):
-        content = reader.read(index).content()
-        if content is not None:
-            return str(content["record_id"])
+        record_id = reader.read(index).record_id()
+        if record_id is not None:
+            return record_id
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sealgate.authority.idempotency import Remembered
+from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
@@ -31,6 +31,7 @@ class Memory:
 
     decisions: OpenDecisions
     remembered: Remembered
+    batches: RememberedBatches = field(default_factory=RememberedBatches)
     paused: dict[str, str] = field(default_factory=dict)
     policy_version: str | None = None
     usage: list[Usage] = field(default_factory=list)
@@ -65,7 +66,9 @@ class Memory:
                 pass  # evidence only; nothing of it decides
 
     def _remember(self, index: int, body: dict[str, Any], now: int) -> None:
-        if body.get("request_id") and body.get("agent"):
+        if body["kind"] == Kind.RECORDS_CAPTURED:
+            self.batches.remember(RememberedBatches.key(body["principal"], body["batch_id"]), index)
+        elif body.get("request_id") and body.get("agent"):
             self.remembered.remember(Remembered.key(body["agent"]["id"], body["request_id"]), index, now)
 
     def _decision(self, body: dict[str, Any], now: int) -> None:

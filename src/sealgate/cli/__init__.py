@@ -12,6 +12,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "Make a new authority: keys, databases, configuration."),
     "doctor": ("doctor", "Check an installation."),
     "keys": ("keys", "Rotate and revoke signing keys; manage API keys."),
+    "collect": ("collect", "Run the collector, which takes captured items and traces."),
     "config": ("config", "Check or show the configuration."),
     "completion": ("completion", "Print shell completion."),
     "agents": ("agents", "List, pause and resume agents."),

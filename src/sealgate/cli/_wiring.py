@@ -33,6 +33,7 @@ from sealgate.authority.service import Authority, Parts
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli import _logs
+from sealgate.cli._children import CHILDREN, Supervisor
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
@@ -86,6 +87,14 @@ def open_authority(
     authority = _authority(configuration, ring, keys, journal, data_keys, lock, ledger)
     resolver = ConfiguredIdentities(configuration.identity, ApiKeys(data / API_KEYS))
     return authority, resolver, _listeners(configuration)
+
+
+def open_children(configuration_file: Path | None, overrides: Sequence[str] = ()) -> Supervisor | None:
+    """Return who keeps the configured child processes running, or None where none is configured."""
+    path = loading.find(configuration_file, os.environ)
+    configuration = loading.load(path, os.environ, overrides)
+    enabled = [child for child in CHILDREN if child.enabled(configuration)]
+    return Supervisor(enabled, config_path=path, flags=overrides) if enabled else None
 
 
 def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:

@@ -38,7 +38,9 @@ class Kind(StrEnum):
     DELEGATION_GRANTED = "delegation.granted"
     DELEGATION_REVOKED = "delegation.revoked"
     ACCESS = "access"
+    POLICY_PROPOSED = "policy.proposed"
     POLICY_PUBLISHED = "policy.published"
+    CONFIGURATION_CHANGED = "configuration.changed"
     ROLE_GRANTED = "role.granted"
     ROLE_REVOKED = "role.revoked"
     KEY_ADDED = "key.added"
@@ -60,6 +62,9 @@ class Kind(StrEnum):
     HOLD_RELEASED = "hold.released"
     COVERAGE_DECLARED = "coverage.declared"
     CAPTURE_GAP = "capture.gap"
+    TOOL_CALL = "tool.call"
+    TOOL_OUTCOME = "tool.outcome"
+    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(
@@ -77,6 +82,25 @@ CAPTURED_KINDS = frozenset(
     }
 )
 """Kinds that an enforcement point may capture by itself; all others only the authority writes."""
+
+ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
+"""Kinds of items: what is captured or observed, many in one ``records.captured`` (see ``items``)."""
+
+
+SERVICE_KINDS = frozenset(
+    {
+        Kind.ACCESS,
+        Kind.HOLD_PLACED,
+        Kind.HOLD_RELEASED,
+        Kind.RETENTION_EXPIRED,
+        Kind.ROLE_GRANTED,
+        Kind.ROLE_REVOKED,
+    }
+)
+"""Kinds that another service of this installation may hand to the authority; each member is checked.
+
+Erasures are not among them: only who destroyed the keys says so.
+"""
 
 
 class Producer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -223,13 +247,48 @@ class Captured(Common, kw_only=True, forbid_unknown_fields=True):
     claimed: Literal[True]
 
 
-class PolicyPublished(Common, kw_only=True, forbid_unknown_fields=True):
-    """A policy set became the current one; ``policy_version`` is the digest of its canonical bytes."""
+class RecordsCaptured(Common, kw_only=True, forbid_unknown_fields=True):
+    """Many items in one record: each the canonical text (RFC 8785) of one item, in the order of their arrival.
+
+    ``principal`` sent them to the collector; ``agent`` is null where they are of several agents. ``subject`` is the
+    token of the one person they are about, or null. ``batch_id`` counts once for a principal.
+    """
+
+    batch_id: str
+    coverage: Literal["captured", "observed"]
+    principal: str
+    count: int
+    subject: str | None
+    items: list[str]
+
+
+class PolicyProposed(Common, kw_only=True, forbid_unknown_fields=True):
+    """A policy set waits for another person's approval; ``policy_version`` is the digest of its canonical bytes."""
 
     policy_version: str
     previous_version: str | None
     policies: int
     tools: int
+    proposed_by: str
+
+
+class PolicyPublished(Common, kw_only=True, forbid_unknown_fields=True):
+    """A policy set became the current one. ``approved_by`` is the second person, null where none was asked for."""
+
+    policy_version: str
+    previous_version: str | None
+    policies: int
+    tools: int
+    proposed_by: str
+    approved_by: str | None
+
+
+class ConfigurationChanged(Common, kw_only=True, forbid_unknown_fields=True):
+    """The authority started with another configuration: which settings differ, never their values."""
+
+    configuration_sha256: str
+    previous_sha256: str | None
+    changed: list[str]
 
 
 class Containment(Common, kw_only=True, forbid_unknown_fields=True):
@@ -274,6 +333,65 @@ class KeyEvent(Common, kw_only=True, forbid_unknown_fields=True):
     root_signature: str
 
 
+class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who asked: the caller, how it was proved, the reading roles it held then."""
+
+    principal: str
+    proof: str
+    roles: list[str]
+
+
+class FilterTerm(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One term of what was asked for. ``value`` is null where the value itself may be personal."""
+
+    field: str
+    value: str | None
+
+
+class Operation(StrEnum):
+    """What was done with evidence."""
+
+    TRACE = "trace"
+    SEARCH = "search"
+    AGGREGATE = "aggregate"
+    EXPLAIN = "explain"
+    EXPORT = "export"
+    STATUS = "status"
+    REBUILD = "rebuild"
+    SUBJECT_FIND = "subject.find"
+    SUBJECT_EXPORT = "subject.export"
+    SUBJECT_REGISTER = "subject.register"
+    LOOKUP_REQUEST = "lookup.request"
+    LOOKUP_CONSENT = "lookup.consent"
+    LOOKUP_REFUSE = "lookup.refuse"
+    LOOKUP_DISCLOSE = "lookup.disclose"
+    KNOWN_VALUES = "known_values"
+
+
+class Access(Common, kw_only=True, forbid_unknown_fields=True):
+    """Evidence was read, or somebody tried. It is durable before the answer leaves.
+
+    ``target`` is the record, trace, token or subject asked for; ``filter`` the rest of the question. ``count`` says how
+    many records left, ``record_ids`` names the first of them. ``policies`` decided, ``hidden`` are members they hid.
+    """
+
+    service: Literal["evidence", "vault", "authority"]
+    operation: Operation
+    reader: Reader
+    target: str | None
+    filter: list[FilterTerm]
+    outcome: Literal["allowed", "refused"]
+    refusal: str | None
+    policies: list[str]
+    policy_version: str | None
+    hidden: list[str]
+    count: int | None
+    record_ids: list[str]
+    digest: str | None
+    reason: str | None
+    approver: str | None
+
+
 class ErasureRequested(Common, kw_only=True, forbid_unknown_fields=True):
     """Somebody asked to erase a subject. ``subject`` is a token; what it stood for is nowhere in the log."""
 
@@ -314,6 +432,72 @@ class ErasureExecuted(Common, kw_only=True, forbid_unknown_fields=True):
     complete_after: str
 
 
+class HoldPlaced(Common, kw_only=True, forbid_unknown_fields=True):
+    """Nothing that fits may expire or be erased. An empty list and null do not narrow; times bound the records."""
+
+    hold_id: str
+    matter: str
+    reason: str
+    placed_by: str
+    approver: str | None
+    agents: list[str]
+    subjects: list[str]
+    kinds: list[str]
+    retention_classes: list[str]
+    since: str | None
+    until: str | None
+
+
+class HoldReleased(Common, kw_only=True, forbid_unknown_fields=True):
+    """A legal hold ended."""
+
+    hold_id: str
+    reason: str
+    released_by: str
+    approver: str | None
+
+
+class RetentionExpired(Common, kw_only=True, forbid_unknown_fields=True):
+    """Records of ``expired_class`` from ``from_index`` up to, without, ``to_index`` lost a layer; ``held`` were kept.
+
+    ``retention_class`` is, as everywhere, this record's own.
+    """
+
+    layer: Literal["body", "statement", "shard"]
+    from_index: int
+    to_index: int
+    expired_class: str
+    count: int
+    held: int
+    key_ids: list[str]
+
+
+class RoleGranted(Common, kw_only=True, forbid_unknown_fields=True):
+    """A principal may read in a role. Empty lists and null do not narrow; ``since`` and ``until`` bound the records."""
+
+    grant_id: str
+    principal: str
+    role: str
+    granted_by: str
+    reason: str
+    valid_from: str | None
+    valid_until: str | None
+    agents: list[str]
+    kinds: list[str]
+    since: str | None
+    until: str | None
+
+
+class RoleRevoked(Common, kw_only=True, forbid_unknown_fields=True):
+    """A granted role was taken back."""
+
+    grant_id: str
+    principal: str
+    role: str
+    revoked_by: str
+    reason: str
+
+
 MODEL: dict[str, type[Common]] = {
     Kind.GENESIS: Genesis,
     Kind.KEY_ADDED: KeyEvent,
@@ -322,13 +506,33 @@ MODEL: dict[str, type[Common]] = {
     Kind.DECISION: Decision,
     Kind.PERMIT_REDEEMED: PermitRedeemed,
     Kind.OUTCOME: OutcomeReported,
+    Kind.POLICY_PROPOSED: PolicyProposed,
+    Kind.RECORDS_CAPTURED: RecordsCaptured,
     Kind.POLICY_PUBLISHED: PolicyPublished,
+    Kind.CONFIGURATION_CHANGED: ConfigurationChanged,
+    Kind.ACCESS: Access,
+    Kind.ERASURE_REQUESTED: ErasureRequested,
+    Kind.ERASURE_EXECUTED: ErasureExecuted,
+    Kind.ERASURE_REFUSED: ErasureRefused,
+    Kind.HOLD_PLACED: HoldPlaced,
+    Kind.HOLD_RELEASED: HoldReleased,
+    Kind.RETENTION_EXPIRED: RetentionExpired,
+    Kind.ROLE_GRANTED: RoleGranted,
+    Kind.ROLE_REVOKED: RoleRevoked,
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,
     Kind.CAPTURE_GAP: CaptureGap,
-    Kind.ERASURE_REQUESTED: ErasureRequested,
-    Kind.ERASURE_REFUSED: ErasureRefused,
-    Kind.ERASURE_EXECUTED: ErasureExecuted,
     **dict.fromkeys(CAPTURED_KINDS, Captured),
 }
 """The structure of each kind that is written today."""
+
+
+def _members(structure: type[Common]) -> type[msgspec.Struct]:
+    """Return the structure of what a kind has besides the common members."""
+    common = set(Common.__struct_fields__)
+    own = [(item.name, item.type) for item in msgspec.structs.fields(structure) if item.name not in common]
+    return msgspec.defstruct(f"{structure.__name__}Members", own, kw_only=True, forbid_unknown_fields=True)
+
+
+SERVICE_MEMBERS: dict[str, type[msgspec.Struct]] = {kind: _members(MODEL[kind]) for kind in SERVICE_KINDS}
+"""What a service sends as ``data`` for each kind; the authority adds the common members."""

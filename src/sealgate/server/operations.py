@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from sealgate.model.batches import BatchesRecorded
 from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.evaluation import (
     CaptureRequest,
@@ -45,6 +46,12 @@ class Operations(Protocol):
 
     async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
         """Record something other than a decision."""
+
+    async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
+        """Record batches of items from a collector; idempotent by principal and batch id.
+
+        ``body`` is JSON of a ``BatchesRequest`` as it came: a large one is parsed where it holds up no decision.
+        """
 
     def receipt(self, record_id: str, caller: Identity) -> dict[str, Any]:
         """Return the newest receipt of a record.

@@ -12,12 +12,27 @@ from typing import Any, Final, TypeVar
 
 from sealgate.model.errors import ConfigurationError
 
+GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "administer", "collect", "service")
+"""What a caller may do: ask and report; pause, resume, rotate; publish or propose policies; approve what another
+proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a service did."""
+
+READING_ROLES: Final = (
+    "agent",
+    "developer",
+    "analyst",
+    "investigator",
+    "compliance",
+    "administrator",
+    "auditor",
+)
+"""How a caller reads evidence; the reading policies say what each may see."""
+
+
 VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
 """What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
 export and erase persons; ask what a token stands for; consent to what another asked."""
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer", "service", *VAULT_ROLES)
-"""What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer."""
+ROLES: Final = GATE_ROLES + VAULT_ROLES + READING_ROLES
 
 _Section = TypeVar("_Section")
 
@@ -203,6 +218,9 @@ class Keys:
 class Vault:
     """The vault: what tokens stand for. A process of its own."""
 
+    enabled: str = _set(
+        "no", "Whether `sealgate serve` starts it beside the authority (`--alone` does not).", choices=("yes", "no")
+    )
     directory: Path = _set(Path("vault"), "The vault's folder; relative to the data directory.")
     socket: Path = _set(Path("vault/vault.sock"), "Its Unix socket; relative to the data directory.")
     socket_group: str = _set("", "The group whose members may connect besides the vault's user; empty: nobody else.")
@@ -214,6 +232,39 @@ class Vault:
         least=10,
         most=86_400,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collector:
+    """The process that takes captured and observed items in batches and hands them to the authority."""
+
+    enabled: str = _set(
+        "no", "Whether `sealgate serve` starts it beside the authority (`--alone` does not).", choices=("yes", "no")
+    )
+    socket: Path = _set(Path("collector.sock"), "Its Unix socket; relative to the data directory.")
+    listen: str = _set(
+        "", "Address and port of its HTTPS listener, with the certificates of [tls]; empty: no listener."
+    )
+    workers: int = _set(
+        0, "Processes that validate and redact; 0: the collector does it alone.", "processes", least=0, most=64
+    )
+    linger_ms: int = _set(
+        5,
+        "How long items without a batch id wait for others that can share their record.",
+        "milliseconds",
+        least=0,
+        most=1000,
+    )
+    pending_bytes: int = _set(
+        64 << 20, "More bytes that wait for their record are answered 429.", "bytes", least=1 << 20, most=1 << 34
+    )
+    pending_requests: int = _set(
+        512, "More requests that wait for their record are answered 429.", "requests", least=1, most=1 << 16
+    )
+    environment: str = _set("", "The environment of items that name none; empty: that of [records].")
+    region: str = _set("", "The region of items that name none; empty: that of [records].")
+    cluster: str = _set("", "The cluster of items that name none.")
+    deployment_version: str = _set("", "The deployment's version of items that name none.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +281,21 @@ class WitnessEntry:
 
     url: str = _required("The witness's submission prefix; `add-checkpoint` is appended.")
     vkey: str = _required("The witness's verifier key, as it publishes it.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEntry:
+    """Where the collector sends items; repeat `[[route]]`. The first that takes an item wins; none: it is refused.
+
+    Without any entry all items go to this authority, under the retention class of [records].
+    """
+
+    region: str = _set("", "Items of this region; empty: of any.")
+    classification: str = _set("", "Items of this data classification; empty: of any.")
+    authority: str = _set("", "`unix:/path` or `https://host:port` of an authority; empty: this one.")
+    key: str = _set("", "Where the API key for it is (role `collect`): `file:`, `credential:` or `command:`.")
+    ca: Path = _set(Path(), "Who signs its certificate, PEM; empty: the system's authorities.")
+    retention_class: str = _set("", "The retention class of these items; empty: that of [records].")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,9 +331,11 @@ class Configuration:
     timestamps: Timestamps = _section(Timestamps)
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
+    collector: Collector = _section(Collector)
     vault: Vault = _section(Vault)
     log: Log = _section(Log)
     witness: tuple[WitnessEntry, ...] = ()
+    route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
 
     @property
@@ -286,12 +354,13 @@ SECTIONS: Final[dict[str, type]] = {
     "timestamps": Timestamps,
     "records": Records,
     "keys": Keys,
+    "collector": Collector,
     "vault": Vault,
     "log": Log,
 }
 """The tables of the file, in the order of the documentation."""
 
-REPEATED: Final[dict[str, type]] = {"witness": WitnessEntry, "identity": IdentityEntry}
+REPEATED: Final[dict[str, type]] = {"witness": WitnessEntry, "route": RouteEntry, "identity": IdentityEntry}
 """The arrays of tables."""
 
 
@@ -304,6 +373,10 @@ def check_together(configuration: Configuration) -> None:
     if configuration.tls.listen and Path() in (configuration.tls.certificate, configuration.tls.key):
         raise ConfigurationError(
             "`tls.listen` needs `tls.certificate` and `tls.key`", hint="set both, or empty `listen`"
+        )
+    if configuration.collector.listen and Path() in (configuration.tls.certificate, configuration.tls.key):
+        raise ConfigurationError(
+            "`collector.listen` needs `tls.certificate` and `tls.key`", hint="set both, or empty `listen`"
         )
     if configuration.ledger.witness_quorum > len(configuration.witness):
         quorum, witnesses = configuration.ledger.witness_quorum, len(configuration.witness)
