@@ -30,35 +30,6 @@ ACCESS = {
 }
 SAMPLES = {
     Kind.ACCESS: ACCESS,
-    Kind.ERASURE_REQUESTED: {
-        "erasure_id": "e1",
-        "subject": "sub_x",
-        "requested_by": "dpo",
-        "basis": "GDPR 17",
-        "reason": "asked",
-        "due": None,
-    },
-    Kind.ERASURE_EXECUTED: {
-        "erasure_id": "e1",
-        "subject": "sub_x",
-        "requested_by": "dpo",
-        "executed_by": "dpo",
-        "approver": None,
-        "basis": "GDPR 17",
-        "key_ids": ["00"],
-        "records": 4,
-        "values": 2,
-        "layers": ["keys", "vault"],
-    },
-    Kind.ERASURE_REFUSED: {
-        "erasure_id": "e1",
-        "subject": "sub_x",
-        "requested_by": "dpo",
-        "refused_by": "legal",
-        "basis": "GDPR 17",
-        "reason": "hold",
-        "hold_ids": ["h1"],
-    },
     Kind.HOLD_PLACED: {
         "hold_id": "h1",
         "matter": "case 4",

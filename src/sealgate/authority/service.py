@@ -18,6 +18,7 @@ from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
+from sealgate.authority.erasure import Erasures, Holds, NoHolds
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
 from sealgate.authority.key_rotation import Rotations
@@ -60,6 +61,12 @@ class Storage(Protocol):
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory, or None."""
 
+    def load_erasures(self) -> list[bytes]:
+        """Return all stored states of erasures, in no order."""
+
+    def store_erasure(self, erasure_id: str, state: bytes) -> None:
+        """Replace the state of an erasure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -84,6 +91,8 @@ class Parts:
 
     settings: Mapping[str, str] = field(default_factory=dict)
     """The configuration in force without secrets, by name; a change of it is a record."""
+    holds: Holds | None = None
+    backup_days: int = 30
 
 
 class Authority:
@@ -115,6 +124,14 @@ class Authority:
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
         )
+        self._erasures = Erasures(
+            recorder=parts.recorder,
+            data_keys=parts.data_keys,
+            journal=parts.journal,
+            files=parts.storage,
+            holds=parts.holds or NoHolds(),
+            backup_days=parts.backup_days,
+        )
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
         # The hot paths are bound once: each saves a call per request.
@@ -135,6 +152,8 @@ class Authority:
         roles = Roles(memory=parts.memory, recorder=parts.recorder)
         self.grants, self.grant_role, self.revoke_role = roles.all, roles.grant, roles.revoke
         self.public_file = parts.storage.public_file
+        self.erase = self._erasures.erase
+        self.erasures = self._erasures.status
 
     async def start(self) -> None:
         """Rebuild the memory, load the policy set, record what expired meanwhile, begin to publish.
@@ -153,6 +172,8 @@ class Authority:
             await self._found()
         await configuration.record_change(parts.recorder, parts.memory, parts.settings)
         self._load_policy(limits)
+        self._erasures.load()
+        await self._finish_erasures()
         self._started = True
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
@@ -256,6 +277,7 @@ class Authority:
             "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
+            "sealgate_erasures_executed_total": float(self._erasures.executed),
         }
 
     async def stop(self) -> None:
@@ -297,7 +319,15 @@ class Authority:
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
                 _LOG.exception("housekeeping failed")
 
+    async def _finish_erasures(self) -> None:
+        """Finish what a crash interrupted; what cannot be done now is tried again with the next healing."""
+        try:
+            await self._erasures.resume()
+        except UnavailableError as error:
+            _LOG.error("an erasure cannot be finished now: %s", error)  # the reason says it all
+
     async def _heal(self) -> None:
+        await self._finish_erasures()
         recorder = self._parts.recorder
         if recorder.failure is None and recorder.missed is None:
             return

@@ -176,6 +176,7 @@ def _authority(
             close=close,
             second_person=configuration.policies.approval == "second_person",
             settings=reference.flat(configuration),
+            backup_days=configuration.keys.backup_days,
         )
     )
     publisher.when_halted(authority.halt)

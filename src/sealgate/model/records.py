@@ -90,15 +90,15 @@ ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
 SERVICE_KINDS = frozenset(
     {
         Kind.ACCESS,
-        Kind.ERASURE_REQUESTED,
-        Kind.ERASURE_EXECUTED,
-        Kind.ERASURE_REFUSED,
         Kind.HOLD_PLACED,
         Kind.HOLD_RELEASED,
         Kind.RETENTION_EXPIRED,
     }
 )
-"""Kinds that another service of this installation may hand to the authority; each member is checked."""
+"""Kinds that another service of this installation may hand to the authority; each member is checked.
+
+Erasures are not among them: only who destroyed the keys says so.
+"""
 
 
 class Producer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -395,41 +395,43 @@ class Access(Common, kw_only=True, forbid_unknown_fields=True):
 
 
 class ErasureRequested(Common, kw_only=True, forbid_unknown_fields=True):
-    """Somebody asked that a person's data be erased; ``basis`` is the law or promise it rests on."""
+    """Somebody asked to erase a subject. ``subject`` is a token; what it stood for is nowhere in the log."""
 
     erasure_id: str
     subject: str
-    requested_by: str
     basis: str
-    reason: str
-    due: str | None
-
-
-class ErasureExecuted(Common, kw_only=True, forbid_unknown_fields=True):
-    """A person's data is erased: these data keys are destroyed, so many values left the vault."""
-
-    erasure_id: str
-    subject: str
-    requested_by: str
-    executed_by: str
-    approver: str | None
-    basis: str
-    key_ids: list[str]
-    records: int | None
-    values: int
-    layers: list[Literal["keys", "vault", "store", "spool", "backup"]]
 
 
 class ErasureRefused(Common, kw_only=True, forbid_unknown_fields=True):
-    """An erasure was refused, wholly; ``hold_ids`` are the legal holds that forbid it."""
+    """An erasure was refused: a legal ground or a hold keeps the data."""
 
     erasure_id: str
     subject: str
-    requested_by: str
-    refused_by: str
     basis: str
+    ground: str
     reason: str
-    hold_ids: list[str]
+
+
+class ErasureExecuted(Common, kw_only=True, forbid_unknown_fields=True):
+    """All data keys of a subject are destroyed; backups of them are too by ``complete_after``.
+
+    ``key_ids`` names at most 512 of the ``keys``. ``index_digest`` = base64url(SHA-256 of the 8-byte big-endian indexes
+    of the ``records`` that can be read no more, all in [``from_index``, ``to_index``)).
+    """
+
+    erasure_id: str
+    subject: str
+    basis: str
+    requested_record_id: str
+    scopes: list[str]
+    keys: int
+    key_ids: list[str]
+    from_index: int
+    to_index: int
+    records: int
+    index_digest: str
+    vault: Literal["erased", "not_used"]
+    complete_after: str
 
 
 class HoldPlaced(Common, kw_only=True, forbid_unknown_fields=True):

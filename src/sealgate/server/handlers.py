@@ -159,6 +159,16 @@ class Handlers:
         agent = require_name(call.parameters["id"], "agent")
         return Response(200, _encode(await self._operations.resume(agent, call.caller)))
 
+    async def erase(self, call: Call) -> Response:
+        """Erase a subject."""
+        return Response(
+            200, _encode(await self._operations.erase(call.parameters["subject"], _typed(call), call.caller))
+        )
+
+    async def erasures(self, call: Call) -> Response:
+        """Return the erasures of a subject."""
+        return Response(200, _encode(self._operations.erasures(call.parameters["subject"])))
+
     async def publish_policy(self, call: Call) -> Response:
         """Publish a bundle. Its bytes go on as they came: their digest is the policy version."""
         bundle = canonical.parse(call.request.body, max_bytes=call.route.max_bytes, max_depth=64)

@@ -36,6 +36,9 @@ _REQUEST_ID: Final = {
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "record_id": {"type": "string", "format": "uuid", "description": "A record's id, lower case."},
     "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "An agent's id."},
+    "subject": {"type": "string", "pattern": "^sub_[a-z2-7]{26}$", "description": "A subject's token."},
+    "lookup": {"type": "string", "format": "uuid", "description": "A look-up's id."},
+    "version": {"type": "string", "minLength": 1, "maxLength": 64, "description": "The version that you have."},
     "tile": {"type": "string", "minLength": 1, "description": "As C2SP tlog-tiles names it, slashes included."},
 }
 _ALWAYS: Final = (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sealgate.model.batches import BatchesRecorded
+from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.evaluation import (
     CaptureRequest,
     EvaluationRequest,
@@ -70,6 +71,17 @@ class Operations(Protocol):
 
     def agents(self) -> list[dict[str, Any]]:
         """Return the known agents and whether each is paused."""
+
+    async def erase(self, subject: str, request: ErasureRequest, caller: Identity) -> Erasure:
+        """Erase a subject as far as can be now; the same id again continues.
+
+        Raises:
+            InputError: the subject is no token, or the id was used for another erasure.
+            NotPermittedError: code `erasure-under-way`.
+        """
+
+    def erasures(self, subject: str) -> list[Erasure]:
+        """Return the erasures of a subject and how far each is."""
 
     async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
         """Check, record and enact a policy bundle.

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import msgspec
 
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
+from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import (
     CaptureRequest,
@@ -170,6 +171,22 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=Recorded,
         roles=_roles("operate"),
         codes=("agent-unknown",),
+    ),
+    _post(
+        "/v1/subjects/{subject}/erasure",
+        "erase",
+        "Erase a subject: destroy its data keys, or refuse; the same id again continues",
+        takes=ErasureRequest,
+        answer=Erasure,
+        roles=_roles("erase"),
+        codes=("erasure-under-way",),
+    ),
+    _get(
+        "/v1/subjects/{subject}/erasure",
+        "erasures",
+        "The erasures of a subject and how far each is",
+        answer=list[Erasure],
+        roles=_roles("erase", "read"),
     ),
     _post(
         "/v1/policies",

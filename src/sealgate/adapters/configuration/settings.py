@@ -18,7 +18,11 @@ GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "admini
 """What a caller may do: ask and report; pause, resume, rotate; publish or propose policies; approve what another
 proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a service did."""
 
-ROLES: Final = GATE_ROLES + READING_ROLES
+VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
+"""What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
+export and erase persons; ask what a token stands for; consent to what another asked."""
+
+ROLES: Final = GATE_ROLES + VAULT_ROLES + READING_ROLES
 """Those, and how a caller reads evidence; the reading policies say what each may see."""
 
 _Section = TypeVar("_Section")
@@ -172,6 +176,26 @@ class Keys:
         "file:keys/unlock",
         "Where the passphrase of the key files is: `file:`, `credential:`, `command:`; relative to the data directory.",
     )
+    reading_passphrase: str = _set(
+        "",
+        "Where the passphrase of the key-encryption key alone is, for who only reads; empty: `keys/reading-unlock` "
+        "where it exists, else that of the other key files.",
+    )
+    wrapping: str = _set(
+        "store",
+        "Where the key-encryption key is: with the signing keys (`store`), or elsewhere than they are.",
+        choices=("store", "file", "pkcs11", "kms"),
+    )
+    kms_key: str = _set("", "The AWS KMS key that wraps data keys: id, ARN or `alias/…`.")
+    kms_region: str = _set("", "The region of the KMS key; empty: as the AWS environment says.")
+    backup_days: int = _set(
+        30,
+        "How long a backup of the data keys is kept at most: an erasure is complete after this.",
+        "days",
+        least=0,
+        most=366,
+    )
+    kms_endpoint: str = _set("", "Another address of KMS than the region's, e.g. of a private endpoint.")
     pkcs11_module: Path = _set(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = _set("", "The token's label.")
     pkcs11_pin: str = _set("", "Where the user PIN is: `file:`, `credential:` or `command:`.")
@@ -179,6 +203,26 @@ class Keys:
     pkcs11_log_label: str = _set("sealgate-log", "The label of the Ed25519 log key on the token.")
     pkcs11_receipt_label: str = _set("sealgate-receipt", "The label of the Ed25519 receipt key on the token.")
     pkcs11_wrapping_label: str = _set("sealgate-wrapping", "The label of the AES-256 key-encryption key on the token.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """The vault: what tokens stand for. A process of its own."""
+
+    enabled: str = _set(
+        "no", "Whether `sealgate serve` starts it beside the authority (`--alone` does not).", choices=("yes", "no")
+    )
+    directory: Path = _set(Path("vault"), "The vault's folder; relative to the data directory.")
+    socket: Path = _set(Path("vault/vault.sock"), "Its Unix socket; relative to the data directory.")
+    socket_group: str = _set("", "The group whose members may connect besides the vault's user; empty: nobody else.")
+    passphrase: str = _set("file:vault/unlock", "Where the passphrase of the vault's key file is.")
+    lookup_lifetime_s: int = _set(
+        900,
+        "How long a look-up waits for consent, and its requester may then fetch the value.",
+        "seconds",
+        least=10,
+        most=86_400,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +367,7 @@ class Configuration:
     collector: Collector = _section(Collector)
     policies: Policies = _section(Policies)
     access: Access = _section(Access)
+    vault: Vault = _section(Vault)
     log: Log = _section(Log)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
@@ -348,6 +393,7 @@ SECTIONS: Final[dict[str, type]] = {
     "collector": Collector,
     "policies": Policies,
     "access": Access,
+    "vault": Vault,
     "log": Log,
 }
 """The tables of the file, in the order of the documentation."""
@@ -382,8 +428,14 @@ def check_together(configuration: Configuration) -> None:
     if configuration.timestamps.url and configuration.timestamps.roots == Path():
         raise ConfigurationError("`timestamps.url` needs `timestamps.roots`", hint="name the PEM file of its root")
     keys = configuration.keys
-    if keys.store == "pkcs11" and (keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin):
-        raise ConfigurationError("`keys.store` is `pkcs11` without module, token and PIN", hint="set `keys.pkcs11_*`")
+    if "pkcs11" in (keys.store, keys.wrapping) and (
+        keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin
+    ):
+        raise ConfigurationError(
+            "keys are on a `pkcs11` device without module, token and PIN", hint="set `keys.pkcs11_*`"
+        )
+    if keys.wrapping == "kms" and not keys.kms_key:
+        raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
     names = [entry.name for entry in configuration.identity]
     for entry in configuration.identity:
         proofs = (entry.uid is not None, entry.gid is not None, entry.certificate_sha256, entry.certificate_san)
