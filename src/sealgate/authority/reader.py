@@ -21,7 +21,7 @@ class StoredRecord:
         """Return the parsed body, or None when it cannot be read any more."""
         if self.body is None:
             return None
-        content = canonical.decode(self.body)
+        content = canonical.decode_body(self.body)
         if not isinstance(content, dict):
             raise AlteredError(f"body of record {self.index} is not an object", index=self.index)
         return content

@@ -20,10 +20,13 @@ import orjson
 import rfc8785
 
 from ..model.errors import EncodingError
-from ..model.limits import MAX_BODY_BYTES, MAX_DEPTH, MAX_REQUEST_BYTES, MAX_SAFE_INTEGER
+from ..model.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_REQUEST_BYTES, MAX_SAFE_INTEGER
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 """A JSON value. Where floats are refused, the function says so."""
+
+BATCH_KIND: Final = "records.captured"
+"""The one kind whose bodies may be as long as MAX_BATCH_BODY_BYTES."""
 
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _MAX_CACHED_KEYS: Final = 4096
@@ -76,6 +79,18 @@ def decode(data: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Json:
     _check_record(value, 1)
     if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != data:
         raise EncodingError("JSON is not in canonical form", hint="write it as RFC 8785 asks")
+    return value
+
+
+def decode_body(data: bytes) -> Json:
+    """Return the record whose canonical bytes are exactly ``data``; only a batch record may be longer than 32 KiB.
+
+    Raises:
+        EncodingError: ``data`` is not canonical, outside the profile or too long for its kind.
+    """
+    value = decode(data, max_bytes=MAX_BATCH_BODY_BYTES)
+    if len(data) > MAX_BODY_BYTES and not (isinstance(value, dict) and value.get("kind") == BATCH_KIND):
+        raise EncodingError(f"input has {len(data)} bytes", hint=f"at most {MAX_BODY_BYTES} are allowed in this kind")
     return value
 
 

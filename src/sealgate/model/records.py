@@ -24,6 +24,7 @@ class Kind(StrEnum):
     REASONING = "reasoning"
     MODEL_CALL = "model.call"
     EVENT_LOGGED = "event.logged"
+    RECORDS_CAPTURED = "records.captured"
     DECISION = "decision"
     OUTCOME = "outcome"
     FALLBACK = "fallback"
@@ -60,6 +61,9 @@ class Kind(StrEnum):
     HOLD_RELEASED = "hold.released"
     COVERAGE_DECLARED = "coverage.declared"
     CAPTURE_GAP = "capture.gap"
+    TOOL_CALL = "tool.call"
+    TOOL_OUTCOME = "tool.outcome"
+    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(
@@ -77,6 +81,9 @@ CAPTURED_KINDS = frozenset(
     }
 )
 """Kinds that an enforcement point may capture by itself; all others only the authority writes."""
+
+ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
+"""Kinds of items: what is captured or observed, many in one ``records.captured`` (see ``items``)."""
 
 
 class Producer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -223,6 +230,21 @@ class Captured(Common, kw_only=True, forbid_unknown_fields=True):
     claimed: Literal[True]
 
 
+class RecordsCaptured(Common, kw_only=True, forbid_unknown_fields=True):
+    """Many items in one record: each the canonical text (RFC 8785) of one item, in the order of their arrival.
+
+    ``principal`` sent them to the collector; ``agent`` is null where they are of several agents. ``subject`` is the
+    token of the one person they are about, or null. ``batch_id`` counts once for a principal.
+    """
+
+    batch_id: str
+    coverage: Literal["captured", "observed"]
+    principal: str
+    count: int
+    subject: str | None
+    items: list[str]
+
+
 class PolicyPublished(Common, kw_only=True, forbid_unknown_fields=True):
     """A policy set became the current one; ``policy_version`` is the digest of its canonical bytes."""
 
@@ -282,6 +304,7 @@ MODEL: dict[str, type[Common]] = {
     Kind.DECISION: Decision,
     Kind.PERMIT_REDEEMED: PermitRedeemed,
     Kind.OUTCOME: OutcomeReported,
+    Kind.RECORDS_CAPTURED: RecordsCaptured,
     Kind.POLICY_PUBLISHED: PolicyPublished,
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,

@@ -5,15 +5,17 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final, Literal
 
 import msgspec
 
+from .attributes import Attributes
 from .decisions import REASONS_OF, Reason
+from .items import ATTRIBUTES, Item
 from .lifecycle import TRANSITIONS, State
-from .records import CAPTURED_KINDS, MODEL, Common, Kind
+from .records import CAPTURED_KINDS, ITEM_KINDS, MODEL, Common, Kind
 
 _INTRODUCTION: Final = """\
 # Records
@@ -30,7 +32,7 @@ not known is null. Times are RFC 3339 in UTC with milliseconds; digests of input
 
 def page() -> str:
     """Return the reference page, Markdown."""
-    return "".join([_INTRODUCTION, *_kinds(), *_structures(), *_reasons(), *_lifecycle()])
+    return "".join([_INTRODUCTION, *_kinds(), *_structures(), *_items(), *_reasons(), *_lifecycle()])
 
 
 def _kinds() -> Iterator[str]:
@@ -38,7 +40,7 @@ def _kinds() -> Iterator[str]:
     for kind, structure in sorted(MODEL.items()):
         writer = "an enforcement point, as its claim" if kind in CAPTURED_KINDS else "the authority"
         yield f"| `{kind}` | [{structure.__name__}](#{structure.__name__.lower()}) | {writer} |\n"
-    reserved = ", ".join(f"`{kind}`" for kind in sorted(set(Kind) - set(MODEL)))
+    reserved = ", ".join(f"`{kind}`" for kind in sorted(set(Kind) - set(MODEL) - ITEM_KINDS))
     yield f"\nReserved, not written yet: {reserved}.\n"
 
 
@@ -50,19 +52,57 @@ def _structures() -> Iterator[str]:
     for structure in dict.fromkeys(MODEL.values()):
         yield from _structure(structure, common)
     yield "\n## Parts\n"
-    for part in _parts():
+    for part in _parts(MODEL.values()):
         yield from _structure(part, [])
 
 
-def _parts() -> list[type]:
-    """Return the structures that are members of bodies."""
+_ITEMS: Final = """
+## Items
+
+What is captured or observed beside decisions travels as items, and many of them share one record `records.captured`.
+An item is one RFC 8785 object of at most 32 KiB with the members below; [`schema/item.json`](../../schema/item.json)
+says the same to programs. An item that is sent may leave out members that would be null or empty; one that is kept has
+all. Raw inputs and outputs appear as [Content](#content): digest and size.
+
+| kind | attributes |
+| --- | --- |
+"""
+
+
+def _items() -> Iterator[str]:
+    yield _ITEMS
+    for kind, structure in sorted(ATTRIBUTES.items()):
+        yield f"| `{kind}` | [{structure.__name__}](#{structure.__name__.lower()}) |\n"
+    yield from _structure(Item, [])
+    shared = [item.name for item in msgspec.structs.fields(Attributes)]
+    yield from _structure(Attributes, [])
+    for structure in ATTRIBUTES.values():
+        yield from _structure(structure, shared)
+    yield "\n## Parts of items\n"
+    known = set(_parts(MODEL.values()))
+    for part in _parts((Item, *ATTRIBUTES.values())):
+        if part not in known:
+            yield from _structure(part, [])
+
+
+def _parts(structures: Iterable[type]) -> list[type]:
+    """Return the structures that are members of these, and members of those."""
     seen: dict[type, None] = {}
-    for structure in MODEL.values():
-        for annotation in typing.get_type_hints(structure).values():
-            for option in (annotation, *typing.get_args(annotation)):
-                if isinstance(option, type) and issubclass(option, msgspec.Struct):
-                    seen[option] = None
+    waiting = list(structures)
+    while waiting:
+        for annotation in typing.get_type_hints(waiting.pop()).values():
+            for part in _structures_in(annotation):
+                if part not in seen:
+                    seen[part] = None
+                    waiting.append(part)
     return sorted(seen, key=lambda part: part.__name__)
+
+
+def _structures_in(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from _structures_in(argument)
 
 
 def _structure(structure: type[Any], without: list[str]) -> Iterator[str]:
@@ -83,12 +123,22 @@ def _type(hint: Any) -> str:
     if origin is list:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
-        return "object"
+        return f"object of {_type(arguments[1])}" if arguments[1] is not object else "object"
     if issubclass(hint, StrEnum):
         return f"[{hint.__name__.lower()}](#outcomes-and-reasons)"
     if issubclass(hint, msgspec.Struct):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
-    return {str: "text", int: "integer", bool: "true or false", type(None): "null"}[hint]
+    return _PLAIN[hint]
+
+
+_PLAIN: Final = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "true or false",
+    object: "any JSON",
+    type(None): "null",
+}
 
 
 def _reasons() -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..model.errors import EncodingError
-from ..model.limits import MAX_BODY_BYTES, MAX_STATEMENT_BYTES, TILE_WIDTH
+from ..model.limits import MAX_BATCH_BODY_BYTES, MAX_STATEMENT_BYTES, TILE_WIDTH
 from .tree import HASH_BYTES
 
 _ENTRY_HEAD: Final = HASH_BYTES.to_bytes(2, "big")
@@ -67,7 +67,7 @@ def decode_bodies(data: bytes, count: int) -> list[bytes | None]:
         EncodingError: there are more or fewer, or one is longer than allowed.
     """
     _check_count(count)
-    return [item or None for item in _split(data, count, 4, MAX_BODY_BYTES)]
+    return [item or None for item in _split(data, count, 4, MAX_BATCH_BODY_BYTES)]
 
 
 def _check_count(count: int) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from ..model.errors import NotProvenError
-from ..model.limits import MAX_BODY_BYTES, MAX_CHECKPOINT_BYTES, MAX_STATEMENT_BYTES, TILE_WIDTH
+from ..model.limits import MAX_BATCH_BODY_BYTES, MAX_CHECKPOINT_BYTES, MAX_STATEMENT_BYTES, TILE_WIDTH
 from ..proofs import tiles, timestamps
 from ..proofs.tiles import Tile
 from ..proofs.tree import HASH_BYTES
 from .report import UnreadableError
 
 _ENTRY_STRIDE: Final = 2 + HASH_BYTES
-_HEADS: Final = {tiles.STATEMENTS: (2, MAX_STATEMENT_BYTES), tiles.BODIES: (4, MAX_BODY_BYTES)}
+_HEADS: Final = {tiles.STATEMENTS: (2, MAX_STATEMENT_BYTES), tiles.BODIES: (4, MAX_BATCH_BODY_BYTES)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def check_body(body: bytes) -> dict[str, Any]:
     Raises:
         EncodingError: not canonical, not an object, or without a kind and a record id.
     """
-    record = canonical.decode(body)
+    record = canonical.decode_body(body)
     if not isinstance(record, dict):
         raise EncodingError("body is not an object")
     kind, record_id = record.get("kind"), record.get("record_id")

@@ -34,6 +34,12 @@ _SLOW_FOR_S: Final = 10.0  # … for so long
 MAX_GROUP_RECORDS: Final = 1024
 """Records in one group: bounds one write and the time the last of them waits for the first."""
 
+MAX_GROUP_BYTES: Final = 4 << 20
+"""Bytes after which no further record joins a group: batch records are large, and a decision may wait behind them."""
+
+MAX_QUEUE_BYTES: Final = 128 << 20
+"""Bytes of sealed bodies that may wait for the disk; beyond, an append fails at once."""
+
 
 Deliver = Callable[[Callable[[], None]], object]
 """Runs one callable where completions belong, for example ``loop.call_soon_threadsafe``."""
@@ -79,6 +85,8 @@ class FileJournal:
         self._limit = queue_records
         self._appended = 0  # changed by the appending thread only
         self._finished = 0  # changed by the writer thread only
+        self._appended_bytes = 0  # as above
+        self._finished_bytes = 0  # as above
         self._failure: str | None = None
         self._thread_until = 0.0
         self._closing = False
@@ -111,14 +119,19 @@ class FileJournal:
             raise InputError("record is larger than a journal record may be", hint="keep large payloads elsewhere")
         if self._failure is not None or self._closing:
             completion(self._error())
-        elif self._appended - self._finished >= self._limit:
+        elif (
+            self._appended - self._finished >= self._limit
+            or self._appended_bytes - self._finished_bytes >= MAX_QUEUE_BYTES
+        ):
             completion(JournalError("the journal's queue is full", hint="the disk is slower than the load"))
         elif alone and self._appended == self._finished and time.monotonic() >= self._thread_until:
             # The writer thread waits for its queue: nothing else touches the segment.
             self._appended += 1
+            self._appended_bytes += len(record.sealed_body)
             self._commit([(record, completion)])()
         else:
             self._appended += 1
+            self._appended_bytes += len(record.sealed_body)
             self._queue.put((record, completion))
 
     def _error(self) -> JournalError:
@@ -130,9 +143,11 @@ class FileJournal:
         while True:
             item = queue.get()
             group: list[_Append] = []
+            size = 0
             while isinstance(item, tuple):
                 group.append(item)
-                if len(group) == MAX_GROUP_RECORDS or not queue.qsize():
+                size += len(item[0].sealed_body)
+                if len(group) == MAX_GROUP_RECORDS or size >= MAX_GROUP_BYTES or not queue.qsize():
                     break
                 item = queue.get()
             if group:
@@ -160,6 +175,7 @@ class FileJournal:
                 self._thread_until = ended + _SLOW_FOR_S
         failure = self._failure
         self._finished += len(group)
+        self._finished_bytes += sum(len(record.sealed_body) for record, _ in group)
         return lambda: _complete(group, first, failure)
 
     def _hand_over(self, tell: Callable[[], None]) -> None:

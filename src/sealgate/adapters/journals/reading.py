@@ -6,11 +6,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from sealgate.adapters.journals.recovery import Segment, read_whole, scan
-from sealgate.adapters.journals.segment import CHECKED_FROM, FRAME_BYTES, HEADER_BYTES, WHOLE, SparseIndex
+from sealgate.adapters.journals.segment import (
+    CHECKED_FROM,
+    FRAME_BYTES,
+    HEADER_BYTES,
+    LEAST_BYTES,
+    MOST_BYTES,
+    WHOLE,
+    SparseIndex,
+)
 from sealgate.model.errors import AlteredError
 
 _READ_BYTES: Final = 256 * 1024
-_LOOKUP_BYTES: Final = 48 * 1024  # more than the largest frame
+_LOOKUP_BYTES: Final = 48 * 1024  # more than the frame of any record but a batch; that takes a second read
 
 
 def segment_frames(segment: Segment, start: int, stop: int) -> Iterator[tuple[int, bytes, int, int, int]]:
@@ -26,10 +34,16 @@ def segment_frames(segment: Segment, start: int, stop: int) -> Iterator[tuple[in
         index, at, data, held = segment.header.first_index + position, 0, b"", 0
         wanted = _LOOKUP_BYTES if stop - start == 1 else _READ_BYTES
         while index < stop:
-            begin = at + FRAME_BYTES
+            needed, begin = FRAME_BYTES, at + FRAME_BYTES
             if begin <= held:
                 length, crc, found, _, statement_bytes = unpack(data, at)
                 end = at + CHECKED_FROM + length
+                if not LEAST_BYTES <= length <= MOST_BYTES:
+                    raise _altered(segment, index)
+                if end > held and index < start:  # nothing of this record is wanted: over it without reading it
+                    at, index = end, index + 1
+                    continue
+                needed = end - at
                 if end <= held:
                     middle = begin + statement_bytes
                     if found != index or middle > end or crc32(data[at + CHECKED_FROM : end]) != crc:
@@ -39,10 +53,8 @@ def segment_frames(segment: Segment, start: int, stop: int) -> Iterator[tuple[in
                     at, index = end, index + 1
                     continue
             offset += at
-            if held - at > _LOOKUP_BYTES:
-                raise _altered(segment, index)  # more than any record has
-            data = os.pread(descriptor, wanted, offset)
-            if len(data) <= held - at:
+            data = os.pread(descriptor, max(wanted, needed), offset)
+            if len(data) < needed:
                 raise _altered(segment, index)  # the file ends inside the record
             at, held = 0, len(data)
     finally:

@@ -20,16 +20,16 @@ from array import array
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sealgate.model.limits import MAX_BODY_BYTES, MAX_STATEMENT_BYTES
+from sealgate.model.limits import MAX_BATCH_BODY_BYTES, MAX_STATEMENT_BYTES
 from sealgate.ports.journal import JournalRecord
 
 MAGIC: Final = b"SEALJRNL"
 VERSION: Final = 1
-MAX_SEALED_BYTES: Final = MAX_BODY_BYTES + 1024
-"""A sealed body: the body, its key id, nonce and tag, and room for a later version's header."""
+MAX_SEALED_BYTES: Final = MAX_BATCH_BODY_BYTES + 8192
+"""A sealed body: the body, its key id, nonce and tag, and what a body that does not compress grows by."""
 
 SPARSE_EVERY: Final = 64
-"""One remembered offset for so many records: 1 KiB of memory for 8,000 records, 40 KiB read to find one."""
+"""One remembered offset for so many records: 1 KiB of memory for 8,000 records, at most so many heads read to find one."""
 
 _HEADER = struct.Struct("<8sIIQQ32s")
 _CRC = struct.Struct("<I")
@@ -42,8 +42,8 @@ WHOLE: Final = struct.Struct("<IIQIH")
 FRAME_BYTES: Final = WHOLE.size
 CHECKED_FROM: Final = _FRAME.size
 """Where in a frame the bytes begin that its checksum and length cover."""
-_LEAST: Final = _PAYLOAD.size
-_MOST: Final = _LEAST + MAX_STATEMENT_BYTES + MAX_SEALED_BYTES
+LEAST_BYTES: Final = _PAYLOAD.size
+MOST_BYTES: Final = LEAST_BYTES + MAX_STATEMENT_BYTES + MAX_SEALED_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def encode_group(first_index: int, records: list[JournalRecord]) -> tuple[bytes,
         statement, sealed = record.statement, record.sealed_body
         tail = statement + sealed
         inner = _PAYLOAD.pack(index, at, len(statement))
-        parts += (_FRAME.pack(_LEAST + len(tail), crc32(tail, crc32(inner))), inner, tail)
+        parts += (_FRAME.pack(LEAST_BYTES + len(tail), crc32(tail, crc32(inner))), inner, tail)
         starts.append(at)
         at += FRAME_BYTES + len(tail)
     return b"".join(parts), starts
@@ -103,7 +103,7 @@ def frame_at(data: bytes | memoryview, at: int, end: int) -> Frame | None:
         return None
     length, crc, index, distance, statement_bytes = WHOLE.unpack_from(data, at)
     stop = at + _FRAME.size + length
-    if not _LEAST <= length <= _MOST or stop > end or _LEAST + statement_bytes > length:
+    if not LEAST_BYTES <= length <= MOST_BYTES or stop > end or LEAST_BYTES + statement_bytes > length:
         return None
     if zlib.crc32(memoryview(data)[at + _FRAME.size : stop]) != crc:
         return None
@@ -119,7 +119,7 @@ def witness_behind(data: bytes, bad: int, index: int) -> Frame | None:
     unpack = WHOLE.unpack_from
     for at in range(bad + 1, len(data) - FRAME_BYTES + 1):
         length, _, found, distance, _ = unpack(data, at)
-        if _LEAST <= length <= _MOST and index <= found <= index + (1 << 32) and at - distance > bad:
+        if LEAST_BYTES <= length <= MOST_BYTES and index <= found <= index + (1 << 32) and at - distance > bad:
             frame = frame_at(data, at, len(data))
             if frame is not None:
                 return frame

@@ -56,7 +56,7 @@ class SegmentWriter:
             active = self._segments[-1]
         data, starts = encode_group(self.size, records)
         base = active.durable_bytes
-        if base + len(data) > self._reserved_bytes:
+        if base + len(data) > self._reserved_bytes and len(data) < _RESERVE_BYTES:
             self._reserve(base + len(data))
         write_all(self._descriptor, data, base)
         os.fdatasync(self._descriptor)
