@@ -153,6 +153,8 @@ def _fill(data: Path, plan: Plan) -> None:
     )
     make(keys / keyring.PERMIT, Purpose.PERMIT)
     public = _make_files(keys, make) if plan.device is None else _find_on_device(plan.device)
+    if plan.device is None:
+        _make_wrapping(keys, plan, make)
     _endorse(data, plan, public, root_passphrase)
     SqliteDataKeys.create(data / DATA_KEYS)
     protected_files.create(data / FILE_NAME, _configuration(plan).encode())
@@ -161,11 +163,24 @@ def _fill(data: Path, plan: Plan) -> None:
 def _make_files(keys: Path, make: Callable[[Path, Purpose], bytes | None]) -> dict[Purpose, bytes]:
     names = {Purpose.LOG: keyring.LOG, Purpose.RECEIPT: keyring.RECEIPT, Purpose.STATEMENT: "statement.key"}
     public = {purpose: _public(make(keys / name, purpose)) for purpose, name in names.items()}
-    make(keys / keyring.WRAPPING, Purpose.WRAPPING)
     statement_name = keyring.statement_file_name(public[Purpose.STATEMENT])
     (keys / "statement.key").rename(keys / statement_name)
     protected_files.create(keys / keyring.CURRENT, statement_name.encode() + b"\n")
     return public
+
+
+def _make_wrapping(keys: Path, plan: Plan, make: Callable[[Path, Purpose], bytes | None]) -> None:
+    """Make the key-encryption key under a passphrase of its own: who reads bodies opens it and no signing key.
+
+    A passphrase that the operator keeps elsewhere is never joined by one in a file: then all files share theirs.
+    """
+    if plan.passphrase is not None:
+        make(keys / keyring.WRAPPING, Purpose.WRAPPING)
+        return
+    passphrase = secrets.token_urlsafe(32).encode()
+    protected_files.create(keys / keyring.READING_UNLOCK, passphrase + b"\n")
+    cost = COST_OF_RANDOM_PASSPHRASE
+    file.generate(keys / keyring.WRAPPING, Purpose.WRAPPING, passphrase, created=plan.created, cost=cost)
 
 
 def _find_on_device(keys: Keys) -> dict[Purpose, bytes]:

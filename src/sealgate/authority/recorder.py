@@ -20,6 +20,7 @@ from sealgate.model.errors import JournalError, UnavailableError
 from sealgate.model.identifiers import uuid7_number, uuid_text
 from sealgate.model.limits import SALT_BYTES
 from sealgate.model.records import Kind
+from sealgate.model.scopes import DEFAULT_TENANT, Scope
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal, JournalRecord
 from sealgate.ports.signer import Signer
@@ -27,6 +28,7 @@ from sealgate.ports.signer import Signer
 Entropy = Callable[[int], bytes]
 _AUTHORITY_SUBJECT: Final = "urn:sealgate:authority"
 _MAX_PSEUDONYMS: Final = 100_000
+_MAX_SCOPES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class Recorder:
         self._seq = 0
         self._last_id = 0
         self._pseudonyms: dict[str, str] = {}
-        self._scope = f"default/{place.retention_class}"
+        self._scope = Scope(DEFAULT_TENANT, None, place.retention_class).text
+        self._scopes: dict[tuple[str | None, str | None], str] = {}
         self.missed: Missed | None = None
         self.recorded = 0
         self.use_signer(signer)
@@ -157,15 +160,24 @@ class Recorder:
         trace: dict[str, Any] | None = None,
         task_id: str | None = None,
         request_id: str | None = None,
+        retention_class: str | None = None,
+        subject: str | None = None,
     ) -> asyncio.Future[Receipt]:
         """Write the draft's record; the future is done when it is durable, or has the error when it never will be.
+
+        ``retention_class`` is the place's unless given. With a ``subject`` (a subject token) the body is sealed under
+        a key of this subject alone, so that erasing the subject erases it.
 
         Raises:
             EncodingError: a field is outside the record profile; nothing was written and no number was used.
         """
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        body = canonical.encode(self._content(draft, agent, trace, task_id, request_id))
-        self._append(body, draft, agent, lambda result: _resolve(future, result))
+        content = self._content(draft, agent, trace, task_id, request_id)
+        scope = self._scope
+        if retention_class is not None or subject is not None:
+            scope = self._scope_of(subject, retention_class)
+            content["retention_class"] = retention_class or self.place.retention_class
+        self._append(canonical.encode(content), draft, agent, lambda result: _resolve(future, result), scope=scope)
         return future
 
     def submit(
@@ -178,6 +190,8 @@ class Recorder:
         task_id: str | None,
         request_id: str | None,
         alone: bool,
+        retention_class: str | None = None,
+        subject: str | None = None,
     ) -> None:
         """Do what ``record`` does for a decision, whose members our own code wrote; ``done`` is called exactly once.
 
@@ -186,8 +200,21 @@ class Recorder:
         Raises:
             EncodingError: the body is too long or has a lone surrogate; nothing was written, ``done`` is not called.
         """
-        body = canonical.encode_own(self._content(draft, agent, trace, task_id, request_id))
-        self._append(body, draft, agent, done, alone=alone)
+        content = self._content(draft, agent, trace, task_id, request_id)
+        scope = self._scope
+        if retention_class is not None or subject is not None:
+            scope = self._scope_of(subject, retention_class)
+            content["retention_class"] = retention_class or self.place.retention_class
+        self._append(canonical.encode_own(content), draft, agent, done, scope=scope, alone=alone)
+
+    def _scope_of(self, subject: str | None, retention_class: str | None) -> str:
+        scope = self._scopes.get((subject, retention_class))
+        if scope is None:
+            if len(self._scopes) >= _MAX_SCOPES:
+                self._scopes.clear()
+            scope = Scope(DEFAULT_TENANT, subject, retention_class or self.place.retention_class).text
+            self._scopes[subject, retention_class] = scope
+        return scope
 
     def _content(
         self,
@@ -220,6 +247,7 @@ class Recorder:
         agent: dict[str, Any] | None,
         done: Callable[[Receipt | UnavailableError], None],
         *,
+        scope: str,
         alone: bool = False,
     ) -> None:
         """Sign, seal and append finished body bytes."""
@@ -227,7 +255,7 @@ class Recorder:
         self._seq += 1
         subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
         try:
-            record, signed = self._seal(body, draft, subject, seq)
+            record, signed = self._seal(body, draft, subject, seq, scope)
         except UnavailableError as error:
             self.note_missed(error.message, seq)
             done(error)
@@ -243,12 +271,12 @@ class Recorder:
 
         self._journal.append(record, complete, alone=alone)
 
-    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int) -> tuple[JournalRecord, bytes]:
+    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int, scope: str) -> tuple[JournalRecord, bytes]:
         protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)
         commitment = canonical.sha256(body)
         signature = self.signer.sign(statement.signing_input(protected, commitment))
         signed = statement.assemble(protected, commitment, signature)
-        key = self._data_keys.current(self._scope, draft.unix_ms)
+        key = self._data_keys.current(scope, draft.unix_ms)
         aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
         sealed = sealed_body.seal(key.cipher, key.key_id, self.entropy(sealed_body.NONCE_BYTES), body, aad)
         return JournalRecord(signed, sealed), signed

@@ -166,6 +166,19 @@ class Keys:
         "file:keys/unlock",
         "Where the passphrase of the key files is: `file:`, `credential:`, `command:`; relative to the data directory.",
     )
+    reading_passphrase: str = _set(
+        "",
+        "Where the passphrase of the key-encryption key alone is, for who only reads; empty: `keys/reading-unlock` "
+        "where it exists, else that of the other key files.",
+    )
+    wrapping: str = _set(
+        "store",
+        "Where the key-encryption key is: with the signing keys (`store`), or elsewhere than they are.",
+        choices=("store", "file", "pkcs11", "kms"),
+    )
+    kms_key: str = _set("", "The AWS KMS key that wraps data keys: id, ARN or `alias/…`.")
+    kms_region: str = _set("", "The region of the KMS key; empty: as the AWS environment says.")
+    kms_endpoint: str = _set("", "Another address of KMS than the region's, e.g. of a private endpoint.")
     pkcs11_module: Path = _set(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = _set("", "The token's label.")
     pkcs11_pin: str = _set("", "Where the user PIN is: `file:`, `credential:` or `command:`.")
@@ -269,8 +282,14 @@ def check_together(configuration: Configuration) -> None:
     if configuration.timestamps.url and configuration.timestamps.roots == Path():
         raise ConfigurationError("`timestamps.url` needs `timestamps.roots`", hint="name the PEM file of its root")
     keys = configuration.keys
-    if keys.store == "pkcs11" and (keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin):
-        raise ConfigurationError("`keys.store` is `pkcs11` without module, token and PIN", hint="set `keys.pkcs11_*`")
+    if "pkcs11" in (keys.store, keys.wrapping) and (
+        keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin
+    ):
+        raise ConfigurationError(
+            "keys are on a `pkcs11` device without module, token and PIN", hint="set `keys.pkcs11_*`"
+        )
+    if keys.wrapping == "kms" and not keys.kms_key:
+        raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
     names = [entry.name for entry in configuration.identity]
     for entry in configuration.identity:
         proofs = (entry.uid is not None, entry.gid is not None, entry.certificate_sha256, entry.certificate_san)
