@@ -1,6 +1,7 @@
 """Retention in a real authority: what is due goes, with a record; what is held stays; everything else still works."""
 
 import asyncio
+import functools
 import json
 
 import pytest
@@ -20,6 +21,16 @@ CLASSES = Classes(
         Rule("long", Terms(minimum=20, maximum=10, receipt=12), kinds=("reasoning",)),
     ]
 )
+
+
+def in_loop(test):
+    """Run a coroutine test in a loop of its own."""
+
+    @functools.wraps(test)
+    def run(kit):
+        asyncio.run(test(kit))
+
+    return run
 
 
 async def capture(authority, kind, count, *, task=None, agent="a1"):
@@ -47,6 +58,7 @@ def started(kit, **more):
     return kit.started(retention=Settings(CLASSES, compact=False, **more))
 
 
+@in_loop
 async def test_exactly_what_is_due_goes(kit):
     """After three days the short class has lost its bodies, nothing else; the record tells which, before it happened."""
     authority = await started(kit)
@@ -73,6 +85,7 @@ async def test_exactly_what_is_due_goes(kit):
     await authority.stop()
 
 
+@in_loop
 async def test_a_restart_reads_what_was_written_anew(kit):
     """After archiving and expiry the authority starts, decides and finds old records by their id."""
     authority = await started(kit)
@@ -92,6 +105,7 @@ async def test_a_restart_reads_what_was_written_anew(kit):
     await again.stop()
 
 
+@in_loop
 async def test_a_hold_keeps_what_it_names_until_two_persons_release_it(kit):
     """A held task survives its class; the period's key goes all the same; after the release it goes too."""
     authority = await started(kit)
@@ -122,6 +136,7 @@ async def test_a_hold_keeps_what_it_names_until_two_persons_release_it(kit):
     await authority.stop()
 
 
+@in_loop
 async def test_where_rules_contradict_payload_and_receipt_part(kit):
     """A maximum of 10 days under a minimum of 20: the body goes at 10, the statement at 20 and not before."""
     authority = await started(kit)
@@ -140,6 +155,7 @@ async def test_where_rules_contradict_payload_and_receipt_part(kit):
     await authority.stop()
 
 
+@in_loop
 async def test_the_plan_changes_nothing(kit):
     """A dry run says what a run then does."""
     authority = await started(kit)
