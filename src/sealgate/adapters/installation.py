@@ -244,7 +244,7 @@ def _configuration(plan: Plan) -> str:
 name = "operator"
 uid = {plan.operator_uid}
 agents = ["*"]
-roles = ["enforce", "operate", "publish", "read", "administer"]
+roles = ["enforce", "operate", "publish", "read", "administer", "retain"]
 
 #[[identity]]
 #name = "billing-agent"

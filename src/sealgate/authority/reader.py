@@ -63,6 +63,10 @@ class Reader:
             raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
         return StoredRecord(index, record.statement, body)
 
+    def forget(self) -> None:
+        """Drop opened bodies from memory: some expired or a key was destroyed."""
+        self._bodies.forget()
+
     def _cipher(self, key_id: bytes) -> AESGCM | None:
         key = self._data_keys.find(key_id)
         return None if key is None else key.cipher

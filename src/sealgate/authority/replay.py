@@ -17,8 +17,9 @@ from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.lifecycle import State
 from sealgate.ports.journal import Journal
+from sealgate.retention.holds import Hold
 
-VERSION: Final = 1
+VERSION: Final = 2
 RENEW_REQUESTS: Final = 100_000
 """Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
 
@@ -33,6 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paused: dict[str, str]
     decisions: list[OpenDecision]
     limits: dict[str, Any]
+    holds: list[Hold] = []
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -45,6 +47,7 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.paused,
         [decision for decision in memory.decisions if decision.state is not State.REPORTED],
         limits,
+        list(memory.holds.values()),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -62,6 +65,7 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.last_ms = snapshot.last_ms
     memory.policy_version = snapshot.policy_version
     memory.paused = dict(snapshot.paused)
+    memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

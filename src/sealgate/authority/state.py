@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sealgate.authority import hold_records
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecision, OpenDecisions
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.retention.holds import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Memory:
     remembered: Remembered
     paused: dict[str, str] = field(default_factory=dict)
     policy_version: str | None = None
+    holds: dict[str, Hold] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -61,6 +64,8 @@ class Memory:
                 self.paused[body["target_agent"]] = body["reason"]
             case Kind.CONTAINMENT_LIFTED:
                 self.paused.pop(body["target_agent"], None)
+            case Kind.HOLD_PLACED | Kind.HOLD_RELEASED:
+                hold_records.apply(self.holds, body)
             case _:
                 pass  # evidence only; nothing of it decides
 

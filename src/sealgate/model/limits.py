@@ -23,15 +23,6 @@ MAX_DEPTH: Final = 16
 MAX_REQUEST_BYTES: Final = 256 * 1024
 """One API request body, in bytes. Over it the request is refused, never judged in part."""
 
-MAX_ITEM_BYTES: Final = 32 * 1024
-"""A captured item's canonical text, in bytes: as a record's body, for the same reason."""
-
-MAX_BATCH_ITEMS: Final = 512
-"""Items in one batch: enough to share one signature and one sync, few enough to answer for one by one."""
-
-MAX_BATCH_BODY_BYTES: Final = 1024 * 1024
-"""A batch of items, in bytes."""
-
 MAX_BATCH_EVALUATIONS: Final = 100
 """Evaluations in one AuthZEN batch."""
 

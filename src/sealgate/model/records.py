@@ -63,7 +63,6 @@ class Kind(StrEnum):
     CAPTURE_GAP = "capture.gap"
     TOOL_CALL = "tool.call"
     TOOL_OUTCOME = "tool.outcome"
-    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(
@@ -296,6 +295,47 @@ class KeyEvent(Common, kw_only=True, forbid_unknown_fields=True):
     root_signature: str
 
 
+class HoldSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a hold covers: every list that is not empty must contain the record, and its time lies in the range."""
+
+    subjects: list[str]
+    tasks: list[str]
+    agents: list[str]
+    classes: list[str]
+    records: list[str]
+    since: str | None
+    until: str | None
+
+
+class HoldEvent(Common, kw_only=True, forbid_unknown_fields=True):
+    """A hold was placed or released: first ``requested`` by one person, then ``confirmed`` by another."""
+
+    hold_id: str
+    stage: Literal["requested", "confirmed"]
+    selection: HoldSelection
+    reason: str
+    principal: str
+
+
+class RetentionExpired(Common, kw_only=True, forbid_unknown_fields=True):
+    """Content is about to be deleted because its time is over. Written before the deletion; holds no personal data.
+
+    ``indexes`` names the records exactly: base64url of a deflated bitmap whose first bit is ``from_index``, in each
+    byte from the lowest bit. ``layer`` ``key``: these data keys seal nothing any more and are destroyed; the indexes
+    are null then. ``held`` counts the records of class and range that were due and that a hold keeps.
+    """
+
+    layer: Literal["body", "statement", "shard", "key"]
+    run_id: str
+    from_index: int | None
+    to_index: int | None
+    indexes: str | None
+    expired_class: str
+    count: int
+    held: int
+    key_ids: list[str]
+
+
 MODEL: dict[str, type[Common]] = {
     Kind.GENESIS: Genesis,
     Kind.KEY_ADDED: KeyEvent,
@@ -309,6 +349,9 @@ MODEL: dict[str, type[Common]] = {
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,
     Kind.CAPTURE_GAP: CaptureGap,
+    Kind.HOLD_PLACED: HoldEvent,
+    Kind.HOLD_RELEASED: HoldEvent,
+    Kind.RETENTION_EXPIRED: RetentionExpired,
     **dict.fromkeys(CAPTURED_KINDS, Captured),
 }
 """The structure of each kind that is written today."""

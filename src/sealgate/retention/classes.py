@@ -108,9 +108,7 @@ class Classes:
         """Return the class of a record: the names of all rules with conditions that govern it, or the default."""
         if facts.kind in LEDGER_KINDS:
             return LEDGER
-        names = sorted(
-            rule.name for rule in self._rules.values() if rule.name != self.default and rule.governs(facts)
-        )
+        names = sorted(rule.name for rule in self._rules.values() if rule.name != self.default and rule.governs(facts))
         return JOINER.join(names) or self.default
 
     def effective(self, name: str) -> Effective:
@@ -127,11 +125,6 @@ class Classes:
     def knows(self, name: str) -> bool:
         """Tell whether every part of a class's name is a rule."""
         return name == LEDGER or all(part in self._rules for part in name.split(JOINER))
-
-    def period_days(self, name: str) -> int:
-        """Return how long a data key of this class takes new bodies at most: a day for short classes, else a month."""
-        body = self.effective(name).body
-        return 1 if body is not None and body <= 92 else 31
 
 
 def rule_of(entry: Mapping[str, Any]) -> Rule:

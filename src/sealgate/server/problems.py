@@ -96,6 +96,10 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "subject-not-allowed": Kind(403, "subject-not-allowed", "The caller may not speak for this subject"),
     "permit-not-redeemed": Kind(409, "permit-not-redeemed", "The permit was not redeemed"),
     "lifecycle": Kind(409, "lifecycle", "This cannot follow what was before"),
+    "hold-unknown": Kind(404, "hold-unknown", "There is no such hold"),
+    "hold-not-open": Kind(409, "hold-not-open", "Nothing about this hold waits for this"),
+    "second-person-needed": Kind(403, "second-person-needed", "Another person has to confirm"),
+    "retention-running": Kind(409, "retention-running", "A retention run is under way"),
     "outcome-already-reported": Kind(409, "outcome-already-reported", "The outcome is already recorded"),
 }
 """Each code of NotPermittedError that is more than a plain 403. Any other code is a slug of its own with 403."""

@@ -4,7 +4,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from sealgate.adapters.journals import archive
 from sealgate.adapters.journals.archive import FRAME, HEADER_BYTES, MAX_BLOCK_BYTES, Block
@@ -21,13 +21,10 @@ class ArchiveFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            header = archive.decode_header(os.pread(self._descriptor, HEADER_BYTES, 0))
-            if header is None:
-                raise AlteredError(f"the header of journal archive `{path.name}` was altered")
-        except BaseException:
+        header = archive.decode_header(os.pread(self._descriptor, HEADER_BYTES, 0))
+        if header is None:
             self.close()
-            raise
+            raise AlteredError(f"the header of journal archive `{path.name}` was altered")
         self.header = header
         self.first = header.header.first_index
         self.stop = self.first + header.records
@@ -36,7 +33,7 @@ class ArchiveFile:
         """Close the file."""
         os.close(self._descriptor)
 
-    def __enter__(self) -> "ArchiveFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -220,7 +220,31 @@ class FileJournal:
 
     def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
         """Write one closed segment anew. Blocks; from one thread at a time, never the one that appends."""
-        return self._rewriter.rewrite(sequence, packer)
+        done = self._rewriter.rewrite(sequence, packer)
+        self._blocks.clear()
+        return done
+
+    def roll(self, done: Callable[[Exception | None], None]) -> None:
+        """Close the segment that is appended to, so that it can be archived. Call on the thread that appends.
+
+        ``done`` is called once, perhaps on the writer thread, with what went wrong.
+        """
+        if self._failure is not None or self._closing:
+            done(self._error())
+            return
+
+        def roll() -> None:
+            problem: Exception | None = None
+            try:
+                self._writer.roll()
+            except OSError as error:  # as with a failed write: only a new segment helps
+                self._failure = f"the journal cannot open a new segment: {error.strerror}"
+                problem = self._error()
+            self._finished += 1
+            done(problem)
+
+        self._appended += 1  # until it is done no append takes place on the caller's thread
+        self._queue.put(roll)
 
     # -- failing and healing -----------------------------------------------------------------------------------------
 

@@ -47,6 +47,11 @@ class RecentBlocks:
                 del self._kept[next(iter(self._kept))]
         return block.first, records
 
+    def clear(self) -> None:
+        """Forget all: something was written anew."""
+        with self._lock:
+            self._kept.clear()
+
 
 def read_records(
     segments: list[Segment], start: int, end: int, recent: RecentBlocks

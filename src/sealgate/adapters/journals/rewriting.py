@@ -7,6 +7,7 @@ has the old file open finishes with it; one that comes too late for it finds the
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ class Rewriter:
         segments = list(self._segments)
         return [
             _describe(segment, after.header.first_index)
-            for segment, after in zip(segments, segments[1:], strict=False)
+            for segment, after in pairwise(segments)
             if after.header.first_index > segment.header.first_index  # else it is empty and nothing can be saved
         ]
 
@@ -137,4 +138,3 @@ def _describe(segment: Segment, stop: int) -> ClosedSegment:
         segment.path.stat().st_size,
         archived=segment.generation > 0,
     )
-
