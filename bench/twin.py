@@ -41,7 +41,7 @@ from sealgate.server.api import authority_api
 from sealgate.server.listeners import Listeners, UnixListener
 from sealgate.server.serving import Server, serve
 
-ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer"})
+ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer", "retain"})
 KEYS = {
     "Bearer everything": Identity("operator", "api_key", frozenset({"*"}), ALL_ROLES),
     "Bearer enforce-only": Identity("gateway", "api_key", frozenset({"a1"}), frozenset({"enforce"})),
@@ -65,6 +65,7 @@ class Twin:
         self.records: dict[str, int] = {}
         self.release = asyncio.Event()
         self.waiting = 0
+        self._holds: dict[str, str] = {}
         self.started = self.stopped = False
         self.not_ready = ""
 
@@ -200,6 +201,44 @@ class Twin:
     def current_policy(self) -> dict[str, Any] | None:
         """Return what was published last."""
         return self.policy
+
+    async def place_hold(self, wanted: Mapping[str, Any], reason: str, caller: Identity) -> dict[str, Any]:
+        """Remember a hold."""
+        del wanted, reason
+        recorded = self._recorded()
+        self._holds[recorded.record_id] = caller.principal
+        return {"hold_id": recorded.record_id, "stage": "requested", "record_id": recorded.record_id}
+
+    async def release_hold(self, hold_id: str, reason: str, caller: Identity) -> dict[str, Any]:
+        """Ask for a release."""
+        del reason
+        self._known_hold(hold_id)
+        self._holds[hold_id] = caller.principal
+        return {"hold_id": hold_id, "stage": "release_requested", "record_id": self._recorded().record_id}
+
+    async def confirm_hold(self, hold_id: str, caller: Identity) -> dict[str, Any]:
+        """Confirm, unless the same caller asked."""
+        self._known_hold(hold_id)
+        if self._holds[hold_id] == caller.principal:
+            raise NotPermittedError("another person confirms", code="second-person-needed")
+        return {"hold_id": hold_id, "stage": "placed", "record_id": self._recorded().record_id}
+
+    def _known_hold(self, hold_id: str) -> None:
+        if hold_id not in self._holds:
+            raise NotPermittedError(f"there is no hold `{hold_id}`", code="hold-unknown")
+
+    def holds(self) -> list[dict[str, Any]]:
+        """Return the holds."""
+        return [{"hold_id": hold_id, "requested_by": principal} for hold_id, principal in self._holds.items()]
+
+    async def plan_retention(self) -> dict[str, Any]:
+        """Return an empty plan."""
+        return {"bodies": 0, "statements": 0, "held": 0, "expiries": [], "unknown_classes": {}}
+
+    async def run_retention(self, caller: Identity) -> dict[str, Any]:
+        """Delete nothing."""
+        del caller
+        return await self.plan_retention()
 
     async def rotate_key(self, caller: Identity) -> Recorded:
         """Accept."""

@@ -28,32 +28,7 @@ ACCESS = {
     "reason": "incident 7",
     "approver": None,
 }
-SAMPLES = {
-    Kind.ACCESS: ACCESS,
-    Kind.HOLD_PLACED: {
-        "hold_id": "h1",
-        "matter": "case 4",
-        "reason": "suit",
-        "placed_by": "legal",
-        "approver": None,
-        "agents": ["a1"],
-        "subjects": [],
-        "kinds": [],
-        "retention_classes": [],
-        "since": None,
-        "until": None,
-    },
-    Kind.HOLD_RELEASED: {"hold_id": "h1", "reason": "settled", "released_by": "legal", "approver": None},
-    Kind.RETENTION_EXPIRED: {
-        "layer": "body",
-        "from_index": 0,
-        "to_index": 4,
-        "expired_class": "default",
-        "count": 3,
-        "held": 1,
-        "key_ids": [],
-    },
-}
+SAMPLES = {Kind.ACCESS: ACCESS}
 
 
 def _in_authority(kit, scenario):

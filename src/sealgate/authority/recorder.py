@@ -24,6 +24,7 @@ from sealgate.model.scopes import DEFAULT_TENANT, Scope
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal, JournalRecord
 from sealgate.ports.signer import Signer
+from sealgate.retention.classes import Classes, Facts
 
 Entropy = Callable[[int], bytes]
 _AUTHORITY_SUBJECT: Final = "urn:sealgate:authority"
@@ -40,6 +41,7 @@ class Place:
     region: str
     environment: str
     retention_class: str
+    regime: str | None = None
 
 
 class EntropyPool:
@@ -104,8 +106,11 @@ class Recorder:
         data_keys: DataKeys,
         time: Timekeeper,
         entropy: Entropy | None = None,
+        classes: Classes | None = None,
     ) -> None:
         self.place = place
+        self._classes = classes
+        self._classified: dict[Facts, str] = {}
         self.time = time
         self.entropy = entropy = entropy or EntropyPool().take
         self._journal = journal
@@ -174,6 +179,8 @@ class Recorder:
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         content = self._content(draft, agent, trace, task_id, request_id)
         scope = self._scope
+        if retention_class is None and self._classes is not None:
+            retention_class = self._class_of(self._classes, draft, agent)
         if retention_class is not None or subject is not None:
             scope = self._scope_of(subject, retention_class)
             content["retention_class"] = retention_class or self.place.retention_class
@@ -202,6 +209,8 @@ class Recorder:
         """
         content = self._content(draft, agent, trace, task_id, request_id)
         scope = self._scope
+        if retention_class is None and self._classes is not None:
+            retention_class = self._class_of(self._classes, draft, agent)
         if retention_class is not None or subject is not None:
             scope = self._scope_of(subject, retention_class)
             content["retention_class"] = retention_class or self.place.retention_class
@@ -215,6 +224,24 @@ class Recorder:
             scope = Scope(DEFAULT_TENANT, subject, retention_class or self.place.retention_class).text
             self._scopes[subject, retention_class] = scope
         return scope
+
+    def _class_of(self, classes: Classes, draft: Draft, agent: dict[str, Any] | None) -> str:
+        """Return the class that the rules give a record; remembered, as few combinations occur."""
+        data, tool = draft.fields.get("data"), draft.fields.get("tool")
+        facts = Facts(
+            draft.kind.value,
+            data["classification"] if data else None,
+            self.place.regime,
+            self.place.region,
+            agent["id"] if agent else None,
+            tool["name"] if tool else None,
+        )
+        known = self._classified.get(facts)
+        if known is None:
+            if len(self._classified) >= _MAX_SCOPES:
+                self._classified.clear()
+            known = self._classified[facts] = classes.classify(facts)
+        return known
 
     def _content(
         self,

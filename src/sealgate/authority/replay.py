@@ -18,8 +18,9 @@ from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.ports.journal import Journal
+from sealgate.retention.holds import Hold
 
-VERSION: Final = 1
+VERSION: Final = 2
 RENEW_BYTES: Final = 256 << 20
 """Bytes of sealed bodies before the snapshot that are read again at most: batch records are large."""
 
@@ -44,6 +45,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grants: list[Grant] = []
     configuration_sha256: str | None = None
     settings: list[str] = []
+    holds: list[Hold] = []
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -61,6 +63,7 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         list(memory.grants.values()),
         memory.configuration_sha256,
         memory.settings,
+        list(memory.holds.values()),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -82,6 +85,7 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.pending = snapshot.pending
     memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
     memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
+    memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

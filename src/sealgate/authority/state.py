@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
+from sealgate.authority import hold_records
 from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.retention.holds import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Memory:
     grants: dict[str, Grant] = field(default_factory=dict)
     configuration_sha256: str | None = None
     settings: list[str] = field(default_factory=list)
+    holds: dict[str, Hold] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -76,6 +79,8 @@ class Memory:
                 self.paused[body["target_agent"]] = body["reason"]
             case Kind.CONTAINMENT_LIFTED:
                 self.paused.pop(body["target_agent"], None)
+            case Kind.HOLD_PLACED | Kind.HOLD_RELEASED:
+                hold_records.apply(self.holds, body)
             case _:
                 self._administered(body)
 

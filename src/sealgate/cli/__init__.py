@@ -24,6 +24,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lookup": ("lookup", "Ask what a token stands for; consent to it."),
     "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
     "policy": ("policy", "Check, test and lint policies."),
+    "retention": ("retention", "Plan and run retention; show classes; explain a record's times."),
+    "hold": ("hold", "Place, confirm, release and list legal holds."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""

@@ -90,9 +90,6 @@ ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
 SERVICE_KINDS = frozenset(
     {
         Kind.ACCESS,
-        Kind.HOLD_PLACED,
-        Kind.HOLD_RELEASED,
-        Kind.RETENTION_EXPIRED,
     }
 )
 """Kinds that another service of this installation may hand to the authority; each member is checked.
@@ -434,40 +431,41 @@ class ErasureExecuted(Common, kw_only=True, forbid_unknown_fields=True):
     complete_after: str
 
 
-class HoldPlaced(Common, kw_only=True, forbid_unknown_fields=True):
-    """Nothing that fits may expire or be erased. An empty list and null do not narrow; times bound the records."""
+class HoldSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a hold covers: every list that is not empty must contain the record, and its time lies in the range."""
 
-    hold_id: str
-    matter: str
-    reason: str
-    placed_by: str
-    approver: str | None
-    agents: list[str]
     subjects: list[str]
-    kinds: list[str]
-    retention_classes: list[str]
+    tasks: list[str]
+    agents: list[str]
+    classes: list[str]
+    records: list[str]
     since: str | None
     until: str | None
 
 
-class HoldReleased(Common, kw_only=True, forbid_unknown_fields=True):
-    """A legal hold ended."""
+class HoldEvent(Common, kw_only=True, forbid_unknown_fields=True):
+    """A hold was placed or released: first ``requested`` by one person, then ``confirmed`` by another."""
 
     hold_id: str
+    stage: Literal["requested", "confirmed"]
+    selection: HoldSelection
     reason: str
-    released_by: str
-    approver: str | None
+    principal: str
 
 
 class RetentionExpired(Common, kw_only=True, forbid_unknown_fields=True):
-    """Records of ``expired_class`` from ``from_index`` up to, without, ``to_index`` lost a layer; ``held`` were kept.
+    """Content is about to be deleted because its time is over. Written before the deletion; holds no personal data.
 
-    ``retention_class`` is, as everywhere, this record's own.
+    ``indexes`` names the records exactly: base64url of a deflated bitmap whose first bit is ``from_index``, in each
+    byte from the lowest bit. ``layer`` ``key``: these data keys seal nothing any more and are destroyed; the indexes
+    are null then. ``held`` counts the records of class and range that were due and that a hold keeps.
     """
 
-    layer: Literal["body", "statement", "shard"]
-    from_index: int
-    to_index: int
+    layer: Literal["body", "statement", "shard", "key"]
+    run_id: str
+    from_index: int | None
+    to_index: int | None
+    indexes: str | None
     expired_class: str
     count: int
     held: int
@@ -516,8 +514,8 @@ MODEL: dict[str, type[Common]] = {
     Kind.ERASURE_REQUESTED: ErasureRequested,
     Kind.ERASURE_EXECUTED: ErasureExecuted,
     Kind.ERASURE_REFUSED: ErasureRefused,
-    Kind.HOLD_PLACED: HoldPlaced,
-    Kind.HOLD_RELEASED: HoldReleased,
+    Kind.HOLD_PLACED: HoldEvent,
+    Kind.HOLD_RELEASED: HoldEvent,
     Kind.RETENTION_EXPIRED: RetentionExpired,
     Kind.ROLE_GRANTED: RoleGranted,
     Kind.ROLE_REVOKED: RoleRevoked,

@@ -189,6 +189,39 @@ class Handlers:
         _empty(call)
         return Response(200, _encode(await self._operations.rotate_key(call.caller)))
 
+    async def holds(self, call: Call) -> Response:
+        """Return the legal holds."""
+        del call
+        return Response(200, _encode(answers.Holds(self._operations.holds())))
+
+    async def place_hold(self, call: Call) -> Response:
+        """Ask for a hold."""
+        wanted: answers.HoldRequest = _typed(call)
+        selection = msgspec.structs.asdict(wanted.selection)
+        return Response(200, _encode(await self._operations.place_hold(selection, wanted.reason, call.caller)))
+
+    async def confirm_hold(self, call: Call) -> Response:
+        """Confirm a step of a hold."""
+        _empty(call)
+        hold = require_uuid(call.parameters["id"], "hold id")
+        return Response(200, _encode(await self._operations.confirm_hold(hold, call.caller)))
+
+    async def release_hold(self, call: Call) -> Response:
+        """Ask for a hold's release."""
+        wanted: answers.ReleaseRequest = _typed(call)
+        hold = require_uuid(call.parameters["id"], "hold id")
+        return Response(200, _encode(await self._operations.release_hold(hold, wanted.reason, call.caller)))
+
+    async def plan_retention(self, call: Call) -> Response:
+        """Return what a run would delete."""
+        del call
+        return Response(200, _encode(await self._operations.plan_retention()))
+
+    async def run_retention(self, call: Call) -> Response:
+        """Delete what is due."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.run_retention(call.caller)))
+
     async def checkpoint(self, call: Call) -> Response:
         """Return the signed head of the log."""
         return self._public(call, "checkpoint", TEXT, b"no-cache")

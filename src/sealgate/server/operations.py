@@ -96,6 +96,36 @@ class Operations(Protocol):
     async def rotate_key(self, caller: Identity) -> Recorded:
         """Start a new signing key."""
 
+    async def place_hold(self, wanted: Mapping[str, Any], reason: str, caller: Identity) -> dict[str, Any]:
+        """Ask for a legal hold; it protects at once, another person confirms it."""
+
+    async def release_hold(self, hold_id: str, reason: str, caller: Identity) -> dict[str, Any]:
+        """Ask for a hold's release.
+
+        Raises:
+            NotPermittedError: code `hold-unknown` or `hold-not-open`.
+        """
+
+    async def confirm_hold(self, hold_id: str, caller: Identity) -> dict[str, Any]:
+        """Confirm what another person asked for.
+
+        Raises:
+            NotPermittedError: code `hold-unknown`, `hold-not-open` or `second-person-needed`.
+        """
+
+    def holds(self) -> list[dict[str, Any]]:
+        """Return all holds."""
+
+    async def plan_retention(self) -> dict[str, Any]:
+        """Return what a retention run would delete now."""
+
+    async def run_retention(self, caller: Identity) -> dict[str, Any]:
+        """Delete what is due.
+
+        Raises:
+            NotPermittedError: code `retention-running`.
+        """
+
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory (`checkpoint`, `tile/…`), or None.
 

@@ -98,6 +98,12 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "second-person-needed": Kind(403, "second-person-needed", "Another person has to do this"),
     "lookup-state": Kind(409, "lookup-state", "The look-up is not at this point"),
     "erasure-under-way": Kind(409, "erasure-under-way", "Another erasure of the subject is under way"),
+    "own-proposal": Kind(403, "own-proposal", "Another person has to approve"),
+    "grant-unknown": Kind(404, "grant-unknown", "There is no such grant"),
+    "read-refused": Kind(403, "read-refused", "This may not be read"),
+    "query-too-long": Kind(422, "query-too-long", "The question takes too long"),
+    "export-too-large": Kind(422, "export-too-large", "The export is too large"),
+    "export-unknown": Kind(404, "export-unknown", "There is no such export"),
     "agent-unknown": Kind(404, "agent-unknown", "There is no such agent"),
     "request-id-reused": Kind(409, "request-id-reused", "The request id was used for something else"),
     "outcome-unexpected": Kind(409, "outcome-unexpected", "No outcome is expected for this"),
@@ -105,6 +111,9 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "subject-not-allowed": Kind(403, "subject-not-allowed", "The caller may not speak for this subject"),
     "permit-not-redeemed": Kind(409, "permit-not-redeemed", "The permit was not redeemed"),
     "lifecycle": Kind(409, "lifecycle", "This cannot follow what was before"),
+    "hold-unknown": Kind(404, "hold-unknown", "There is no such hold"),
+    "hold-not-open": Kind(409, "hold-not-open", "Nothing about this hold waits for this"),
+    "retention-running": Kind(409, "retention-running", "A retention run is under way"),
     "outcome-already-reported": Kind(409, "outcome-already-reported", "The outcome is already recorded"),
 }
 """Each code of NotPermittedError that is more than a plain 403. Any other code is a slug of its own with 403."""

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from sealgate.adapters.configuration.profiles import NAMES as PROFILES
 from sealgate.model.errors import ConfigurationError, InputError
 from sealgate.model.grants import READING_ROLES, Grant
 from sealgate.model.grants import check as check_grant
 
-GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "administer", "collect", "service")
+GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "administer", "collect", "service", "retain")
 """What a caller may do: ask and report; pause, resume, rotate; publish or propose policies; approve what another
-proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a service did."""
+proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a service did;
+place holds and run retention."""
 
 VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
 """What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
@@ -26,6 +28,7 @@ ROLES: Final = GATE_ROLES + VAULT_ROLES + READING_ROLES
 """Those, and how a caller reads evidence; the reading policies say what each may see."""
 
 _Section = TypeVar("_Section")
+_YES_NO: Final = ("yes", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ class Records:
     region: str = _set("", "The region, as you name it.")
     environment: str = _set("production", "The environment, as you name it.")
     retention_class: str = _set("default", "The retention class of new records; bodies of a class share data keys.")
+    regime: str = _set("", "The regime that governs this installation's records, e.g. `pci`; empty: none.")
     clock_tolerance_ms: int = _set(
         2000,
         "How far the clock may be behind the newest record; further is SILENCE `clock`.",
@@ -347,6 +351,44 @@ class IdentityEntry:
     roles: tuple[str, ...] = _set((), f"What it may do: {', '.join(f'`{role}`' for role in ROLES)}.", choices=ROLES)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What is deleted when. Without profiles and classes nothing expires."""
+
+    profiles: tuple[str, ...] = _set(
+        (), "Ready-made classes to take over: " + ", ".join(f"`{name}`" for name in PROFILES) + ".", choices=PROFILES
+    )
+    run_at_interval_s: int = _set(
+        0, "How often what is due is deleted; 0: only when asked for.", "seconds", least=0, most=31_536_000
+    )
+    compact: str = _set("yes", "Whether closed journal segments are archived by themselves.", choices=_YES_NO)
+    prune: str = _set("no", "Whether entries and tiles before the oldest statement are pruned too.", choices=_YES_NO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionClassEntry:
+    """One retention class; repeat `[[retention_class]]`. Every condition that is set must hold; `*` is a wildcard.
+
+    All classes that govern a record count together: the longest minimum, the shortest maximum. The one named like
+    `records.retention_class` governs what no other does.
+    """
+
+    name: str = _required("The class's name, as records carry it; without `+`.")
+    data: tuple[str, ...] = _set((), "Data classifications it governs.")
+    regimes: tuple[str, ...] = _set((), "Regimes it governs, as `records.regime` names them.")
+    jurisdictions: tuple[str, ...] = _set((), "Jurisdictions it governs, as `records.region` names them.")
+    kinds: tuple[str, ...] = _set((), "Kinds of records it governs.")
+    agents: tuple[str, ...] = _set((), "Agents it governs.")
+    tools: tuple[str, ...] = _set((), "Tools it governs.")
+    minimum_days: int = _set(0, "Evidence must last so long.", "days", least=0, most=36_525)
+    maximum_days: int | None = _set(
+        None, "Bodies are gone after this; absent: nothing has to go.", least=1, most=36_525
+    )
+    receipt_days: int | None = _set(
+        None, "Statements are not needed longer than this; absent: they stay.", least=1, most=36_525
+    )
+
+
 def _section(make: Callable[[], _Section]) -> Any:
     return field(default_factory=make)
 
@@ -369,10 +411,12 @@ class Configuration:
     access: Access = _section(Access)
     vault: Vault = _section(Vault)
     log: Log = _section(Log)
+    retention: Retention = _section(Retention)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
     grant: tuple[GrantEntry, ...] = ()
+    retention_class: tuple[RetentionClassEntry, ...] = ()
 
     @property
     def data_directory(self) -> Path:
@@ -395,6 +439,7 @@ SECTIONS: Final[dict[str, type]] = {
     "access": Access,
     "vault": Vault,
     "log": Log,
+    "retention": Retention,
 }
 """The tables of the file, in the order of the documentation."""
 
@@ -403,6 +448,7 @@ REPEATED: Final[dict[str, type]] = {
     "route": RouteEntry,
     "identity": IdentityEntry,
     "grant": GrantEntry,
+    "retention_class": RetentionClassEntry,
 }
 """The arrays of tables."""
 

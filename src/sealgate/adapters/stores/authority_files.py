@@ -20,6 +20,7 @@ class AuthorityFiles:
         self._snapshot = data / "snapshot"
         self._public = data / "log"
         self._erasures = data / "erasures"
+        self._run = data / "retention-run.json"
 
     def load_policy(self, version: str) -> bytes | None:
         """Return the stored policy set with this version, or None; whether it is intact its digest tells the caller."""
@@ -92,6 +93,32 @@ class AuthorityFiles:
             sync_directory(self._erasures)
         except OSError as error:
             raise UnavailableError(f"erasure cannot be stored: {error.strerror}", hint="check the disk") from error
+
+    def load_run(self) -> bytes | None:
+        """Return the note of a retention run under way, or None."""
+        try:
+            return self._run.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UnavailableError(f"`{self._run}` cannot be read: {error.strerror}") from error
+
+    def store_run(self, note: bytes | None) -> None:
+        """Replace the note of a retention run, or remove it; durable on return.
+
+        Raises:
+            UnavailableError: it could not be stored; the former one stays.
+        """
+        try:
+            if note is None:
+                self._run.unlink(missing_ok=True)
+            else:
+                create_synced(self._run, note)
+            sync_directory(self._run.parent)
+        except OSError as error:
+            raise UnavailableError(
+                f"`{self._run}` cannot be stored: {error.strerror}", hint="check the disk"
+            ) from error
 
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory, or None where the log has no such file."""
