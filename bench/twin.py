@@ -30,18 +30,20 @@ from sealgate.model.evaluation import (
     Identity,
     OutcomeRequest,
     PermitReference,
+    PolicyChange,
     ReceiptReference,
     Recorded,
     RedeemRequest,
     RedeemResponse,
 )
+from sealgate.model.grants import Grant, GrantRequest
 from sealgate.model.identifiers import uuid7
 from sealgate.ports.identity import Peer
 from sealgate.server.api import authority_api
 from sealgate.server.listeners import Listeners, UnixListener
 from sealgate.server.serving import Server, serve
 
-ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer", "retain"})
+ALL_ROLES = frozenset({"enforce", "operate", "publish", "approve", "read", "administer", "retain"})
 KEYS = {
     "Bearer everything": Identity("operator", "api_key", frozenset({"*"}), ALL_ROLES),
     "Bearer enforce-only": Identity("gateway", "api_key", frozenset({"a1"}), frozenset({"enforce"})),
@@ -192,11 +194,36 @@ class Twin:
         del subject
         return []
 
-    async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
+    async def publish_policy(self, bundle: bytes, caller: Identity) -> PolicyChange:
         """Keep the size of the bundle as its version."""
         del caller
-        self.policy = {"version": f"bytes:{len(bundle)}"}
+        version = f"bytes:{len(bundle)}"
+        self.policy = {"version": version}
+        recorded = self._recorded()
+        return PolicyChange(recorded.record_id, recorded.receipt, "published", version)
+
+    async def approve_policy(self, version: str, caller: Identity) -> PolicyChange:
+        """Know of no proposal."""
+        del version, caller
+        raise NotPermittedError("no policy set of this digest waits", code="policy-unknown")
+
+    def pending_policy(self) -> dict[str, Any] | None:
+        """Know of no proposal."""
+        return None
+
+    def grants(self) -> list[Grant]:
+        """Return one grant."""
+        return [Grant(grant_id="g", principal="eve", role="analyst")]
+
+    async def grant_role(self, request: GrantRequest, caller: Identity) -> Recorded:
+        """Count it."""
+        del request, caller
         return self._recorded()
+
+    async def revoke_role(self, grant_id: str, reason: str, caller: Identity) -> Recorded:
+        """Know of no grant."""
+        del grant_id, reason, caller
+        raise NotPermittedError("there is no such grant", code="grant-unknown")
 
     def current_policy(self) -> dict[str, Any] | None:
         """Return what was published last."""

@@ -26,6 +26,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "policy": ("policy", "Check, test and lint policies."),
     "retention": ("retention", "Plan and run retention; show classes; explain a record's times."),
     "hold": ("hold", "Place, confirm, release and list legal holds."),
+    "evidence": ("evidence", "Run the evidence service (serve, status)."),
+    "trace": ("trace", "Show a decision chain as a tree."),
+    "search": ("search", "Find records."),
+    "aggregate": ("aggregate", "Count and measure records in groups."),
+    "explain": ("explain", "Say in plain words what a record or receipt is."),
+    "export": ("export", "Write records into a file."),
+    "role": ("role", "Grant, revoke and list reading roles."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""

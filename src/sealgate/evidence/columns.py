@@ -1,4 +1,4 @@
-"""The columns of the store, in order: one table of names, SQL types and meanings. The reference page is made from it."""
+"""The columns of the store, in order: names, SQL types, meanings. The reference page is made from it."""
 
 from typing import Final, NamedTuple
 

@@ -5,21 +5,17 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-import orjson
-
-from sealgate.evidence import projection
+from sealgate.evidence import expiry, projection
 from sealgate.evidence.answers import Status
 from sealgate.evidence.columns import NUMBER_OF
 from sealgate.evidence.records import Records
-from sealgate.model.records import Kind
-from sealgate.ports.evidence import Erasure, EvidenceStore
+from sealgate.ports.evidence import EvidenceStore
 
 BATCH_RECORDS: Final = 20_000
 BATCH_ROWS: Final = 50_000
 """Most of a transaction: bounds memory, and the time until what it holds can be found."""
 
-_KIND, _REST, _CLASS = NUMBER_OF["kind"], NUMBER_OF["rest"], NUMBER_OF["retention_class"]
-_ERASING: Final = frozenset({Kind.ERASURE_EXECUTED, Kind.RETENTION_EXPIRED})
+_KIND: Final = NUMBER_OF["kind"]
 
 
 class DroppableKeys(Protocol):
@@ -76,7 +72,9 @@ class Consumer:
                 if len(rows) >= BATCH_ROWS:
                     break
             try:
-                self._store.append(rows, self._projected, [_erasure(row) for row in rows if row[_KIND] in _ERASING])
+                self._store.append(
+                    rows, self._projected, [expiry.erasure(row) for row in rows if row[_KIND] in expiry.ERASING]
+                )
             except BaseException:
                 self._projected = start
                 raise
@@ -94,7 +92,7 @@ class Consumer:
             self._store.forget(self._records.key_of)
 
     def run(self, stop: threading.Event, *, idle_s: float = 0.25, failed: Callable[[Exception], float]) -> None:
-        """Step until ``stop`` is set. ``failed`` is told of each error and says how long to wait before the next try."""
+        """Step until ``stop`` is set. ``failed`` is told of each error and says how long to wait before the next."""
         while not stop.is_set():
             try:
                 wait_s = 0.0 if self.step() else idle_s
@@ -115,20 +113,3 @@ class Consumer:
             rows_hot=hot,
             rows_warm=warm,
         )
-
-
-def _erasure(row: projection.Row) -> Erasure:
-    rest = orjson.loads(row[_REST] or "{}")
-    index, kind, subjects = row[NUMBER_OF["journal_index"]], row[_KIND], row[NUMBER_OF["subjects"]]
-    keys = tuple(projection.erased_keys(row))
-    if kind == Kind.ERASURE_EXECUTED:
-        return Erasure(index=index, key_ids=keys, subject=subjects[0] if subjects else None)
-    low, high = rest.get("from_index"), rest.get("to_index")
-    return Erasure(
-        index=index,
-        key_ids=keys,
-        certain=not rest.get("held"),
-        from_index=low if isinstance(low, int) else None,
-        to_index=high if isinstance(high, int) else None,
-        retention_class=row[_CLASS],
-    )

@@ -9,7 +9,6 @@ from sealgate.evidence.answers import Explanation
 from sealgate.evidence.finding import Values, column
 from sealgate.evidence.reading import Proof
 from sealgate.evidence.titles import title
-from sealgate.model.decisions import Reason
 from sealgate.model.errors import InputError
 from sealgate.model.records import Kind
 from sealgate.ports.evidence import EvidenceStore
@@ -25,7 +24,15 @@ _CHANGES: Final[dict[str, str]] = {
     "approval_required": "For a PERMIT, a person who may approve it would have to.",
     "policy_error": "For a PERMIT, the policy that failed while it was evaluated would have to be mended.",
     "deadline": "Nothing in the policies forbade it: the answer came too late. Asking again may succeed.",
-    "not_recorded": "Nothing in the policies forbade it: it could not be recorded. It may succeed once recording works.",
+    "not_recorded": "Nothing in the policies forbade it: it could not be recorded, and may succeed once it can be.",
+    "unknown_tool": "For a PERMIT, the published policy set would have to define this tool.",
+    "invalid_arguments": "For a PERMIT, the arguments would have to fit the tool's definition.",
+    "agent_paused": "For a PERMIT, an operator would have to resume the agent.",
+    "quota_exceeded": "For a PERMIT, the quota that {policies} sets would have to be free again, or larger.",
+    "limit_exceeded": "For a PERMIT, an argument would have to stay within the limit that {policies} sets.",
+    "clock": "Nothing in the policies forbade it: the authority's clock was wrong. It may succeed once it is right.",
+    "overloaded": "Nothing in the policies forbade it: too many decisions waited. Asking again may succeed.",
+    "stopping": "Nothing in the policies forbade it: the authority was stopping. Asking again may succeed.",
 }
 _COVERAGE: Final = {
     "enforced": "The gate decided it before it ran.",
@@ -79,9 +86,9 @@ def _decided(row: Values) -> list[str]:
         lines.append(f"The policy set in force was {column(row, 'policy_version')}.")
     if outcome != "PERMIT":
         lines.append("So the action did not run: silence means no.")
-        named = ", ".join(f"`{name}`" for name in policies)
-        forbidden = f"For a PERMIT, {named or 'what forbade it'} would have to stop forbidding this."
-        lines.append(_CHANGES.get(reason, forbidden if outcome == "DENY" else "For a PERMIT, that reason has to go."))
+        named = ", ".join(f"`{name}`" for name in policies) or "the policy set"
+        forbidden = f"For a PERMIT, {named} would have to stop forbidding this."
+        lines.append(_CHANGES.get(reason, forbidden).format(policies=named))
     return lines
 
 
@@ -123,7 +130,3 @@ def _facts(row: Values, above: Values | None, after: list[Values], proof: Proof)
         "refers_to": None if above is None else column(above, "id"),
         "followed_by": [column(next_row, "id") for next_row in after],
     }
-
-
-KNOWN_REASONS: Final = frozenset(reason.value for reason in Reason)
-"""For the test that every reason of SILENCE has its own words."""

@@ -7,10 +7,12 @@ search, and they are what does not compress.
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from sealgate.evidence.columns import NUMBER_OF
-from sealgate.model.errors import EncodingError
+from sealgate.model import items
+from sealgate.model.errors import EncodingError, InputError
 from sealgate.model.records import Kind
 
 Row = tuple[Any, ...]
@@ -41,7 +43,7 @@ _MAX_TEXT_CHARS: Final = 4096
 def rows(body: bytes, index: int, key_id: bytes | None) -> list[Row]:
     """Return the rows of the record at ``index`` whose body is ``body`` and was sealed under ``key_id``.
 
-    Items that are no JSON objects make no row: the record still proves them.
+    What is no item by its schema makes no row: the record still proves it.
 
     Raises:
         EncodingError: the body is no record.
@@ -56,13 +58,6 @@ def rows(body: bytes, index: int, key_id: bytes | None) -> list[Row]:
     if content["kind"] == Kind.RECORDS_CAPTURED:
         return _batch(content, index, key)
     return [_single(content, index, key)]
-
-
-def erased_keys(row: Row) -> list[str]:
-    """Return the key ids, hex, that an ``erasure.executed`` or ``retention.expired`` row says were destroyed."""
-    rest = orjson.loads(row[NUMBER_OF["rest"]] or b"{}")
-    found = rest.get("key_ids", [])
-    return [key for key in found if isinstance(key, str)] if isinstance(found, list) else []
 
 
 class _Draft(dict[str, Any]):
@@ -83,9 +78,7 @@ def _plain(value: Any) -> Any:
     """Return ``value`` without digests and salts at any depth, and without members that say nothing."""
     if isinstance(value, dict):
         return {
-            name: _plain(inner)
-            for name, inner in value.items()
-            if name not in _NEVER and inner is not None and inner != [] and inner != {}
+            name: _plain(inner) for name, inner in value.items() if name not in _NEVER and inner not in (None, [], {})
         }
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
@@ -246,9 +239,10 @@ _SINGLE: Final[dict[str, Callable[[_Draft, dict[str, Any]], list[str | None]]]] 
 def _batch(body: dict[str, Any], index: int, key: str | None) -> list[Row]:
     found = []
     for position, text in enumerate(body["items"]):
-        item = orjson.loads(text)
-        if isinstance(item, dict) and "item_id" in item and "kind" in item:
-            found.append(_item(item, body, index, position, key))
+        try:
+            found.append(_item(msgspec.to_builtins(items.read(text.encode())), body, index, position, key))
+        except InputError:  # the authority does not look into items; one that is none makes no row
+            continue
     return found
 
 

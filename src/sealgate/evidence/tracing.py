@@ -56,7 +56,7 @@ def tree(rows: Sequence[Values], proof: Proof) -> list[Node]:
     nodes = [node(row, proof) for row in rows]
     parents = _parents(rows)
     _authorize(rows, nodes, parents)
-    roots = []
+    roots: list[Node] = []
     for number, made in enumerate(nodes):
         parent = parents[number]
         (roots if parent is None else nodes[parent].children).append(made)

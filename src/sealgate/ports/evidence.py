@@ -68,8 +68,9 @@ class EvidenceStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What must go: bodies under ``key_ids``; of the rows in the range, or of the subject, those that have no body.
+    """What must go: bodies under ``key_ids``, the records that ``indexes`` names (``evidence.expiry.named``).
 
+    And of the rows in the range (where no indexes are named) or of the subject, those that have no body any more.
     ``certain``: every body under these keys is gone. Otherwise some may be held, under another key.
     """
 
@@ -78,6 +79,7 @@ class Erasure:
     certain: bool = True
     from_index: int | None = None
     to_index: int | None = None
+    indexes: str | None = None
     retention_class: str | None = None
     subject: str | None = None
 

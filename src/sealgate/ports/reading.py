@@ -53,7 +53,7 @@ class QueryLayer(Protocol):
     def explain(self, record_id: str, /) -> Any:
         """Return one record in plain words."""
 
-    def export(self, what: Any, /, *, format: Any, destination: Path, progress: Progress | None) -> Any:  # noqa: A002
+    def export(self, what: Any, /, *, format: Any, destination: Path, progress: Progress) -> Any:  # noqa: A002
         """Write all that fits into a file."""
 
     def status(self) -> Any:

@@ -12,6 +12,7 @@ from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
 from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
+from sealgate.model.grants import Grants, RevokeRequest
 from sealgate.model.identifiers import require_name, require_uuid
 
 from . import answers, evaluations, metrics, problems
@@ -175,6 +176,34 @@ class Handlers:
         if not isinstance(bundle, dict):
             raise InputError("the bundle is not an object", hint="send the bundle that `sealgate policy` made")
         return Response(200, _encode(await self._operations.publish_policy(call.request.body, call.caller)))
+
+    async def pending_policy(self, call: Call) -> Response:
+        """Return the policy set that waits for approval."""
+        del call
+        waiting = self._operations.pending_policy()
+        if waiting is None:
+            raise NotPermittedError("no policy set waits for approval", code="policy-unknown")
+        return Response(200, _encode(waiting))
+
+    async def approve_policy(self, call: Call) -> Response:
+        """Put a proposed policy set in force."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.approve_policy(call.parameters["digest"], call.caller)))
+
+    async def grants(self, call: Call) -> Response:
+        """Return the granted roles."""
+        del call
+        return Response(200, _encode(Grants(self._operations.grants())))
+
+    async def grant_role(self, call: Call) -> Response:
+        """Grant a role."""
+        return Response(200, _encode(await self._operations.grant_role(_typed(call), call.caller)))
+
+    async def revoke_role(self, call: Call) -> Response:
+        """Take a grant back."""
+        grant_id = require_uuid(call.parameters["grant_id"], "grant id")
+        wanted: RevokeRequest = _typed(call)
+        return Response(200, _encode(await self._operations.revoke_role(grant_id, wanted.reason, call.caller)))
 
     async def current_policy(self, call: Call) -> Response:
         """Return the policy set in force."""

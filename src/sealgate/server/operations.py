@@ -11,10 +11,12 @@ from sealgate.model.evaluation import (
     EvaluationResponse,
     Identity,
     OutcomeRequest,
+    PolicyChange,
     Recorded,
     RedeemRequest,
     RedeemResponse,
 )
+from sealgate.model.grants import Grant, GrantRequest
 
 
 class Operations(Protocol):
@@ -83,8 +85,31 @@ class Operations(Protocol):
     def erasures(self, subject: str) -> list[Erasure]:
         """Return the erasures of a subject and how far each is."""
 
-    async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
-        """Check, record and enact a policy bundle.
+    async def approve_policy(self, version: str, caller: Identity) -> PolicyChange:
+        """Put a proposed policy set in force.
+
+        Raises:
+            NotPermittedError: code `policy-unknown` or `own-proposal`.
+        """
+
+    def pending_policy(self) -> dict[str, Any] | None:
+        """Return the policy set that waits for approval, or None."""
+
+    def grants(self) -> list[Grant]:
+        """Return the granted reading roles."""
+
+    async def grant_role(self, request: GrantRequest, caller: Identity) -> Recorded:
+        """Grant a reading role to somebody else than the caller."""
+
+    async def revoke_role(self, grant_id: str, reason: str, caller: Identity) -> Recorded:
+        """Take a grant back.
+
+        Raises:
+            NotPermittedError: code `grant-unknown`.
+        """
+
+    async def publish_policy(self, bundle: bytes, caller: Identity) -> PolicyChange:
+        """Check, record and enact (or propose) a policy bundle.
 
         Raises:
             InputError: the bundle does not load; nothing changed.

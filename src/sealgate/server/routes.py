@@ -16,10 +16,12 @@ from sealgate.model.evaluation import (
     EvaluationRequest,
     EvaluationResponse,
     OutcomeRequest,
+    PolicyChange,
     Recorded,
     RedeemRequest,
     RedeemResponse,
 )
+from sealgate.model.grants import GrantRequest, Grants, RevokeRequest
 from sealgate.model.limits import MAX_REQUEST_BYTES
 
 from . import answers
@@ -191,11 +193,52 @@ ROUTES: Final[tuple[Route, ...]] = (
     _post(
         "/v1/policies",
         "publish_policy",
-        "Publish a policy bundle",
+        "Publish a policy bundle, or propose it where a second person approves",
         takes=msgspec.Raw,
-        answer=Recorded,
+        answer=PolicyChange,
         roles=_roles("publish"),
         max_bytes=MAX_POLICY_BUNDLE_BYTES,
+    ),
+    _get(
+        "/v1/policies/pending",
+        "pending_policy",
+        "The policy set that waits for a second person",
+        answer=dict[str, Any],
+        roles=_roles("publish", "approve"),
+        codes=("policy-unknown",),
+    ),
+    _post(
+        "/v1/policies/{digest}/approve",
+        "approve_policy",
+        "Put a proposed policy set in force; another person than its proposer",
+        takes=answers.Nothing,
+        answer=PolicyChange,
+        roles=_roles("approve"),
+        codes=("policy-unknown", "own-proposal"),
+    ),
+    _get(
+        "/v1/roles/grants",
+        "grants",
+        "The reading roles that are granted",
+        answer=Grants,
+        roles=_roles("administer", "service"),
+    ),
+    _post(
+        "/v1/roles/grants",
+        "grant_role",
+        "Grant a reading role to somebody else",
+        takes=GrantRequest,
+        answer=Recorded,
+        roles=_roles("administer"),
+    ),
+    _post(
+        "/v1/roles/grants/{grant_id}/revoke",
+        "revoke_role",
+        "Take a granted role back",
+        takes=RevokeRequest,
+        answer=Recorded,
+        roles=_roles("administer"),
+        codes=("grant-unknown",),
     ),
     _get(
         "/v1/policies/current",

@@ -21,7 +21,7 @@ def of_others(erasure: Erasure) -> str:
     parts = []
     if erasure.subject is not None:
         parts.append(f"coalesce(list_contains(subjects, {quoted(erasure.subject)}), false)")
-    if erasure.from_index is not None and erasure.to_index is not None:
+    if erasure.indexes is None and erasure.from_index is not None and erasure.to_index is not None:
         within = f"journal_index BETWEEN {erasure.from_index} AND {erasure.to_index - 1}"
         if erasure.retention_class is not None:
             within += f" AND coalesce(retention_class = {quoted(erasure.retention_class)}, false)"

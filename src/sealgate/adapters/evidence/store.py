@@ -10,6 +10,7 @@ The cursor is stored in the transaction that stores the rows, so no crash loses 
 the transaction that takes its rows out of the hot part on; a file that no list names is removed at the next start.
 """
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -23,6 +24,7 @@ from sealgate.adapters.evidence import conditions, keyfile, tables
 from sealgate.adapters.evidence.engine import Engine, ReadingConnection, quoted
 from sealgate.adapters.evidence.keyfile import HotKey
 from sealgate.adapters.evidence.turnstile import Turnstile
+from sealgate.evidence import expiry
 from sealgate.model.errors import ConfigurationError, UnavailableError
 from sealgate.ports.evidence import Erasure, Part, Remains
 from sealgate.ports.evidence import Session as SessionPort
@@ -32,6 +34,7 @@ DEFAULT_SEGMENT_ROWS: Final = 1_000_000
 """Rows of a warm segment; the hot part holds up to twice as many."""
 
 _WARM: Final = "warm"
+_BY_INDEX: Final = "(journal_index IN (SELECT record FROM gone))"
 _ID, _RECORD_ID = 2, 3
 
 
@@ -135,7 +138,7 @@ class DuckStore:
                 finally:
                     self._engine.unregister(tables.INCOMING)
             for erasure in erasures:
-                execute(f"INSERT INTO {self.database}.pending VALUES (?, ?, ?, ?, ?, ?, ?)", _values(erasure))
+                execute(f"INSERT INTO {self.database}.pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _values(erasure))
             execute(f"UPDATE {self.database}.state SET next_index = ?", [next_index])
 
     def _without_known(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -167,10 +170,8 @@ class DuckStore:
             yield self._engine.execute
             self._engine.execute("COMMIT")
         except BaseException:
-            try:
+            with contextlib.suppress(UnavailableError):  # a failed commit has rolled back already
                 self._engine.execute("ROLLBACK")
-            except UnavailableError:
-                pass  # a failed commit has rolled back already
             raise
 
     # -- rolling over ------------------------------------------------------------------------------------------------
@@ -269,6 +270,10 @@ class DuckStore:
 
     def _carry_out(self, erasure: Erasure, remains: Remains) -> int:
         by_key, others = conditions.of_keys(erasure.key_ids), conditions.of_others(erasure)
+        self._engine.execute("CREATE OR REPLACE TEMP TABLE gone(record BIGINT)")
+        if erasure.indexes is not None and erasure.from_index is not None:
+            indexes = list(expiry.named(erasure.indexes, erasure.from_index))
+            self._engine.execute("INSERT INTO gone SELECT unnest(CAST(? AS BIGINT[]))", [indexes])
         segments = self._engine.execute(f"SELECT name FROM {self.database}.segments")
         parts = [(f"{self.database}.rows", None), *((self._parquet(name), name) for (name,) in segments)]
         return sum(self._forget_in(*part, erasure, (by_key, others), remains) for part in parts)
@@ -278,14 +283,14 @@ class DuckStore:
     ) -> int:
         by_key, others = where
         sql = (
-            f"SELECT journal_index, CAST(any_value(key_id) AS VARCHAR), count(*), bool_and({by_key}) FROM {relation} "
-            f"WHERE ({by_key}) OR ({others}) GROUP BY 1"
+            f"SELECT journal_index, CAST(any_value(key_id) AS VARCHAR), count(*), {_BY_INDEX}, bool_and({by_key}) "
+            f"FROM {relation} WHERE {_BY_INDEX} OR ({by_key}) OR ({others}) GROUP BY ALL"
         )
         dead: list[int] = []
         moved: dict[int, str] = {}
         count = 0
-        for index, key_id, rows, keyed in self._engine.execute(sql):
-            key = None if keyed and erasure.certain else remains(index)
+        for index, key_id, rows, named, keyed in self._engine.execute(sql):
+            key = None if named or (keyed and erasure.certain) else remains(index)
             if key is None:
                 dead.append(index)
                 count += rows
@@ -400,8 +405,8 @@ def _text(time: object) -> str | None:
 
 
 def _values(erasure: Erasure) -> list[Any]:
-    keys, scope = list(erasure.key_ids), [erasure.from_index, erasure.to_index, erasure.retention_class]
-    return [erasure.index, keys, erasure.certain, *scope, erasure.subject]
+    within = [erasure.from_index, erasure.to_index, erasure.indexes]
+    return [erasure.index, list(erasure.key_ids), erasure.certain, *within, erasure.retention_class, erasure.subject]
 
 
 def _sync_file(path: Path) -> None:

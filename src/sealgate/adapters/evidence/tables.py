@@ -37,16 +37,24 @@ CHAIN_KEYS: Final = (
 )
 
 
+_SEGMENTS: Final = (
+    "name VARCHAR, key BLOB, low BIGINT, high BIGINT, rows BIGINT, "
+    "first_time TIMESTAMP, last_time TIMESTAMP, first_id UUID, last_id UUID"
+)
+_PENDING: Final = (
+    "record BIGINT, key_ids VARCHAR[], certain BOOLEAN, low BIGINT, high BIGINT, indexes VARCHAR, "
+    "class VARCHAR, subject VARCHAR"
+)
+
+
 def statements(database: str) -> list[str]:
     """Return what makes the tables of a new database."""
     columns = ", ".join(f'"{column.name}" {column.sql}' for column in COLUMNS)
     return [
         f"CREATE TABLE {database}.rows({columns})",
         f"CREATE TABLE {database}.chains(key UBIGINT, low BIGINT, high BIGINT)",
-        f"CREATE TABLE {database}.segments(name VARCHAR, key BLOB, low BIGINT, high BIGINT, rows BIGINT, "
-        "first_time TIMESTAMP, last_time TIMESTAMP, first_id UUID, last_id UUID)",
-        f"CREATE TABLE {database}.pending(record BIGINT, key_ids VARCHAR[], certain BOOLEAN, low BIGINT, high BIGINT, "
-        "class VARCHAR, subject VARCHAR)",
+        f"CREATE TABLE {database}.segments({_SEGMENTS})",
+        f"CREATE TABLE {database}.pending({_PENDING})",
         f"CREATE TABLE {database}.state(version INTEGER, next_index BIGINT, serial BIGINT)",
         f"INSERT INTO {database}.state VALUES ({SCHEMA_VERSION}, 0, 0)",
     ]

@@ -45,7 +45,7 @@ class FollowingJournal:
             raise NotProvenError(f"record {stop - 1} is not published yet")
         tries = 0
         while start < stop:
-            segments = self._open(start, stop)
+            segments = self._open(start)
             try:
                 for index, record in read_records(segments, start, stop, self._recent):
                     yield index, record
@@ -57,10 +57,10 @@ class FollowingJournal:
                 if tries >= _TRIES:
                     raise
 
-    def _open(self, start: int, stop: int) -> list[Segment]:
+    def _open(self, start: int) -> list[Segment]:
         """Return the chain of segments, the last one with an index up to what is read of it."""
         tries = 0
-        while not self._segments or not self._covers(stop):
+        while not self._segments or not self._current():
             try:
                 self._segments = open_chain(self._directory, self._log.name)
             except (AlteredError, FileNotFoundError):
@@ -76,8 +76,8 @@ class FollowingJournal:
             segments[-1] = Segment(last.path, last.header, last.durable_bytes, index)
         return segments
 
-    def _covers(self, stop: int) -> bool:
-        """Tell whether the known chain still is the directory's, as far as ``stop``."""
+    def _current(self) -> bool:
+        """Tell whether the known chain still is the directory's."""
         last = self._segments[-1]
         following = last.path.with_name(f"{last.header.sequence + 1:08d}.segment")
         return not following.exists() and all(segment.path.exists() for segment in self._segments)
@@ -110,8 +110,7 @@ class _Offsets:
                 length, index = int.from_bytes(head[:4], "little"), int.from_bytes(head[8:16], "little")
                 expected = segment.header.first_index + self.sparse.count
                 if not LEAST_BYTES <= length <= MOST_BYTES or index != expected:
-                    raise AlteredError(
-                        f"journal record {expected} in `{segment.path.name}` was altered", index=expected
-                    )
+                    message = f"journal record {expected} in `{segment.path.name}` was altered"
+                    raise AlteredError(message, index=expected)
                 self.sparse.add(self._at)
                 self._at += 8 + length
