@@ -111,7 +111,15 @@ class Kit:
         SqliteDataKeys.create(folder / "datakeys.db")
 
     def build(
-        self, *, wrap_journal=lambda journal: journal, times=None, judges=None, retention=None, segment_bytes=1 << 26
+        self,
+        *,
+        wrap_journal=lambda journal: journal,
+        times=None,
+        judges=None,
+        second_person=False,
+        settings=None,
+        retention=None,
+        segment_bytes=1 << 26,
     ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
@@ -158,6 +166,8 @@ class Kit:
                 judges=judges,
                 retention=retention,
                 bundles=ShrinkingBundles(stores.public, log.size),
+                second_person=second_person,
+                settings=settings or {},
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

@@ -103,7 +103,9 @@ class Exports:
         return Ready(export_id, form, made.count, size, made.digest, count, PART_BYTES), note
 
     def _write(self, what: Filter, form: Format, path: Path, parts: frozenset[Part]) -> Exported:
-        made: Exported = self._desk.queries.export(what, format=form, destination=path, progress=lambda _done, _all: None)
+        made: Exported = self._desk.queries.export(
+            what, format=form, destination=path, progress=lambda _done, _all: None
+        )
         if not parts >= WHOLE:
             hidden = frozenset(name for name, part in PART_OF_FIELD.items() if part not in parts)
             _drop(path, form, hidden | {"rest", "text"})

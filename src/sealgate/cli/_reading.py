@@ -1,6 +1,7 @@
 """What the commands that read evidence share: the options of a question, the client, the note below an answer."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -85,4 +86,9 @@ def table(columns: list[str], rows: list[list[Any]]) -> None:
     drawn = Table(*columns)
     for row in rows:
         drawn.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
-    Console().print(drawn)
+    console().print(drawn)
+
+
+def console() -> Console:
+    """Return a console that never cuts ids short where nobody watches."""
+    return Console() if sys.stdout.isatty() else Console(width=250)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
@@ -32,7 +31,7 @@ def command(
     tree = Tree(escape(f"{answer['trace']['id']} ({answer['trace']['rows']} records)"))
     for node in answer["trace"]["roots"]:
         _add(tree, node)
-    Console().print(tree)
+    _reading.console().print(tree)
     _reading.show_note(answer["access"])
 
 
