@@ -38,8 +38,12 @@ class UnnamedFile:
             self.file.flush()
             os.fsync(self.file.fileno())
             size, digest = self._digest()
-            source = f"/proc/self/fd/{self.file.fileno()}"
-            os.link(source, self.destination, follow_symlinks=True)
+            folder = os.open(self.destination.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                # With a folder's descriptor Python asks for the file behind the link, without one for the link.
+                os.link(f"/proc/self/fd/{self.file.fileno()}", self.destination.name, dst_dir_fd=folder)
+            finally:
+                os.close(folder)
             sync_directory(self.destination.parent)
         except FileExistsError:
             raise InputError(f"`{self.destination}` exists", hint="name a new file") from None
