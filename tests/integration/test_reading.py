@@ -1,4 +1,4 @@
-"""The reading desk over a real authority, a real journal and a real store: what is answered, to whom, and its record."""
+"""The reading desk over a real authority, journal and store: what is answered, to whom, and its record."""
 
 import asyncio
 import time
@@ -8,8 +8,9 @@ import pytest
 from sealgate.access import Bounds, Desk
 from sealgate.access.desk import Asked
 from sealgate.access.exports import Exports
-from sealgate.access.row_export import RowExporter
 from sealgate.adapters import reading_policies
+from sealgate.adapters.evidence.export import FileExporter
+from sealgate.adapters.evidence.proving import PublishedProofs
 from sealgate.adapters.evidence.store import DuckStore
 from sealgate.adapters.journals.following import FollowingJournal
 from sealgate.adapters.keys.file import FileWrappingKey
@@ -59,13 +60,12 @@ class Room:
         keys = ReadingKeys(kit.folder / "datakeys.db", wrapping)
         self.store = DuckStore(kit.folder / "evidence", wrapping)
         journal = FollowingJournal(kit.folder / "journal", public, log)
-        self.consumer = Consumer(Records(journal, keys, ORIGIN), keys, self.store)
+        records = Records(journal, keys, ORIGIN)
+        self.consumer = Consumer(records, keys, self.store)
         self.kit, self.authority = kit, authority
 
-        def proof(_):
-            return "included"
-
-        exporter = RowExporter(self.store, proof)
+        proof = PublishedProofs(public, log)
+        exporter = FileExporter(self.store, records, proof, public, b"{}")
         self.queries = Queries(self.store, proof=proof, exporter=exporter, status=self.consumer.status)
         self.log = InProcess(authority)
         self.desk = Desk(
@@ -121,7 +121,7 @@ def _who(*roles, agents=(), name="carol"):
 
 
 def test_each_role_sees_its_parts_and_each_read_is_a_record(kit):
-    """An analyst sees decisions without content, an investigator all of it; the records say who, what, how many, why."""
+    """An analyst sees no content, an investigator all of it; the records say who, what, how many, why."""
 
     async def scenario(room):
         page, note = await room.desk.search(Filter(kind="decision"), Asked(caller=_who("analyst")))

@@ -5,8 +5,8 @@ import functools
 import json
 
 import pytest
-from sealgate.authority.retention import Settings, decode_indexes
 
+from sealgate.authority.retention import Settings, decode_indexes
 from sealgate.model.errors import NotPermittedError
 from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule

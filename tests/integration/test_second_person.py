@@ -1,4 +1,4 @@
-"""Two persons for a policy set, granted roles, configuration records: each survives a restart, none can be talked past."""
+"""Two persons for a policy set, granted roles, configuration records: each survives a restart."""
 
 import asyncio
 import itertools

@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "aggregate": ("aggregate", "Count and measure records in groups."),
     "explain": ("explain", "Say in plain words what a record or receipt is."),
     "export": ("export", "Write records into a file."),
+    "rebuild": ("rebuild", "Build the evidence store anew and compare."),
     "role": ("role", "Grant, revoke and list reading roles."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }

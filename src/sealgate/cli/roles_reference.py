@@ -36,7 +36,8 @@ def _reading(role: str) -> Reading:
 
 def _operations() -> Iterator[str]:
     point = reading_policies.load()
-    yield "\n## What each may ask\n\n`reason`: only with a stated reason. `own`: only about agents it speaks for, or its box.\n\n"
+    yield "\n## What each may ask\n\n`reason`: only with a stated reason. "
+    yield "`own`: only about agents it speaks for, or its box.\n\n"
     yield f"| role | {' | '.join(READING_OPERATIONS)} |\n| --- |{' --- |' * len(READING_OPERATIONS)}\n"
     for role in ROLES:
         cells = []
@@ -46,7 +47,7 @@ def _operations() -> Iterator[str]:
                 for box in (EVERYTHING, Box(_OWN))
                 for why in (False, True)
             }
-            cell = "yes" if answers[Box(_OWN), True] else "–"
+            cell = "yes" if answers[Box(_OWN), True] else "no"
             notes = []
             if cell == "yes" and not answers[EVERYTHING, True]:
                 notes.append("own")
@@ -63,10 +64,12 @@ def _parts() -> Iterator[str]:
     for role in ROLES:
         with_reason = point.sees(_reading(role), Box(_OWN), now_ms=_NOW_MS, reasoned=True)
         without = point.sees(_reading(role), Box(_OWN), now_ms=_NOW_MS, reasoned=False)
-        cells = ["–" if part not in with_reason else "yes" if part in without else "reason" for part in Part]
+        cells = ["no" if part not in with_reason else "yes" if part in without else "reason" for part in Part]
         yield f"| `{role}` | {' | '.join(cells)} |\n"
-    yield "\n`envelope`: when, which agent, kind, tool, trace, and how much is proved. `decision`: the answer and its rules.\n"
-    yield "`people`: callers and requests. `subjects`: tokens of persons, and classification. `content`: what was written.\n"
+    yield "\n`envelope`: when, which agent, kind, tool, trace, and how much is proved. "
+    yield "`decision`: the answer and its rules.\n"
+    yield "`people`: callers and requests. `subjects`: tokens of persons, and classification. "
+    yield "`content`: what was written.\n"
 
 
 def _others() -> Iterator[str]:

@@ -215,8 +215,15 @@ _DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER: Final = b"0" * 16  # 2^53 has 16 digits
 
 
+_BEFORE_NUMBER: Final = (b":", b",", b"[", b"-")
+
+
 def _has_long_number(data: bytes) -> bool:
-    return _LONG_NUMBER in data.translate(_DIGITS_AS_ZERO)  # eight times faster than a pattern search
+    """Tell whether compact JSON may hold an integer of 16 digits or more; one inside a string mostly does not count."""
+    zeros = data.translate(_DIGITS_AS_ZERO)  # eight times faster than a pattern search
+    if _LONG_NUMBER not in zeros:
+        return False
+    return zeros.startswith(_LONG_NUMBER) or any(before + _LONG_NUMBER in zeros for before in _BEFORE_NUMBER)
 
 
 def _parse_slowly(data: bytes) -> Json:

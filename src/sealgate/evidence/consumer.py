@@ -51,8 +51,10 @@ class Consumer:
         self._published = 0
         self._projected = store.next_index
 
-    def step(self) -> int:
-        """Take in what was published since; return how many records. A crash at any point loses and doubles nothing.
+    def step(self, until: int | None = None) -> int:
+        """Take in what was published since, up to record ``until``; return how many records.
+
+        A crash at any point loses and doubles nothing.
 
         Raises:
             AlteredError: the journal was altered, or holds a record that is none; nothing of the batch is kept.
@@ -63,8 +65,9 @@ class Consumer:
         self._published = self._records.published()
         start = self._projected
         rows: list[projection.Row] = []
-        if start < self._published:
-            stop = min(self._published, start + BATCH_RECORDS)
+        end = self._published if until is None else min(until, self._published)
+        if start < end:
+            stop = min(end, start + BATCH_RECORDS)
             for opened in self._records.read(start, stop):
                 if opened.body is not None:
                     rows += projection.rows(opened.body, opened.index, opened.key_id)

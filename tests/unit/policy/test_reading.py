@@ -101,7 +101,7 @@ def test_nothing_is_allowed_that_no_policy_allows():
 
 
 def test_a_policy_that_cannot_match_does_not_load(tmp_path):
-    """An attribute that readers have not, or no policy at all, is refused; a good folder loads and has its own digest."""
+    """An unknown attribute, or no policy at all, is refused; a good folder loads and has its own digest."""
     with pytest.raises(ConfigurationError):
         reading_policies.load(tmp_path)
     (tmp_path / "own.cedar").write_text("permit (principal, action, resource) when { principal.wealth > 3 };")
