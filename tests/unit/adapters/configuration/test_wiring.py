@@ -22,6 +22,8 @@ READ_AS = {
     "log": {"log", "settings"},
     "witness": {"entry"},
     "identity": {"entry"},
+    "grant": {"grant", "entry"},
+    "access": {"access", "settings"},
     "authority": {"authority", "configuration", "found"},
 }
 """The names under which the code holds a section, where it is not the section's own."""
