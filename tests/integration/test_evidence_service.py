@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from sealgate.model.errors import NotPermittedError, UnavailableError
 from sealgate.sdk.evidence import EvidenceClient
 
+SEALGATE = str(Path(sys.executable).with_name("sealgate"))
+
 
 def _sealgate(folder, *arguments, status=0):
     done = subprocess.run(
-        [sys.executable, "-m", "sealgate", *arguments, "--config", str(folder)],
+        [SEALGATE, *arguments, "--config", str(folder)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -29,16 +32,12 @@ def _sealgate(folder, *arguments, status=0):
 def _site(tmp_path_factory):
     """A new installation, its authority and its evidence service, each a process of its own."""
     folder = tmp_path_factory.mktemp("site") / "sg"
-    subprocess.run([sys.executable, "-m", "sealgate", "init", str(folder)], check=True, capture_output=True)
+    subprocess.run([SEALGATE, "init", str(folder)], check=True, capture_output=True)
     off = ["--set", "access.enabled=no", "--set", "collector.enabled=no", "--set", "vault.enabled=no"]
     commands = (["serve", *off], ["evidence", "serve"])
     running = []
     for command, socket in zip(commands, ("sealgate.sock", "evidence/evidence.sock"), strict=True):
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "sealgate", *command, "--config", str(folder)], stderr=subprocess.DEVNULL
-            )
-        )
+        running.append(subprocess.Popen([SEALGATE, *command, "--config", str(folder)], stderr=subprocess.DEVNULL))
         deadline = time.monotonic() + 30
         while not (folder / socket).exists():
             assert time.monotonic() < deadline

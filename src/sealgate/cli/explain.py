@@ -37,7 +37,7 @@ def command(
         verdict = _verify(path, load(config_path, flags).data_directory / TRUST_FILE)
         if not as_json:
             click.echo(f"receipt: {verdict['verdict']}")
-        if verdict["status"] not in {0, 12}:
+        if verdict["status"] != 0:
             raise InputError("the receipt does not verify, so it is not explained", hint=f"sealgate-verify {path}")
         record_id = _record_id(path)
     with _reading.client(config_path, flags, reason, role) as client:
@@ -53,7 +53,10 @@ def command(
 def _verify(path: Path, trust: Path) -> dict[str, object]:
     """Return the verifier's own verdict: its own process, importing nothing of ours but itself."""
     done = subprocess.run(  # noqa: S603  # our own module, our own interpreter, no shell
-        [sys.executable, "-m", "sealgate.verifier", "receipt", str(path), "--trust", str(trust), "--json"],
+        [
+            *(sys.executable, "-m", "sealgate.verifier", "receipt", str(path), "--trust", str(trust), "--json"),
+            *("--body", str(_body(path))),  # without it nothing says that the record's id is the receipt's
+        ],
         capture_output=True,
         timeout=60,
         check=False,
@@ -66,9 +69,16 @@ def _verify(path: Path, trust: Path) -> dict[str, object]:
     return {"verdict": told.get("verdict"), "status": done.returncode, "report": told}
 
 
-def _record_id(path: Path) -> str:
+def _body(path: Path) -> Path:
     body = path.with_name(path.name.removesuffix(path.suffix) + ".body.json")
+    if not body.is_file():
+        raise InputError(f"`{body}` is missing: it tells the record's id", hint="keep it beside the receipt")
+    return body
+
+
+def _record_id(path: Path) -> str:
+    body = _body(path)
     try:
         return str(orjson.loads(body.read_bytes())["record_id"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"`{body}` does not tell the record's id", hint="keep it beside the receipt") from error
