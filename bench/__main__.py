@@ -23,6 +23,8 @@ NAMES = (
     "loss",
     "redact",
     "secrets",
+    "at_rest",
+    "retention",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

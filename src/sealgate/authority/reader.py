@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sealgate.encoding import canonical, sealed_body, statement
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sealgate.encoding import canonical, sealed_group, statement
 from sealgate.model.errors import AlteredError
 from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.datakeys import DataKeys
@@ -15,7 +17,7 @@ UUID_CHARS: Final = 36
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """One record as it stands in the journal. ``body`` is None when its key was destroyed."""
+    """One record as it stands in the journal. ``body`` is None when it expired or its key was destroyed."""
 
     index: int
     statement: bytes
@@ -48,7 +50,7 @@ class Reader:
     def __init__(self, *, journal: Journal, data_keys: DataKeys, origin: str) -> None:
         self._journal = journal
         self._data_keys = data_keys
-        self._origin = origin
+        self._bodies = sealed_group.Bodies(origin, self._cipher)
 
     @property
     def size(self) -> int:
@@ -68,14 +70,21 @@ class Reader:
 
     def open(self, index: int, record: JournalRecord) -> StoredRecord:
         """Open a journal record's body."""
-        key = self._data_keys.find(sealed_body.key_id_of(record.sealed_body))
-        if key is None:
+        sealed = record.sealed_body
+        body = self._bodies.open(sealed, record.group, lambda: statement.entry_of(record.statement))
+        if body is None:
             return StoredRecord(index, record.statement, None)
-        aad = sealed_body.associated_data(self._origin, statement.entry_of(record.statement))
-        body = sealed_body.unseal(key.cipher, record.sealed_body, aad)
         if canonical.sha256(body) != statement.parse(record.statement).commitment:
             raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
         return StoredRecord(index, record.statement, body)
+
+    def forget(self) -> None:
+        """Drop opened bodies from memory: some expired or a key was destroyed."""
+        self._bodies.forget()
+
+    def _cipher(self, key_id: bytes) -> AESGCM | None:
+        key = self._data_keys.find(key_id)
+        return None if key is None else key.cipher
 
     def find(self, record_id: str) -> StoredRecord | None:
         """Return the record with this id, or None. Ids grow with the index, so this bisects: O(log n), no memory.

@@ -12,13 +12,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
-from sealgate.authority.state import Memory
+from sealgate.authority.state import Memory, Pending
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, EncodingError
+from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.ports.journal import Journal
+from sealgate.retention.holds import Hold
 
-VERSION: Final = 1
+VERSION: Final = 2
 RENEW_BYTES: Final = 256 << 20
 """Bytes of sealed bodies before the snapshot that are read again at most: batch records are large."""
 
@@ -39,6 +41,11 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decisions: list[OpenDecision]
     limits: dict[str, Any]
     batches: bytes = b""
+    pending: Pending | None = None
+    grants: list[Grant] = []
+    configuration_sha256: str | None = None
+    settings: list[str] = []
+    holds: list[Hold] = []
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -52,6 +59,11 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         [decision for decision in memory.decisions if decision.state is not State.REPORTED],
         limits,
         memory.batches.dump(),
+        memory.pending,
+        list(memory.grants.values()),
+        memory.configuration_sha256,
+        memory.settings,
+        list(memory.holds.values()),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -70,6 +82,10 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.policy_version = snapshot.policy_version
     memory.paused = dict(snapshot.paused)
     memory.batches.load(snapshot.batches)
+    memory.pending = snapshot.pending
+    memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
+    memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
+    memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

@@ -41,8 +41,12 @@ def tile_reader(public: PublicLog, size: int) -> ReadTile:
 
 def statements(public: PublicLog, index: int, width: int) -> list[bytes]:
     """Return the first ``width`` statements of a bundle, from a log whose bundle has that width or is full."""
-    data = read_wide(public, tiles.bundle_path(tiles.STATEMENTS, index), width)
-    return _items(data, width, 2)
+    return _items(read_statement_bundle(public, index, width), width, 2)
+
+
+def read_statement_bundle(public: PublicLog, index: int, width: int) -> bytes:
+    """Return a statement bundle as ``read_wide`` does, plain in whichever form it is kept."""
+    return bundles.unpack(read_wide(public, tiles.bundle_path(tiles.STATEMENTS, index), width))
 
 
 def entries(public: PublicLog, index: int, width: int) -> list[bytes]:
