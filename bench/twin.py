@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sealgate.model.batches import BatchesRecorded
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.erasure import Erasure, ErasureRequest, State
 from sealgate.model.errors import (
@@ -185,6 +186,11 @@ class Twin:
             record_id=receipt.record_id,
             index=receipt.index,
         )
+
+    async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
+        """Take nothing in."""
+        self.calls.append((caller.principal, body))
+        return BatchesRecorded([])
 
     def erasures(self, subject: str) -> list[Erasure]:
         """Know none."""
