@@ -162,7 +162,7 @@ async def _fill_and_erase(
         await _until_included(authority, record_ids[-1][1])
         found.receipts = _receipts(authority, record_ids, tokens[victim])
         found.readable_before = any(values[victim].encode() in body for _, body in found.receipts)
-        wrapped = _wrapped_keys(data, tokens[victim]) + [_vault_key(opened.store, tokens[victim])]
+        wrapped = [*_wrapped_keys(data, tokens[victim]), _vault_key(opened.store, tokens[victim])]
         found.on_disk_before = sum(bool(_hits(data, {"key": key})) for key in wrapped[:-1]) + 1
         erasures = SubjectErasures(opened.store, direct)
         request = ErasureRequest(erasure_id=str(uuid.uuid4()), basis="gdpr-17-1-b")

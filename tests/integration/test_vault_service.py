@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -143,3 +145,27 @@ def test_no_value_is_readable_on_disk(site, subject):
 
     assert found == []
     assert not any(subject.encode() in path.read_bytes() for path in (site.folder / "log").rglob("*") if path.is_file())
+
+
+def test_the_how_to_works_as_written(site, tmp_path):
+    """The commands of docs/how-to/erase-a-person.md run in order in one shell, and the person is nobody afterwards."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "erase-a-person.md").read_text("utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    commands = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    (tmp_path / "sealgate").symlink_to(site.folder)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "HOME": str(tmp_path), "PATH": path, "SEALGATE_CONFIG": str(site.folder)}
+    done = subprocess.run(
+        ["bash", "-euxc", "\n".join(commands)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len(commands) > 8
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verdict: verified" in done.stdout
+    assert json.loads((tmp_path / "export.json").read_text())["values"][0]["value"] == "ada@example.org"
+    assert site.run("subject", "find", given="email ada@example.org\n") == ""
