@@ -7,7 +7,20 @@ import sys
 
 from bench.harness import Options, Result
 
-NAMES = ("decide", "policy", "append", "verify", "cedar", "tamper", "crash", "agentdojo", "vectors", "server", "erase")
+NAMES = (
+    "decide",
+    "policy",
+    "append",
+    "verify",
+    "cedar",
+    "tamper",
+    "crash",
+    "agentdojo",
+    "vectors",
+    "server",
+    "ingest",
+    "erase",
+)
 """Each is a module of this package with ``run(options) -> Result``."""
 
 

@@ -3,6 +3,10 @@
 In blocks that alternate on one machine and one file system: single decisions; bare append-and-fdatasync of records of
 the same size; 64 callers from a separate light process; Vaara from PyPI with its default SQLite trail. Vaara gets
 the best of three numbers of threads. Only PERMITs count: no fast error does.
+
+What is asked are the banking calls of recorded runs of real models, in order, that the role's policies permit. Many are
+reads about which no policy asks for an argument; those the authority answers from memory (``remembered_share``). One
+more figure has none of that help: a payment whose amount was never seen before.
 """
 
 import json
@@ -14,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bench import recorded_calls
 from bench.disk import BareAppend
-from bench.harness import Options, Result, percentile
+from bench.harness import Options, Result, data_folder, percentile
 from bench.peers.vaara import Vaara
 from bench.syncs import watched
 from bench.wire import Wire, request
@@ -24,6 +29,10 @@ from sealgate.demo.authority import Authority
 from sealgate.demo.suites import PROFILES
 
 CALLERS: Final = 64
+_QUESTIONS: Final = 9_000
+_TURNS: Final = 8
+"""How often the 64 callers may come round to the same question within a block, each time as another task."""
+
 _BLOCK: Final = 200
 """Decisions, or bare appends, before the other has its turn."""
 
@@ -42,13 +51,15 @@ _QUIET_ONLY: Final = frozenset({"p50_ms", "p99_ms"})
 @dataclass(slots=True)
 class _Samples:
     decided: list[float] = field(default_factory=list)
+    unseen: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
+    remembered: float = 0.0
     ours: list[dict[str, Any]] = field(default_factory=list)
     vaara: list[float] = field(default_factory=list)
 
 
-def question() -> dict[str, Any]:
-    """Return what is asked: a new payee and amount for a standing order, judged by the banking role's policy set."""
+def payment(number: int) -> dict[str, Any]:
+    """Return a question that nobody asked before: another amount for a standing order, judged by the banking role."""
     profile = PROFILES["banking"]
     known = "GB29NWBK60161331926819"
     return {
@@ -56,7 +67,7 @@ def question() -> dict[str, Any]:
         "action": {"name": "update_scheduled_transaction"},
         "resource": {"type": "tool_server", "id": profile.server},
         "context": {
-            "input": {"id": 7, "recipient": known, "amount": 1200},
+            "input": {"id": 7, "recipient": known, "amount": round(100 + number / 100, 2)},
             "facts": {"task": {"asked": [], "from_user": [known], "vouched": [known], "used": []}},
             "task": {"id": "bench"},
         },
@@ -65,13 +76,16 @@ def question() -> dict[str, Any]:
 
 def run(options: Options) -> Result:
     """Measure; see the module."""
+    data = data_folder()
+    if data is None:
+        return Result("decide", {}, 0, "nothing: the folder of real data is missing", ["no data (set SEALGATE_DATA)"])
+    questions = recorded_calls.permitted(data, _QUESTIONS)
     seconds = 120.0 if options.full else options.seconds
     with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as folder:
         place = Path(folder)
         with Authority(place / "authority") as authority:
             authority.publish(PROFILES["banking"].policy_directory)
-            body = json.dumps(question(), separators=(",", ":"), sort_keys=True).encode()
-            one = _One(authority, body)
+            one = _One(authority, questions)
             record_bytes = one.warm_up()
             syncs = one.count_syncs()
             vaara = Vaara.install(place)
@@ -79,8 +93,9 @@ def run(options: Options) -> Result:
             bare = BareAppend(place / "bare", record_bytes)
             rounds = 6 if options.full else 3
             for _ in range(rounds):
-                _measure(samples, one, bare, vaara, seconds / rounds)
+                _measure(samples, one, questions, bare, vaara, seconds / rounds)
             bare.close()
+            samples.remembered = authority.metric("sealgate_judgements_remembered_total") or 0.0
     figures = _figures(samples, record_bytes, syncs, vaara)
     together = int(sum(load["answers"] for load in samples.ours))
     return Result(
@@ -95,21 +110,29 @@ def run(options: Options) -> Result:
 class _One:
     """One caller over one connection."""
 
-    def __init__(self, authority: Authority, body: bytes) -> None:
-        self._authority, self.body = authority, body
+    def __init__(self, authority: Authority, questions: list[bytes]) -> None:
+        self._authority, self._questions = authority, questions
         self.socket = str(authority.socket)
         self._wire = Wire(self.socket)
         self._asked = 0
 
     def ask(self) -> float:
-        """Return the seconds from the first byte sent to the last byte received."""
+        """Ask the next recorded question; return the seconds from the first byte sent to the last byte received."""
+        turn, number = divmod(self._asked, len(self._questions))
+        return self._ask(in_turn(self._questions[number], turn))
+
+    def pay(self) -> float:
+        """Do the same for a payment with an amount of its own."""
+        return self._ask(json.dumps(payment(self._asked), separators=(",", ":"), sort_keys=True).encode())
+
+    def _ask(self, body: bytes) -> float:
         self._asked += 1
-        data = request("/access/v1/evaluation", self.body, f"one-{self._asked}")
+        data = request("/access/v1/evaluation", body, f"one-{self._asked}")
         start = time.perf_counter()
         answer = self._wire.exchange(data)
         taken = time.perf_counter() - start
         if b'"outcome":"PERMIT"' not in answer:
-            raise RuntimeError(f"not a permit: {answer[-600:]!r}")
+            raise RuntimeError(f"not a permit: {answer[:900]!r}")
         return taken
 
     def warm_up(self) -> int:
@@ -135,20 +158,29 @@ class _One:
         }
 
 
-def _measure(samples: _Samples, one: _One, bare: BareAppend, vaara: Vaara | None, seconds: float) -> None:
+def in_turn(question: bytes, turn: int) -> bytes:
+    """Return the question as one of another task: quotas are per task, and each turn has tasks of its own."""
+    return question.replace(b'"id":"dojo-', b'"id":"t%d-dojo-' % turn)
+
+
+def _measure(
+    samples: _Samples, one: _One, questions: list[bytes], bare: BareAppend, vaara: Vaara | None, seconds: float
+) -> None:
     share = seconds / 3
     until = time.monotonic() + share
     while time.monotonic() < until:
         samples.decided += [one.ask() for _ in range(_BLOCK)]
         samples.bare += bare.block(_BLOCK)
-    samples.ours.append(_load(one.socket, one.body, share))
+        samples.unseen += [one.pay() for _ in range(_BLOCK // 4)]
+    samples.ours.append(_load(one.socket, questions, share, len(samples.ours) + 1))
     if vaara:
         samples.vaara.append(vaara.rate(vaara.threads, share))
 
 
-def _load(socket: str, body: bytes, seconds: float) -> dict[str, Any]:
+def _load(socket: str, questions: list[bytes], seconds: float, block: int) -> dict[str, Any]:
+    lines = b"\n".join(in_turn(question, 1000 * block + turn) for turn in range(_TURNS) for question in questions)
     command = [sys.executable, "-m", "bench.load", socket, str(CALLERS), str(seconds)]
-    done = subprocess.run(command, input=body, check=True, capture_output=True, timeout=seconds + 60)
+    done = subprocess.run(command, input=lines, check=True, capture_output=True, timeout=seconds + 60)
     result: dict[str, Any] = json.loads(done.stdout)
     if result["permits"] < 0.9 * result["answers"]:
         raise RuntimeError(f"{result['answers'] - result['permits']} answers were no permits: {result['other']}")
@@ -176,11 +208,13 @@ def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara:
         "p99_ms": round(percentile(decided, 0.99) * 1000, 3),
         "bare_p50_ms": round(bare_p50, 3),
         "bare_p99_ms": round(percentile(bare, 0.99) * 1000, 3),
+        "p50_unseen_arguments_ms": round(percentile(sorted(samples.unseen), 0.5) * 1000, 3),
         "p50_above_bare_ms": round(p50 - bare_p50, 3),
         "one_ed25519_signature_us": _signature_us(),
         "quiet_machine": bare_p50 <= 0.2 and percentile(bare, 0.99) * 1000 <= 1.7,
         "record_bytes": record_bytes,
         **syncs,
+        "remembered_share": round(samples.remembered / _asked(samples), 2),
         "callers": CALLERS,
         "rate_64_callers_per_s": round(ours),
         "rate_64_callers_by_block_per_s": [round(load["rate_per_s"]) for load in samples.ours],
@@ -196,6 +230,10 @@ def _figures(samples: _Samples, record_bytes: int, syncs: dict[str, Any], vaara:
         "vaara_tried_per_s": vaara.tried if vaara else None,
         "rate_ratio_to_vaara": round(ours / theirs, 2) if theirs else None,
     }
+
+
+def _asked(samples: _Samples) -> float:
+    return float(len(samples.decided) + len(samples.unseen) + sum(load["answers"] for load in samples.ours) + 800)
 
 
 def _missed(figures: dict[str, Any]) -> list[str]:

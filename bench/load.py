@@ -1,14 +1,18 @@
-"""Many callers in one light process: ``python -m bench.load SOCKET CALLERS SECONDS < body``; prints one JSON line.
+"""Many callers in one light process: ``python -m bench.load SOCKET CALLERS SECONDS < bodies``; prints one JSON line.
+
+Standard input has one request body a line; callers take them in turn, over and over.
 
 It shares the processor with what it measures, so it does as little as it can: one event loop, one protocol object a
 caller, requests built by joining bytes, answers counted and not parsed.
 """
 
 import asyncio
+import itertools
 import json
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import uvloop
@@ -23,9 +27,9 @@ _HEAD: Final = (
 class Caller(asyncio.Protocol):
     """Asks, waits for the answer, asks again, until the time is over."""
 
-    def __init__(self, name: str, body: bytes, stop: float) -> None:
+    def __init__(self, name: str, bodies: Iterator[bytes], stop: float) -> None:
         self._prefix = _HEAD + name.encode()
-        self._suffix = b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        self._bodies = bodies
         self._stop = stop
         self._sent = 0.0
         self._data = bytearray()
@@ -41,7 +45,8 @@ class Caller(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._sent = time.perf_counter()
-        self._transport.write(self._prefix + b"%d" % len(self.latencies) + self._suffix)  # type: ignore[attr-defined]  # a stream
+        number = b"%d" % len(self.latencies)
+        self._transport.write(self._prefix + number + next(self._bodies))  # type: ignore[attr-defined]  # a stream
 
     def data_received(self, data: bytes) -> None:
         """Count a whole answer and ask again."""
@@ -70,14 +75,15 @@ class Caller(asyncio.Protocol):
                 self.done.set_exception(exc)
 
 
-async def _run(path: str, callers: int, seconds: float, body: bytes) -> dict[str, Any]:
+async def _run(path: str, callers: int, seconds: float, lines: list[bytes]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     run = f"load-{time.time_ns()}"
+    bodies = itertools.cycle([b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body for body in lines])
     crew: list[Caller] = []
     for number in range(callers):
         _, caller = await loop.create_unix_connection(
-            lambda number=number: Caller(f"{run}-{number}-", body, started + seconds),  # type: ignore[misc]  # bound now
+            lambda number=number: Caller(f"{run}-{number}-", bodies, started + seconds),  # type: ignore[misc]  # bound now
             path,
         )
         crew.append(caller)
@@ -97,5 +103,9 @@ async def _run(path: str, callers: int, seconds: float, body: bytes) -> dict[str
     }
 
 
+def _lines() -> list[bytes]:
+    return sys.stdin.buffer.read().splitlines()
+
+
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.stdin.buffer.read()))))
+    print(json.dumps(uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), _lines()))))

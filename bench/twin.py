@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sealgate.model.batches import BatchesRecorded
+from sealgate.encoding import canonical
+from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.erasure import Erasure, ErasureRequest, State
 from sealgate.model.errors import (
@@ -39,10 +40,11 @@ from sealgate.model.evaluation import (
 from sealgate.model.identifiers import uuid7
 from sealgate.ports.identity import Peer
 from sealgate.server.api import authority_api
+from sealgate.server.decoding import fit
 from sealgate.server.listeners import Listeners, UnixListener
 from sealgate.server.serving import Server, serve
 
-ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer"})
+ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer", "collect"})
 KEYS = {
     "Bearer everything": Identity("operator", "api_key", frozenset({"*"}), ALL_ROLES),
     "Bearer enforce-only": Identity("gateway", "api_key", frozenset({"a1"}), frozenset({"enforce"})),
@@ -132,6 +134,13 @@ class Twin:
         self.calls.append((caller.principal, request))
         return self._recorded()
 
+    async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
+        """Accept every batch that is one."""
+        request = fit(canonical.parse(body, max_bytes=MAX_BATCHES_BYTES), BatchesRequest)
+        self.calls.append((caller.principal, request))
+        made = [(batch.batch_id, self._record()) for batch in request.batches]
+        return BatchesRecorded([BatchRecorded(batch_id, receipt.record_id, receipt) for batch_id, receipt in made])
+
     def receipt(self, record_id: str, caller: Identity) -> dict[str, Any]:
         """Return a receipt of a record that was made here; the first one is in a checkpoint."""
         del caller
@@ -186,11 +195,6 @@ class Twin:
             record_id=receipt.record_id,
             index=receipt.index,
         )
-
-    async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
-        """Take nothing in."""
-        self.calls.append((caller.principal, body))
-        return BatchesRecorded([])
 
     def erasures(self, subject: str) -> list[Erasure]:
         """Know none."""

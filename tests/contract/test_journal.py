@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from sealgate.adapters.journals import file
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.journals.memory import MemoryJournal
 from sealgate.model.errors import JournalError
+from sealgate.model.limits import MAX_BATCH_BODY_BYTES
 from sealgate.ports.journal import Journal, JournalRecord
 
 
@@ -112,3 +114,35 @@ def test_a_closed_journal_refuses(journal):
     [result] = append(journal, record(1))
     assert isinstance(result, JournalError)
     assert list(journal.read(0)) == [(0, record(0))]
+
+
+def test_large_and_small_records_are_read_alike(tmp_path):
+    """Records of a mebibyte beside small ones: each is found alone, in a range and after a new start."""
+    FileJournal.create(tmp_path / "journal", "example.com/log")
+    sizes = [9, MAX_BATCH_BODY_BYTES, 100, 300_000, 300_000, 5, *([70_000] * 70), 3, 262_144, 1]
+    records = [JournalRecord(b"statement %d" % number, bytes([number]) * size) for number, size in enumerate(sizes)]
+    with FileJournal(tmp_path / "journal", "example.com/log", segment_bytes=3 << 20) as journal:
+        assert append(journal, *records) == list(range(len(records)))
+    for again in range(2):
+        with FileJournal(tmp_path / "journal", "example.com/log") as journal:
+            if again:
+                assert list(journal.read(0)) == list(enumerate(records))
+            for index in reversed(range(len(records))):
+                assert list(journal.read(index, index + 1)) == [(index, records[index])]
+            assert journal.statements(0, len(records)) == [item.statement for item in records]
+
+
+def test_the_queue_is_bounded_in_bytes(tmp_path, monkeypatch):
+    """Large records that wait for a slow disk do not fill memory; once they are written there is room again."""
+    monkeypatch.setattr(file, "MAX_QUEUE_BYTES", 1_000_000)
+    FileJournal.create(tmp_path / "journal", "example.com/log")
+    with FileJournal(tmp_path / "journal", "example.com/log") as journal:
+        gate, results = threading.Event(), []
+        journal._queue.put(gate.wait)
+        for _ in range(5):
+            journal.append(JournalRecord(b"s", bytes(400_000)), results.append)
+        assert [type(result) for result in results] == [JournalError, JournalError]
+        gate.set()
+        journal.heal()  # comes behind what waits
+        assert sorted(result for result in results if isinstance(result, int)) == [0, 1, 2]
+        assert append(journal, record(3)) == [3]

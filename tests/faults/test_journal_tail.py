@@ -185,3 +185,42 @@ def test_a_journal_is_never_remade(tmp_path):
     FileJournal.create(tmp_path / "journal", ORIGIN)
     with pytest.raises(ConfigurationError, match="not empty"):
         FileJournal.create(tmp_path / "journal", ORIGIN)
+
+
+@pytest.mark.parametrize("kept", [30, 100_000, 600_000, 1_000_000])
+def test_a_torn_large_record_is_cut(tmp_path, kept):
+    """A crash in the middle of a batch record: what was durable before stays, the rest was told to nobody."""
+    directory = tmp_path / "journal"
+    FileJournal.create(directory, ORIGIN)
+    large = JournalRecord(b"batch", bytes(range(256)) * 4000)
+    with FileJournal(directory, ORIGIN) as journal:
+        fill(journal, 3)
+        whole = journal._segments[-1].durable_bytes
+        done = threading.Event()
+        journal.append(large, lambda _: done.set())
+        assert done.wait(10)
+    path = max(directory.glob("*.segment"))
+    data = path.read_bytes()
+    path.write_bytes(data[: whole + kept])
+
+    assert reopened(directory) == 3
+
+
+def test_an_altered_large_record_is_noticed(tmp_path):
+    """A flipped byte in a durable batch record, with a good record of a later group behind it."""
+    directory = tmp_path / "journal"
+    FileJournal.create(directory, ORIGIN)
+    with FileJournal(directory, ORIGIN) as journal:
+        done = threading.Event()
+        journal.append(JournalRecord(b"batch", bytes(1_000_000)), lambda _: done.set())
+        assert done.wait(10)
+        fill(journal, 1)
+    path = max(directory.glob("*.segment"))
+    data = bytearray(path.read_bytes())
+    with FileJournal(directory, ORIGIN) as journal:  # positive control
+        assert journal.size == 2
+    data[500_000] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(AlteredError, match="record 0"):
+        FileJournal(directory, ORIGIN)

@@ -178,3 +178,12 @@ def test_digests_depend_on_salt_and_input():
     assert canonical.salted_digest(b"s" * 32, digest) == canonical.salted_digest(b"s" * 32, digest)
     assert canonical.salted_digest(b"s" * 32, digest) != canonical.salted_digest(b"t" * 32, digest)
     assert canonical.salted_digest(b"s" * 32, digest) != canonical.salted_digest(b"s" * 32, canonical.sha256(b"other"))
+
+
+@pytest.mark.parametrize("text", ["{}", "[{}]", '{{"a":{}}}', '{{"a":"x","b":{}}}', "[1,{}]"])
+@pytest.mark.parametrize("number", ["9007199254740992", "-9007199254740992", "18446744073709551615"])
+def test_unsafe_integers_are_refused_wherever_they_stand(text, number):
+    """Integers beyond 2^53-1 are refused in every place of compact JSON; the same digits in a string are not."""
+    with pytest.raises(EncodingError, match="beyond"):
+        canonical.parse(text.format(number).encode())
+    assert number in str(canonical.parse(text.format(f'"{number}"').encode()))

@@ -117,6 +117,11 @@ def _sized(length: int) -> bytes:
     return b'{"a":"' + b"x" * (length - 6 - len(rest)) + rest
 
 
+def _batch(length: int, kind: str) -> bytes:
+    rest = f'","kind":"{kind}",{ID}}}'.encode()
+    return b'{"items":"' + b"x" * (length - 10 - len(rest)) + rest
+
+
 BODIES: list[tuple[str, bytes, str, str]] = [
     ("plain", f'{{"kind":"note",{ID}}}'.encode(), "", "verified"),
     ("line-separator", f'{{"a":"\u2028\u2029\x7f\u00e9\U0001f511","kind":"note",{ID}}}'.encode(), "", "verified"),
@@ -125,6 +130,8 @@ BODIES: list[tuple[str, bytes, str, str]] = [
     ("depth-17", _deep(17), "one level too deep", "altered"),
     ("32-kib", _sized(32 * 1024), "", "verified"),
     ("32-kib-and-one", _sized(32 * 1024 + 1), "one byte too long", "altered"),
+    ("batch-33-kib", _batch(33 * 1024, "records.captured"), "", "verified"),
+    ("batch-of-another-kind", _batch(33 * 1024, "records.capture"), "as long as a batch, and none", "altered"),
     ("safe-integers", f'{{"a":[9007199254740991,-9007199254740991,0],"kind":"note",{ID}}}'.encode(), "", "verified"),
     ("unsafe-integer", f'{{"a":9007199254740993,"kind":"note",{ID}}}'.encode(), "integer beyond 2^53-1", "altered"),
     ("integer-2-53", f'{{"a":9007199254740992,"kind":"note",{ID}}}'.encode(), "integer 2^53", "altered"),

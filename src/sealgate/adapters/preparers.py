@@ -25,7 +25,7 @@ class HerePreparer:
         """Do what ``Preparation.prepare`` does."""
         return self._preparation.prepare(items, agents, source)
 
-    async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str | None, Ready, int]:
+    async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
         """Split a native batch and prepare it."""
         return _split(self._preparation, body, agents, source)
 
@@ -50,7 +50,7 @@ class WorkerPreparer:
         """Do what ``Preparation.prepare`` does."""
         return await self._run(_prepare_there, items, agents, source)  # type: ignore[no-any-return]  # what it returns
 
-    async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str | None, Ready, int]:
+    async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
         """Split a native batch and prepare it."""
         return await self._run(_split_there, body, agents, source)  # type: ignore[no-any-return]  # what it returns
 
@@ -79,9 +79,7 @@ def _begin(preparation: Preparation) -> None:
     _mine.append(preparation)
 
 
-def _split(
-    preparation: Preparation, body: bytes, agents: frozenset[str], source: Source
-) -> tuple[str | None, Ready, int]:
+def _split(preparation: Preparation, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
     batch_id, items = split(body)
     return batch_id, preparation.prepare(items, agents, source), len(items)
 
@@ -90,5 +88,5 @@ def _prepare_there(items: Items, agents: frozenset[str], source: Source) -> Read
     return _mine[0].prepare(items, agents, source)
 
 
-def _split_there(body: bytes, agents: frozenset[str], source: Source) -> tuple[str | None, Ready, int]:
+def _split_there(body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
     return _split(_mine[0], body, agents, source)

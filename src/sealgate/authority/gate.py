@@ -98,6 +98,8 @@ class Gate:
         self.stopping = False
         self.halted: str | None = None
         self.counts: dict[str, int] = {}
+        self.remembered = 0
+        """Decisions that needed no evaluation: their question was judged before, or no policy could apply."""
 
     async def evaluate(
         self, request: EvaluationRequest, caller: Identity, request_id: str | None
@@ -193,18 +195,26 @@ class Gate:
         return answers.decided(ruling, asked.request_id, draft.record_id, receipt, permit)
 
     async def _judge(self, asked: Asked, deadline: float) -> "tuple[Rulebook, Judgement] | None":
-        """Return the policy set in force and what it says; elsewhere when that is busy and willing, else here."""
+        """Return the policy set in force and what it says: as known, elsewhere when that pays, else judged here."""
         rulebook = self._rulebook()
         if rulebook is None or asked.request.subject.id in self._memory.paused:
             return None
+        prepared = rulebook.recall(asked.request)
+        if isinstance(prepared, Judgement):
+            self.remembered += 1
+            return rulebook, prepared
         if self._judges is not None and self._judges.busy(rulebook.version, self._under_way):
             elsewhere = self._judges.ask(rulebook.version, rulebook.matter(asked.request, asked.arguments))
             if elsewhere is not None:
                 judgement = await elsewhere
-                if judgement is not None and self._rulebook() is rulebook:
-                    return rulebook, judgement
-                rulebook = self._rulebook() or rulebook  # the judge failed, or the policy set changed meanwhile
-        return rulebook, rulebook.judge(asked.request, lambda: deadline - self._recorder.time.monotonic_s())
+                current = self._rulebook() or rulebook
+                if current is not rulebook:  # the policy set changed meanwhile
+                    rulebook, prepared = current, current.recall(asked.request)
+                    if isinstance(prepared, Judgement):
+                        return rulebook, prepared
+                elif judgement is not None:
+                    return rulebook, rulebook.remember(prepared, judgement)
+        return rulebook, rulebook.judge(prepared, lambda: deadline - self._recorder.time.monotonic_s())
 
     def _rule(self, asked: Asked, draft: Draft, rules: "tuple[Rulebook, Judgement] | None") -> Ruling:
         agent = asked.request.subject.id

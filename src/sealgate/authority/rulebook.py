@@ -1,17 +1,23 @@
 """The current policy set, ready to judge: the decision point, and what its limits have counted so far."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
 
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
-from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
+from sealgate.policy.decision_point import DecisionPoint, PolicyRequest, PolicyVerdict, Prepared
 from sealgate.policy.limits import Charge, LimitLedger
 from sealgate.policy.schema import Tool
+from sealgate.policy.slicing import Uid
 from sealgate.ports.judging import Judgement, Matter
+
+MAX_JUDGED: Final = 16_384
+"""Judgements kept, each for requests that the policies cannot tell apart; about 20 MiB at most."""
+
+_KEPT: Final = frozenset({Reason.POLICY, Reason.NO_POLICY, Reason.APPROVAL_REQUIRED})
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -33,6 +39,7 @@ class Rulebook:
     def __init__(self, point: DecisionPoint, bundle: bytes) -> None:
         self._point = point
         self._limits = LimitLedger(point.limits)
+        self._judged: dict[tuple[Uid, Uid, Uid, str], Judgement] = {}
         self._tools = {name: _tool_member(tool, point.definition_digests[name]) for name, tool in point.tools.items()}
         self.version = point.version
         self.bundle = bundle
@@ -59,16 +66,30 @@ class Rulebook:
             orjson.dumps(facts) if facts else b"",
         )
 
-    def judge(self, request: EvaluationRequest, remaining: Callable[[], float]) -> Judgement:
-        """Return what the policies say, before limits. Never raises for a request."""
-        verdict = self._point.decide(_question(request), remaining=remaining)
-        return Judgement(
-            verdict.outcome,
-            verdict.reason,
-            verdict.message,
-            list(verdict.policies),
-            [duty.as_json() for duty in verdict.obligations] if verdict.obligations else [],
-        )
+    def recall(self, request: EvaluationRequest) -> Judgement | Prepared:
+        """Return what the policies say where that is known without the engine, or what is left to judge.
+
+        An earlier judgement counts where principal, action, resource and every value that a policy of the slice can
+        read are the same: the engine is a function of these and of the policy set, which never changes here.
+        """
+        prepared = self._point.prepare(_question(request))
+        if isinstance(prepared, PolicyVerdict):
+            return _judgement(prepared)
+        return (self._judged.get(prepared.key) if prepared.key is not None else None) or prepared
+
+    def judge(self, prepared: Prepared, remaining: Callable[[], float]) -> Judgement:
+        """Return what the policies say, before limits. Never raises."""
+        if remaining() <= 0:
+            return Judgement(Outcome.SILENCE, Reason.DEADLINE, "no time was left to decide", [], [])
+        return self.remember(prepared, _judgement(self._point.conclude(prepared, remaining)))
+
+    def remember(self, prepared: Prepared, judgement: Judgement) -> Judgement:
+        """Keep a judgement for requests that the policies cannot tell from this one; errors are never kept."""
+        if prepared.key is not None and judgement.reason in _KEPT:
+            if len(self._judged) >= MAX_JUDGED:
+                del self._judged[next(iter(self._judged))]  # the oldest; it comes back at the cost of one evaluation
+            self._judged[prepared.key] = judgement
+        return judgement
 
     def rule(self, judgement: Judgement, request: EvaluationRequest, record_id: str, now_ms: int) -> Ruling:
         """Return the ruling on a judgement of this policy set; a PERMIT has its quotas reserved under ``record_id``."""
@@ -142,6 +163,11 @@ def _question(request: EvaluationRequest) -> PolicyRequest:
         arguments=request.context.input,
         facts=request.context.facts,
     )
+
+
+def _judgement(verdict: PolicyVerdict) -> Judgement:
+    duties = [duty.as_json() for duty in verdict.obligations] if verdict.obligations else []
+    return Judgement(verdict.outcome, verdict.reason, verdict.message, list(verdict.policies), duties)
 
 
 def _tool_member(tool: Tool, definition_sha256: str) -> dict[str, Any]:

@@ -262,6 +262,7 @@ class Authority:
             "sealgate_journal_syncs_total": float(parts.journal.syncs),
             "sealgate_open_decisions": float(len(parts.memory.decisions)),
             "sealgate_remembered_requests": float(len(parts.memory.remembered)),
+            "sealgate_judgements_remembered_total": float(self._gate.remembered),
             "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_agents_paused": float(len(parts.memory.paused)),

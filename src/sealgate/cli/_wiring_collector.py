@@ -3,22 +3,21 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sealgate.adapters.authorities.http import HttpAuthority
 from sealgate.adapters.configuration import loading
-from sealgate.adapters.configuration.settings import Configuration, RouteEntry
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
 from sealgate.adapters.installation import API_KEYS
 from sealgate.adapters.keys import passphrase
 from sealgate.adapters.preparers import HerePreparer, WorkerPreparer
+from sealgate.adapters.redaction import PolicyRedactor
 from sealgate.cli import _logs
 from sealgate.collector.batching import Outbox
 from sealgate.collector.preparing import Enrichment, Preparation
 from sealgate.collector.routing import Route, Routing
 from sealgate.collector.service import Bounds, Collector
-from sealgate.ports.collecting import Redactor
 from sealgate.ports.identity import IdentityResolver
 from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
 
@@ -36,49 +35,40 @@ def open_collector(
     """
     configuration = loading.load(loading.find(configuration_file, os.environ), os.environ, overrides)
     _logs.set_up(configuration.log)
-    settings = configuration.collector
     preparation = Preparation(
         routing=_routing(configuration), enrichment=_enrichment(configuration), redactor=_redactor(configuration)
     )
-    workers = settings.workers
+    workers = configuration.collector.workers
     collector = Collector(
         preparer=WorkerPreparer(preparation, workers) if workers else HerePreparer(preparation),
         outboxes=_outboxes(configuration),
-        bounds=Bounds(settings.pending_bytes, settings.pending_requests),
+        bounds=Bounds(configuration.collector.pending_bytes, configuration.collector.pending_requests),
     )
     resolver = ConfiguredIdentities(configuration.identity, ApiKeys(configuration.data_directory / API_KEYS))
     return collector, resolver, _listeners(configuration)
 
 
-def _redactor(configuration: Configuration) -> Redactor:
-    del configuration
-    return _Unchanged()
-
-
-class _Unchanged:
-    def redact(self, item: dict[str, Any]) -> dict[str, Any]:
-        return item
+def _redactor(configuration: Configuration) -> PolicyRedactor:
+    privacy = configuration.privacy
+    key = passphrase.read(privacy.hash_key, base=configuration.data_directory) if privacy.hash_key else None
+    return PolicyRedactor.read(None if privacy.policy == Path() else privacy.policy, key)
 
 
 def _routing(configuration: Configuration) -> Routing:
     default = configuration.records.retention_class
     routes = [
-        Route(_address(entry), entry.retention_class or default, entry.region, entry.classification)
+        Route(entry.authority, entry.retention_class or default, entry.region, entry.classification)
         for entry in configuration.route
     ]
     return Routing(routes or [Route("", default)])
 
 
-def _address(entry: RouteEntry) -> str:
-    return entry.authority
-
-
 def _enrichment(configuration: Configuration) -> Enrichment:
-    settings, records = configuration.collector, configuration.records
-    known = {"version": settings.deployment_version, "cluster": settings.cluster}
+    collector, records = configuration.collector, configuration.records
+    known = {"version": collector.deployment_version, "cluster": collector.cluster}
     return Enrichment(
-        environment=settings.environment or records.environment,
-        region=settings.region or records.region or None,
+        environment=collector.environment or records.environment,
+        region=collector.region or records.region or None,
         deployment=tuple((name, value) for name, value in known.items() if value),
     )
 
@@ -98,10 +88,10 @@ def _outboxes(configuration: Configuration) -> dict[str, Outbox]:
 
 
 def _listeners(configuration: Configuration) -> Listeners:
-    settings, tls = configuration.collector, configuration.tls
+    collector, tls = configuration.collector, configuration.tls
     https = None
-    if settings.listen:
-        host, _, port = settings.listen.rpartition(":")
+    if collector.listen:
+        host, _, port = collector.listen.rpartition(":")
         https = HttpsListener(
             host=host.strip("[]"),
             port=int(port),
@@ -112,7 +102,7 @@ def _listeners(configuration: Configuration) -> Listeners:
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
         )
     return Listeners(
-        unix=UnixListener(settings.socket, configuration.server.socket_group or None),
+        unix=UnixListener(collector.socket, configuration.server.socket_group or None),
         https=https,
         max_connections=configuration.server.max_connections,
         stop_timeout_s=configuration.server.stop_timeout_s,

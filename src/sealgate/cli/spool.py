@@ -1,5 +1,6 @@
-"""``sealgate spool``: outcomes that wait on this machine because the authority was away."""
+"""``sealgate spool``: outcomes and items that wait on this machine because a server was away."""
 
+import json
 import os
 import pathlib
 import sys
@@ -7,7 +8,9 @@ import sys
 import click
 
 from sealgate.sdk.client import Client
+from sealgate.sdk.sealing import load_key
 from sealgate.sdk.settings import default_spool
+from sealgate.sdk.shipping import read_refused, waiting_everywhere
 from sealgate.sdk.spool import spools
 
 _FOLDER = click.option(
@@ -20,31 +23,46 @@ _FOLDER = click.option(
 
 @click.group()
 def command() -> None:
-    """Look at and deliver outcomes that wait for the authority."""
+    """Look at and deliver outcomes and items that wait for a server."""
 
 
 @command.command()
 @_FOLDER
 def show(folder: pathlib.Path | None) -> None:
-    """Say how many reports wait for each authority, and how many it refused."""
+    """Say how much waits for each authority and collector, and how much it refused."""
     folder = folder or default_spool(os.environ)
-    found = spools(folder)
+    found = [(*entry, "") for entry in spools(folder)] + [(*entry, " items") for entry in waiting_everywhere(folder)]
     if not found:
         print(f"nothing waits in {folder}")
-    for target, waiting, refused in found:
-        print(f"{target}: {waiting} waiting, {refused} refused")
+    for target, waiting, refused, what in found:
+        print(f"{target}: {waiting}{what} waiting, {refused} refused")
+
+
+@command.command()
+@_FOLDER
+def refused(folder: pathlib.Path | None) -> None:
+    """Print the items that a collector refused for good, one JSON object to a line: code, reason, item."""
+    folder = folder or default_spool(os.environ)
+    for marker in sorted((folder / "items").glob("*/target")):
+        for entry in read_refused(marker.parent, load_key(folder)):
+            print(json.dumps(entry))
 
 
 @command.command()
 @_FOLDER
 @click.option("--socket", type=click.Path(path_type=pathlib.Path), help="The authority's Unix socket.")
 @click.option("--url", help="Its HTTPS address instead.")
-def flush(folder: pathlib.Path | None, socket: pathlib.Path | None, url: str | None) -> None:
-    """Deliver now what waits for one authority. Exit status 1 if something still waits."""
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0, 3600), default=10.0, show_default=True, help="Seconds to try."
+)
+def flush(folder: pathlib.Path | None, socket: pathlib.Path | None, url: str | None, timeout_s: float) -> None:
+    """Deliver now what waits for one authority and its collector. Exit status 1 if something still waits."""
     agent = os.environ.get("SEALGATE_AGENT", "spool")  # not sent: each report names its own
     with Client(agent=agent, socket=socket, url=url, spool=folder) as client:
-        left = client.flush()
+        reports = client.core.courier.flush()
+        items = client.core.recorder.shipper.flush(timeout_s)
         refused = client.core.courier.spool.refused()
-    print(f"{client.core.settings.target}: {left} waiting, {refused} refused")
-    if left:
+    print(f"{client.core.settings.target}: {reports} waiting, {refused} refused")
+    print(f"{client.core.settings.collector.target}: {items} items waiting")
+    if reports or items:
         sys.exit(1)

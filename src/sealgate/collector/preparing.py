@@ -5,7 +5,7 @@ spends its time, so it is one plain object that a worker process can have a copy
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -20,6 +20,9 @@ from sealgate.model.limits import MAX_BATCH_BODY_BYTES, MAX_BATCH_ITEMS, MAX_ITE
 from sealgate.ports.collecting import Redactor
 
 Source = Literal["sdk", "otlp"]
+Raw = dict[str, Any] | bytes | msgspec.Raw
+"""An item as it came: an object, JSON that is not checked yet, or JSON in which no key comes twice."""
+
 COVERAGE: Final[dict[Source, Literal["captured", "observed"]]] = {"sdk": "captured", "otlp": "observed"}
 """What items of a source may claim. What nobody's gate has seen is never `enforced`."""
 
@@ -94,21 +97,19 @@ class Preparation:
         self._enrichment = enrichment
         self._redactor = redactor
 
-    def prepare(self, items: Iterable[dict[str, Any] | bytes], agents: frozenset[str], source: Source) -> Ready:
+    def prepare(self, items: Iterable[Raw], agents: frozenset[str], source: Source) -> Ready:
         """Return the groups of ``items``, in the order of arrival, and who was refused why."""
         groups: dict[tuple[str, str, str | None], Group] = {}
         full: list[Group] = []
         rejected: list[Rejected] = []
         for position, raw in enumerate(items):
-            item: Any = None
             try:
-                item = _parse(raw) if isinstance(raw, bytes) else raw
-                item, text, size = self._one(item, agents, source)
+                item, text, size = self._one(raw, agents, source)
                 route = self._routing.find(item["region"], item["classification"])
                 if route is None:
                     raise _BadItemError("unroutable", "no route takes its region and classification")  # noqa: TRY301
             except _BadItemError as bad:
-                rejected.append(Rejected(position, _id_of(item), bad.code, bad.reason))
+                rejected.append(Rejected(position, _id_of(raw), bad.code, bad.reason))
                 continue
             subjects = item["subjects"]
             key = (route.authority, route.retention_class, subjects[0] if len(subjects) == 1 else None)
@@ -124,12 +125,9 @@ class Preparation:
             group.size += size
         return Ready([*full, *groups.values()], rejected)
 
-    def _one(self, item: Any, agents: frozenset[str], source: Source) -> tuple[dict[str, Any], str, int]:
+    def _one(self, raw: Raw, agents: frozenset[str], source: Source) -> tuple[dict[str, Any], str, int]:
         """Return the item as it is kept, its canonical text, and the size of that in a body."""
-        try:
-            known = items_model.read(item)
-        except InputError as error:
-            raise _BadItemError("invalid", error.message) from error
+        known = _read(raw)
         if known.agent not in agents and "*" not in agents:
             raise _BadItemError("subject-not-allowed", "the caller may not speak for its agent")
         if known.source != source or known.coverage != COVERAGE[source]:
@@ -158,30 +156,27 @@ class Preparation:
             item["deployment"] = deployment
 
 
-def split(body: bytes) -> tuple[str | None, Sequence[dict[str, Any] | bytes]]:
-    """Return batch id and items of a native batch; the items parsed already where that was safe to do at once.
+def split(body: bytes) -> tuple[str, list[Raw]]:
+    """Return batch id and items of a native batch, the items still as they came.
 
     Raises:
         InputError: it is no batch at all. A single bad item is not told here.
     """
     try:
-        value = orjson.loads(body)
-        same = orjson.dumps(value) == body  # compact, as our client writes it: then no key came twice
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        value, same = None, False
-    try:
-        if same:
-            whole = msgspec.convert(value, _Parsed)
-            return whole.batch_id, whole.items
         parts = _decode_parts(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"not a batch: {error}"[:200], hint="see /openapi.json for its shape") from error
-    return parts.batch_id, [bytes(item) for item in parts.items]
+    if _is_strict(body):
+        return parts.batch_id, list(parts.items)
+    return parts.batch_id, [bytes(item) for item in parts.items]  # each is parsed strictly, to name the bad ones
 
 
-class _Parsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    batch_id: str
-    items: list[Any]
+def _is_strict(body: bytes) -> bool:
+    """Tell whether no key comes twice: in compact JSON, as our client writes it, writing it again shows that."""
+    try:
+        return orjson.dumps(orjson.loads(body)) == body
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return False
 
 
 class _Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,13 +187,25 @@ class _Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _decode_parts: Final = msgspec.json.Decoder(_Parts).decode
 
 
-def _parse(raw: bytes) -> Any:
+def _read(raw: Raw) -> items_model.Item:
+    """Return the typed item of bytes that are still to be parsed strictly, of checked JSON, or of an object."""
+    if not isinstance(raw, bytes | dict | msgspec.Raw):
+        raise _BadItemError("invalid", "not an item: not an object")
     try:
-        return canonical.parse(raw, max_bytes=2 * MAX_ITEM_BYTES)
+        if isinstance(raw, bytes):
+            canonical.parse(raw, max_bytes=2 * MAX_ITEM_BYTES)
+        return items_model.read(raw)
     except EncodingError as error:
         raise _BadItemError("malformed", error.message) from error
+    except InputError as error:
+        raise _BadItemError("invalid", error.message) from error
 
 
-def _id_of(item: Any) -> str | None:
+def _id_of(raw: Raw) -> str | None:
+    """Return the id of a bad item, if it has one."""
+    try:
+        item: Any = orjson.loads(bytes(raw)) if isinstance(raw, bytes | msgspec.Raw) else raw
+    except orjson.JSONDecodeError:
+        return None
     found = item.get("item_id") if isinstance(item, dict) else None
     return found[:64] if isinstance(found, str) else None

@@ -15,12 +15,13 @@ import msgspec
 from sealgate.collector.batching import Outbox
 from sealgate.collector.preparing import COVERAGE, Ready, Rejected, Source
 from sealgate.model.batches import BatchRecorded
-from sealgate.model.errors import BusyError, SealgateError, UnavailableError
+from sealgate.model.errors import BusyError, InputError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, ReceiptReference
 from sealgate.model.identifiers import require_name
 
 _LOG = logging.getLogger(__name__)
 _PROBE_S: Final = 2.0
+_MAX_BATCH_ID_CHARS: Final = 200
 Items = Sequence[dict[str, Any] | bytes]
 
 
@@ -39,7 +40,7 @@ class Preparer(Protocol):
     async def prepare(self, items: Items, agents: frozenset[str], source: Source) -> Ready:
         """Do what ``Preparation.prepare`` does."""
 
-    async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str | None, Ready, int]:
+    async def split(self, body: bytes, agents: frozenset[str], source: Source) -> tuple[str, Ready, int]:
         """Split a native batch and prepare it; also tell how many items it had."""
 
     def close(self) -> None:
@@ -115,8 +116,8 @@ class Collector:
         self._enter(len(body))
         try:
             batch_id, ready, count = await self._preparer.split(body, caller.agents, "sdk")
-            if batch_id is not None:
-                require_name(batch_id[:200], "batch id")
+            if len(require_name(batch_id, "batch id")) > _MAX_BATCH_ID_CHARS:
+                raise InputError("the batch id is too long", hint=f"use at most {_MAX_BATCH_ID_CHARS} characters")
             return await self._record(ready, count, caller, "sdk", batch_id)
         finally:
             self._leave(len(body))

@@ -46,6 +46,9 @@ MAX_PLANS: Final = MAX_SCOPES
 WIRE_TYPES: Final = {"agent": "Agent", "user": "User", "tool_server": "McpServer"}
 """AuthZEN's lower-case type names and the entity types they stand for, where the schema has no type of that name."""
 
+MAX_KEY_CHARS: Final = 1024
+"""A longer context is judged anew each time."""
+
 Json = Any
 
 
@@ -85,6 +88,16 @@ class _Plan(msgspec.Struct, frozen=True):
     only_input: tuple[str, ...] | None
     principals: frozenset[Uid]
     resources: frozenset[Uid]
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request that is ready for the engine. ``key`` stands for all that the policies can read, or is None."""
+
+    plan: _Plan
+    converted: Converted
+    context: str
+    validate: bool
+    key: tuple[Uid, Uid, Uid, str] | None
 
 
 Remaining = Callable[[], float]
@@ -154,6 +167,11 @@ class DecisionPoint:
         """
         if remaining() <= 0:  # 1
             return _silent(Reason.DEADLINE, "no time was left to decide")
+        prepared = self.prepare(request)
+        return prepared if isinstance(prepared, PolicyVerdict) else self.conclude(prepared, remaining)
+
+    def prepare(self, request: PolicyRequest) -> "Prepared | PolicyVerdict":
+        """Do steps 2 to 4: return what the engine is to judge, or the answer where it need not be asked."""
         try:
             known = self._plans.get((request.principal, request.action, request.resource))  # 2
         except TypeError:
@@ -170,7 +188,15 @@ class DecisionPoint:
             unclear = self._relied_on(scope.slice.ids, converted.unclear)
             if unclear:
                 return _silent(Reason.INVALID_ARGUMENTS, unclear)
-        verdict = self._evaluator.ask(scope, context, converted.roots, converted.entities, validate=validate)  # 5
+        alike = not validate and not converted.roots and not converted.entities and len(context) <= MAX_KEY_CHARS
+        return Prepared(plan, converted, context, validate, (*scope.uids, context) if alike else None)
+
+    def conclude(self, prepared: Prepared, remaining: Remaining) -> PolicyVerdict:
+        """Do steps 5 to 7. Two requests whose ``key`` is equal (and not None) get equal answers."""
+        plan, converted = prepared.plan, prepared.converted
+        verdict = self._evaluator.ask(  # 5
+            plan.scope, prepared.context, converted.roots, converted.entities, validate=prepared.validate
+        )
         answer = self._finish(verdict)  # 6
         if answer.outcome is Outcome.PERMIT and remaining() <= 0:  # 7
             return _silent(Reason.DEADLINE, "the time was over before the decision was made")

@@ -40,6 +40,7 @@ class Answer:
     status: int
     media_type: str
     body: bytes
+    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Recorded:
 
     record_id: str | None
     receipt: Receipt | None
+    item_id: str | None = None
 
     @property
     def spooled(self) -> bool:
@@ -174,6 +176,11 @@ def read_recorded(answer: Answer) -> Recorded:
     return Recorded(record_id, _receipt(members.get("receipt")))
 
 
+def retry_after(header: str) -> float:
+    """Return the seconds of a ``Retry-After`` header, 0 where it has none that we understand."""
+    return float(header) if header.isascii() and header.isdigit() and len(header) < 6 else 0.0
+
+
 def read_object(answer: Answer) -> Members:
     """Return the JSON object of a successful answer.
 
@@ -193,10 +200,16 @@ def _failure(answer: Answer) -> RequestRefused | AuthorityUnreachable:
     code, title, hint = _problem(answer)
     if 400 <= answer.status < 500:
         return RequestRefused(
-            f"the authority refused the request: {title}", code=code or "refused", status=answer.status, hint=hint
+            f"the authority refused the request: {title}",
+            code=code or "refused",
+            status=answer.status,
+            hint=hint,
+            retry_after_s=answer.retry_after_s,
         )
     if 500 <= answer.status < 600:
-        return AuthorityUnreachable(f"the authority failed: {title}", hint=hint)
+        failure = AuthorityUnreachable(f"the authority failed: {title}", hint=hint)
+        failure.retry_after_s = answer.retry_after_s
+        return failure
     return UnreadableAnswer(f"the authority answered with status {answer.status}")
 
 

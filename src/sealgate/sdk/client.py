@@ -1,8 +1,9 @@
 """The two clients: ``Client`` blocks, ``AsyncClient`` awaits. The work is in ``flows`` and ``enforcement``."""
 
+import asyncio
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, overload
 
@@ -11,16 +12,15 @@ from sealgate.sdk import calls, flows, tracing
 from sealgate.sdk.answers import Decision, Recorded
 from sealgate.sdk.arguments import encode
 from sealgate.sdk.calls import Outcome, Question, Status
+from sealgate.sdk.chain import Chain
 from sealgate.sdk.core import Core, default_core, set_default_core
+from sealgate.sdk.drafts import Draft
 from sealgate.sdk.guards import Guard
-from sealgate.sdk.scopes import Step, Task
+from sealgate.sdk.redaction import Redactor
 from sealgate.sdk.settings import resolve
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
-"""The levels of an event, as the standard library names them."""
 
 
 class _Base:
@@ -36,8 +36,16 @@ class _Base:
         ca_file: certificates to trust instead of the system's (``SEALGATE_CA_FILE``).
         client_certificate: PEM certificate and key for mutual TLS (``SEALGATE_CLIENT_CERTIFICATE``).
         timeout_s: bound of one exchange in seconds, 2 by default (``SEALGATE_TIMEOUT_S``).
-        spool: folder of undelivered outcomes (``SEALGATE_SPOOL``, default below ``XDG_STATE_HOME``).
+        spool: folder of what waits (``SEALGATE_SPOOL``, default below ``XDG_STATE_HOME``).
+        spool_bytes: bytes of items that may wait, 256 MiB by default (``SEALGATE_SPOOL_BYTES``).
+        collector_socket: the collector's Unix socket (``SEALGATE_COLLECTOR_SOCKET``, default beside the authority's).
+        collector_url: ``https://…`` of a remote collector (``SEALGATE_COLLECTOR_URL``, default that of the authority).
+        privacy: file of the field policy, what of an item may be stored (``SEALGATE_PRIVACY``).
+        privacy_key_file: key for keyed hashes (``SEALGATE_PRIVACY_KEY_FILE``).
+        region: told in each item (``SEALGATE_REGION``).
+        environment: told in each item (``SEALGATE_ENVIRONMENT``).
         obligations: handlers by obligation id.
+        redact: decides what of an item may be stored, instead of the field policy.
     """
 
     def __init__(
@@ -53,7 +61,15 @@ class _Base:
         client_certificate: str | pathlib.Path | None = None,
         timeout_s: float | None = None,
         spool: str | pathlib.Path | None = None,
+        spool_bytes: int | None = None,
+        collector_socket: str | pathlib.Path | None = None,
+        collector_url: str | None = None,
+        privacy: str | pathlib.Path | None = None,
+        privacy_key_file: str | pathlib.Path | None = None,
+        region: str | None = None,
+        environment: str | None = None,
         obligations: Mapping[str, flows.Handler] | None = None,
+        redact: Redactor | None = None,
         core: Core | None = None,
     ) -> None:
         if core is None:
@@ -69,9 +85,17 @@ class _Base:
                 client_certificate=client_certificate,
                 timeout_s=timeout_s,
                 spool=spool,
+                spool_bytes=spool_bytes,
+                collector_socket=collector_socket,
+                collector_url=collector_url,
+                privacy=privacy,
+                privacy_key_file=privacy_key_file,
+                region=region,
+                environment=environment,
             )
-            core = Core(settings, obligations or {})
+            core = Core(settings, obligations or {}, redact)
         self.core: Final = core
+        self._core_of = lambda: core
 
     @overload
     def guard(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -83,22 +107,6 @@ class _Base:
         """Guard a callable with this client; options as for ``Guard``."""
         decorator = Guard(lambda: self.core, **options)
         return decorator if function is None else decorator(function)
-
-    def task(
-        self,
-        goal: str = "",
-        *,
-        id: str | None = None,  # noqa: A002  # the word of the API
-        agent: str | None = None,
-        traceparent: str | None = None,
-        on_behalf_of: Sequence[str] = (),
-    ) -> Task:
-        """Return the context manager of one task."""
-        return Task(self.core, goal, id=id, agent=agent, traceparent=traceparent, on_behalf_of=on_behalf_of)
-
-    def step(self, name: str, rationale: str = "") -> Step:
-        """Return the context manager of one reasoning step."""
-        return Step(self.core, name, rationale)
 
     def _decide(
         self,
@@ -124,23 +132,12 @@ class _Base:
         call = calls.outcome(Outcome(decision.record_id, **report), request_id=flows.new_request_id())
         return self.core.courier.deliver(call)
 
-    def _event(self, event_type: str, data: Mapping[str, Any] | None, level: str) -> flows.Flow[Recorded]:
-        if level not in LEVELS:
-            raise InputError(f"level `{level[:40]}` is not known", hint=f"one of {', '.join(LEVELS)}")
-        span = tracing.next_span()
-        call = calls.record(
-            "event.logged",
-            calls.event_data(event_type, level, data or {}),
-            span,
-            agent=self.core.agent(span),
-            request_id=flows.new_request_id(),
-        )
-        self.core.courier.prepare()
-        return self.core.courier.deliver(call)
 
-
-class Client(_Base):
+class Client(_Base, Chain[Recorded]):
     """Asks the authority and waits for its answer. Safe to share between threads."""
+
+    def _capture(self, draft: Draft) -> Recorded:
+        return self.core.recorder.capture(draft)
 
     def decide(
         self,
@@ -188,13 +185,13 @@ class Client(_Base):
         }
         return self.core.run(self._report(decision, report))
 
-    def log_event(self, event_type: str, data: Mapping[str, Any] | None = None, *, level: str = "info") -> Recorded:
-        """Record an event; durable at the authority, or in the spool, when this returns."""
-        return self.core.run(self._event(event_type, data, level))
+    def flush(self, timeout_s: float = 0.0) -> int:
+        """Send what waits and return how many reports and items still wait.
 
-    def flush(self) -> int:
-        """Send what waits in the spool and return how many reports still wait."""
-        return self.core.courier.flush()
+        Args:
+            timeout_s: how long to try again if the servers do not take all at once.
+        """
+        return self.core.courier.flush() + self.core.recorder.shipper.flush(timeout_s)
 
     @property
     def asynchronous(self) -> "AsyncClient":
@@ -214,8 +211,11 @@ class Client(_Base):
         self.close()
 
 
-class AsyncClient(_Base):
+class AsyncClient(_Base, Chain[Awaitable[Recorded]]):
     """Asks the authority and awaits its answer. Over the Unix socket it serves any event loop."""
+
+    def _capture(self, draft: Draft) -> Awaitable[Recorded]:
+        return self.core.recorder.capture_async(draft)
 
     async def decide(
         self,
@@ -255,11 +255,9 @@ class AsyncClient(_Base):
         }
         return await self.core.run_async(self._report(decision, report))
 
-    async def log_event(
-        self, event_type: str, data: Mapping[str, Any] | None = None, *, level: str = "info"
-    ) -> Recorded:
-        """See Client.log_event."""
-        return await self.core.run_async(self._event(event_type, data, level))
+    async def flush(self, timeout_s: float = 0.0) -> int:
+        """See Client.flush."""
+        return await asyncio.to_thread(lambda: self.core.courier.flush() + self.core.recorder.shipper.flush(timeout_s))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -284,23 +282,25 @@ def default_client() -> Client:
     return Client(core=default_core())
 
 
-def task(
-    goal: str = "",
-    *,
-    id: str | None = None,  # noqa: A002  # the word of the API
-    agent: str | None = None,
-    traceparent: str | None = None,
-    on_behalf_of: Sequence[str] = (),
-) -> Task:
-    """Return the context manager of one task of the default client."""
-    return Task(default_core(), goal, id=id, agent=agent, traceparent=traceparent, on_behalf_of=on_behalf_of)
+class _Default(Chain[Recorded]):
+    """The chain of the default client, whichever that is at each call."""
+
+    def __init__(self) -> None:
+        self._core_of = default_core
+
+    def _capture(self, draft: Draft) -> Recorded:
+        return default_core().recorder.capture(draft)
 
 
-def step(name: str, rationale: str = "") -> Step:
-    """Return the context manager of one reasoning step of the default client."""
-    return Step(default_core(), name, rationale)
-
-
-def log_event(event_type: str, data: Mapping[str, Any] | None = None, *, level: str = "info") -> Recorded:
-    """Record an event with the default client."""
-    return default_client().log_event(event_type, data, level=level)
+_default: Final = _Default()
+session = _default.session
+task = _default.task
+step = _default.step
+model_call = _default.model_call
+tool_call = _default.tool_call
+input_received = _default.input_received
+context_retrieved = _default.context_retrieved
+fallback = _default.fallback
+record_error = _default.error
+log_event = _default.log_event
+declare_coverage = _default.declare_coverage

@@ -1,5 +1,6 @@
 """What a client owns: settings, connections, spool. Both kinds of client and every guard share one of these."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -9,7 +10,11 @@ from sealgate.sdk import flows, tracing
 from sealgate.sdk.answers import Answer, Decision
 from sealgate.sdk.calls import Question
 from sealgate.sdk.delivery import Courier
+from sealgate.sdk.itemspool import ItemSpool
+from sealgate.sdk.recorder import Recorder
+from sealgate.sdk.redaction import Redactor, redactor_of
 from sealgate.sdk.settings import Settings, resolve
+from sealgate.sdk.shipper import Shipper
 from sealgate.sdk.spool import Spool
 from sealgate.sdk.transport import AsyncTransport, AsyncUnixTransport, Call, Transport, UnixTransport
 
@@ -19,16 +24,28 @@ R = TypeVar("R")
 class Core:
     """Settings, transports, courier and handlers of obligations. Everything is opened when it is first needed."""
 
-    def __init__(self, settings: Settings, obligations: Mapping[str, flows.Handler]) -> None:
+    def __init__(
+        self, settings: Settings, obligations: Mapping[str, flows.Handler], redact: Redactor | None = None
+    ) -> None:
         self.settings = settings
         self.obligations = dict(obligations)
         self._lock = threading.Lock()
         self._transport: Transport | None = None
         self._async_transport: AsyncTransport | None = None
+        self._collector: Transport | None = None
         self.courier = Courier(Spool(settings.spool_folder, settings.target), self._send)
+        items = ItemSpool(settings.spool_folder, settings.collector.target, max_bytes=settings.spool_bytes)
+        self.recorder = Recorder(settings, items, Shipper(items, self._send_batch), redact or redactor_of(settings))
 
     def _send(self, call: Call) -> Answer:
         return self.transport.send(call)
+
+    def _send_batch(self, call: Call) -> Answer:
+        with self._lock:
+            if self._collector is None:
+                self._collector = _open(self.settings.collector)
+            transport = self._collector
+        return transport.send(call)
 
     @property
     def transport(self) -> Transport:
@@ -68,15 +85,18 @@ class Core:
         return (yield from flows.decide(asked, span, redeem=redeem, timeout_s=self.settings.timeout_s))
 
     def close(self) -> None:
-        """Close blocking connections."""
+        """Send what the collector takes at once, and close blocking connections; what is left waits on disk."""
+        self.recorder.shipper.close()
         with self._lock:
-            transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.close()
+            transports = self._transport, self._collector
+            self._transport = self._collector = None
+        for transport in transports:
+            if transport is not None:
+                transport.close()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        self.close()
+        await asyncio.to_thread(self.close)
         with self._lock:
             transport, self._async_transport = self._async_transport, None
         if transport is not None:

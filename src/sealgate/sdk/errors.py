@@ -51,9 +51,10 @@ class Silence(_Refusal):
 class RequestRefused(ActionNotRun, NotPermittedError):  # noqa: N818  # a fact, as above
     """The authority refused the request itself (HTTP 4xx). ``code`` is the problem's slug, ``status`` is HTTP's."""
 
-    def __init__(self, message: str, *, code: str, status: int, hint: str = "") -> None:
+    def __init__(self, message: str, *, code: str, status: int, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, code=code, hint=hint)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class ObligationUnmet(ActionNotRun, NotPermittedError):  # noqa: N818  # a fact, as above
@@ -74,6 +75,8 @@ class SpoolFull(SpoolUnusable):
 
 class AuthorityUnreachable(ActionNotRun, UnavailableError):  # noqa: N818  # a fact, as above
     """The authority did not answer in time, could not be reached, or answered with a failure of its own (HTTP 5xx)."""
+
+    retry_after_s = 0.0
 
 
 class UnreadableAnswer(AuthorityUnreachable):

@@ -8,7 +8,7 @@ because a client that guesses where an answer ends can be made to read the wrong
 import re
 from typing import Final
 
-from sealgate.sdk.answers import MAX_ANSWER_BYTES, Answer
+from sealgate.sdk.answers import MAX_ANSWER_BYTES, Answer, retry_after
 from sealgate.sdk.errors import UnreadableAnswer
 
 MAX_HEAD_BYTES: Final = 16 * 1024
@@ -44,6 +44,7 @@ class AnswerReader:
         self._body_start = 0
         self._status = 0
         self._media_type = ""
+        self._retry_after_s = 0.0
         self._length: int | None = None
         self.reusable = False
 
@@ -64,7 +65,7 @@ class AnswerReader:
         if not self._body_start and not self._read_head():
             return None
         body = self._counted() if self._length is not None else self._chunked()
-        return None if body is None else Answer(self._status, self._media_type, body)
+        return None if body is None else Answer(self._status, self._media_type, body, self._retry_after_s)
 
     def _read_head(self) -> bool:
         end = self._data.find(b"\r\n\r\n")
@@ -83,6 +84,7 @@ class AnswerReader:
 
     def _use_headers(self, headers: dict[bytes, bytes]) -> None:
         self._media_type = headers.get(b"content-type", b"").decode("latin-1")
+        self._retry_after_s = retry_after(headers.get(b"retry-after", b"").decode("latin-1"))
         self.reusable = headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
         length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
         if (length is None) == (coding is None):

@@ -1,22 +1,24 @@
-"""``task`` and ``step``: what the agent is working on, and why it says it acts.
+"""What the agent is working on, and why it says it acts: ``session``, ``task``, ``step``.
 
-Both are context managers for ``with`` and ``async with``. What they record is *claimed*: it is evidence of what the
-agent said and never an input to policy. An authority that is away does not stop them: their records wait in the spool,
-while every guarded action inside is refused on its own.
+They and the calls of ``observed_calls`` are context managers for ``with`` and ``async with``. What they record is
+*claimed*: it is evidence of what the agent said and never an input to policy. A server that is away does not stop them:
+their items are durable on this machine, while every guarded action inside is refused on its own.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from contextvars import Token
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from sealgate.model.errors import SealgateError
 from sealgate.model.identifiers import require_name
-from sealgate.sdk import calls, flows, tracing
+from sealgate.sdk import calls, drafts, flows, tracing
 from sealgate.sdk.answers import Recorded
 from sealgate.sdk.core import Core
+from sealgate.sdk.drafts import Attributes, Draft
 from sealgate.sdk.tracing import Span
 
 
@@ -26,15 +28,19 @@ class Scope:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._token: Token[Span | None] | None = None
+        self._started_ns = 0
+        self.recorded: Recorded | None = None
         self.span = self._make_span()
 
     def _make_span(self) -> Span:
         return tracing.next_span()
 
-    def _begun(self) -> flows.Flow[Recorded]:
-        raise NotImplementedError
+    def _begun(self) -> Draft | None:
+        """Return what is recorded before the code inside runs."""
+        return None
 
-    def _ended(self, error: BaseException | None) -> flows.Flow[Recorded] | None:
+    def _ended(self, error: BaseException | None) -> Draft | None:
+        """Return what is recorded after it."""
         del error
         return None
 
@@ -43,44 +49,58 @@ class Scope:
         """The W3C header value of this scope's span."""
         return self.span.traceparent
 
-    def _record(self, kind: str, data: Mapping[str, Any]) -> flows.Flow[Recorded]:
-        self._core.courier.prepare()
-        call = calls.record(kind, data, self.span, agent=self._core.agent(self.span), request_id=flows.new_request_id())
-        return (yield from self._core.courier.deliver(call))
+    @property
+    def item_id(self) -> str | None:
+        """The id of the item that was recorded when this began."""
+        return None if self.recorded is None else self.recorded.item_id
+
+    def _draft(self, kind: str, attributes: Attributes, error: BaseException | str | None = None) -> Draft:
+        return Draft(kind, attributes, self.span, status=drafts.status_of(error))
+
+    def _duration_ms(self) -> int:
+        return (time.monotonic_ns() - self._started_ns) // 1_000_000
 
     def __enter__(self) -> Self:
-        self._core.run(self._begun())
-        self._token = tracing.enter(self.span)
+        draft = self._begun()
+        if draft is not None:
+            self.recorded = self._core.recorder.capture(draft)
+        self._enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        flow = self._ended(error)
-        if flow is None:
+        draft = self._ended(error)
+        if draft is None:
             return
         try:
-            self._core.run(flow)
+            self._core.recorder.capture(draft)
         except SealgateError as failure:
             _note(error, failure)
 
     async def __aenter__(self) -> Self:
-        await self._core.run_async(self._begun())
-        self._token = tracing.enter(self.span)
+        draft = self._begun()
+        if draft is not None:
+            self.recorded = await self._core.recorder.capture_async(draft)
+        self._enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        flow = self._ended(error)
-        if flow is None:
+        draft = self._ended(error)
+        if draft is None:
             return
         try:
-            await self._core.run_async(flow)
+            await self._core.recorder.capture_async(draft)
         except SealgateError as failure:
             _note(error, failure)
+
+    def _enter(self) -> None:
+        self._token = tracing.enter(self.span)
+        self._started_ns = time.monotonic_ns()
 
     def _leave(self) -> None:
         if self._token is not None:
@@ -92,7 +112,45 @@ def _note(error: BaseException | None, failure: SealgateError) -> None:
     """Raise ``failure``, unless an error of the agent's own is on its way, which it must not hide."""
     if error is None:
         raise failure
-    error.add_note(f"sealgate: the end of the task was not recorded: {failure}")
+    error.add_note(f"sealgate: what ended here was not recorded: {failure}")
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Return how a stretch of work ended."""
+    if error is None:
+        return "completed"
+    cancelled = isinstance(error, asyncio.CancelledError) or not isinstance(error, Exception)
+    return "cancelled" if cancelled else "failed"
+
+
+class Session(Scope):
+    """A conversation or run, of any number of tasks. Records ``session.started`` and ``session.ended``."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        id: str | None = None,  # noqa: A002  # the word of the API
+        user: str | None = None,
+        agent: str | None = None,
+        framework: str | None = None,
+        framework_version: str | None = None,
+    ) -> None:
+        self.id = require_name(id, "session id") if id is not None else flows.new_request_id()
+        self._agent = require_name(agent, "agent") if agent is not None else None
+        self._told = drafts.known(user=user, framework=framework, framework_version=framework_version)
+        super().__init__(core)
+
+    def _make_span(self) -> Span:
+        span = tracing.next_span()
+        return replace(span, agent=self._agent or span.agent, session_id=self.id)
+
+    def _begun(self) -> Draft:
+        return self._draft("session.started", self._told)
+
+    def _ended(self, error: BaseException | None) -> Draft:
+        attributes = drafts.known(outcome=outcome_of(error), error=drafts.failure(error))
+        return replace(self._draft("session.ended", attributes, error), duration_ms=self._duration_ms())
 
 
 class Task(Scope):
@@ -121,17 +179,14 @@ class Task(Scope):
         agent = self._agent or (here.agent if here is not None else None)
         return replace(span, agent=agent, task_id=self.id, goal=self.goal, on_behalf_of=self._on_behalf_of)
 
-    def _begun(self) -> flows.Flow[Recorded]:
-        return self._record("session.started", {"goal": self.goal})
-
-    def _ended(self, error: BaseException | None) -> flows.Flow[Recorded]:
-        if error is None:
-            return self._record("session.ended", {"status": "completed"})
-        cancelled = isinstance(error, asyncio.CancelledError) or not isinstance(error, Exception)
-        status = "cancelled" if cancelled else "failed"
-        return self._record(
-            "session.ended", {"status": status, "error_type": calls.claim(type(error).__qualname__, 200)}
+    def _begun(self) -> Draft:
+        return self._draft(
+            "session.started", drafts.known(goal=self.goal, on_behalf_of=drafts.texts(self._on_behalf_of))
         )
+
+    def _ended(self, error: BaseException | None) -> Draft:
+        attributes = drafts.known(outcome=outcome_of(error), error=drafts.failure(error))
+        return replace(self._draft("session.ended", attributes, error), duration_ms=self._duration_ms())
 
 
 class Step(Scope):
@@ -142,5 +197,5 @@ class Step(Scope):
         self.rationale = calls.claim(rationale)
         super().__init__(core)
 
-    def _begun(self) -> flows.Flow[Recorded]:
-        return self._record("reasoning", {"name": self.name, "rationale": self.rationale})
+    def _begun(self) -> Draft:
+        return self._draft("reasoning", drafts.known(name=self.name, rationale=self.rationale, claimed=True))

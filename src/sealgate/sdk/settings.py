@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sealgate.model.errors import ConfigurationError
@@ -11,6 +11,15 @@ from sealgate.model.identifiers import require_name
 
 DEFAULT_TIMEOUT_S: Final = 2.0
 """How long one exchange with the authority may take, in seconds. A decision takes well under a millisecond."""
+
+COLLECTOR_TIMEOUT_S: Final = 30.0
+"""How long one batch may take, in seconds. Nobody waits for it but the shipping thread."""
+
+DEFAULT_SPOOL_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of items that may wait for the collector: at a hundred items a second, more than an hour without it."""
+
+MIN_SPOOL_BYTES: Final = 64 * 1024
+"""A spool that cannot hold one item of the largest size is none. In bytes."""
 
 MAX_TIMEOUT_S: Final = 60.0
 """An agent that waits longer than this for a decision is stuck, not patient. In seconds."""
@@ -48,7 +57,28 @@ class Settings:
     """Bound of one exchange, in seconds. ``SEALGATE_TIMEOUT_S``."""
 
     spool: pathlib.Path | None = None
-    """Where undelivered outcomes wait. ``SEALGATE_SPOOL``."""
+    """Where undelivered outcomes and captured items wait. ``SEALGATE_SPOOL``."""
+
+    spool_bytes: int = DEFAULT_SPOOL_BYTES
+    """Bytes of captured items that may wait. ``SEALGATE_SPOOL_BYTES``."""
+
+    collector_socket: pathlib.Path | None = None
+    """The collector's Unix socket. ``SEALGATE_COLLECTOR_SOCKET``."""
+
+    collector_url: str | None = None
+    """``https://…`` of a remote collector. ``SEALGATE_COLLECTOR_URL``."""
+
+    privacy: pathlib.Path | None = None
+    """The field policy: what of an item may be stored. ``SEALGATE_PRIVACY``."""
+
+    privacy_key_file: pathlib.Path | None = None
+    """Key for keyed hashes, at least 32 bytes, readable by its owner only. ``SEALGATE_PRIVACY_KEY_FILE``."""
+
+    region: str | None = None
+    """Where the agent runs, told in each item. ``SEALGATE_REGION``."""
+
+    environment: str | None = None
+    """Which deployment it is (production, test, …), told in each item. ``SEALGATE_ENVIRONMENT``."""
 
     def __post_init__(self) -> None:
         require_name(self.agent, "agent")
@@ -57,8 +87,11 @@ class Settings:
             raise ConfigurationError(
                 f"timeout of {self.timeout_s} s is out of bounds", hint=f"0 < s <= {MAX_TIMEOUT_S:g}"
             )
-        if self.url is not None and not self.url.startswith("https://"):
-            raise ConfigurationError("the authority's URL is not https", hint="use https or the Unix socket")
+        for url, whose in ((self.url, "authority"), (self.collector_url, "collector")):
+            if url is not None and not url.startswith("https://"):
+                raise ConfigurationError(f"the {whose}'s URL is not https", hint="use https or the Unix socket")
+        if self.spool_bytes < MIN_SPOOL_BYTES:
+            raise ConfigurationError(f"a spool of {self.spool_bytes} bytes is too small", hint=f"{MIN_SPOOL_BYTES}")
         if self.url is not None and self.socket is not None:
             raise ConfigurationError("both a URL and a socket are given", hint="choose one")
 
@@ -71,6 +104,18 @@ class Settings:
     def socket_path(self) -> pathlib.Path:
         """Return the socket to use when there is no URL."""
         return self.socket or default_socket(os.environ)
+
+    @property
+    def collector(self) -> "Settings":
+        """Return the settings to reach the collector with: its own address, else the one beside the authority's.
+
+        Beside a socket it is ``collector.sock`` in the same folder; behind a URL it is the same URL.
+        """
+        url, socket = self.collector_url, self.collector_socket
+        if url is None and socket is None:
+            url = self.url
+            socket = None if url is not None else self.socket_path.with_name("collector.sock")
+        return replace(self, url=url, socket=socket if url is None else None, timeout_s=COLLECTOR_TIMEOUT_S)
 
     @property
     def spool_folder(self) -> pathlib.Path:
@@ -110,10 +155,22 @@ def resolve(environ: Mapping[str, str], **given: object) -> Settings:
             values[name] = _read(kind, text, name)
     if "agent" not in values:
         raise ConfigurationError("no agent is named", hint="pass agent= or set SEALGATE_AGENT")
-    for name in ("socket", "api_key_file", "ca_file", "client_certificate", "spool"):
+    for name in _PATHS:
         if name in values:
             values[name] = pathlib.Path(str(values[name]))
     return Settings(**values)  # type: ignore[arg-type]  # checked by Settings itself
+
+
+_PATHS: Final = (
+    "socket",
+    "api_key_file",
+    "ca_file",
+    "client_certificate",
+    "spool",
+    "collector_socket",
+    "privacy",
+    "privacy_key_file",
+)
 
 
 def _overridden(name: str, values: Mapping[str, object]) -> bool:
@@ -139,6 +196,13 @@ _FROM_ENVIRONMENT: Final[dict[str, type]] = {
     "client_certificate": str,
     "timeout_s": float,
     "spool": str,
+    "spool_bytes": int,
+    "collector_socket": str,
+    "collector_url": str,
+    "privacy": str,
+    "privacy_key_file": str,
+    "region": str,
+    "environment": str,
 }
 
 

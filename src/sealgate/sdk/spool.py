@@ -8,7 +8,7 @@ counts once.
 Several processes may share a folder: each writes its own files, and only the holder of the folder's lock sends.
 
 Trust: whoever can write here can claim outcomes in this user's name, so the folder is 0700 and ours, or it is refused.
-The reports are readable text; error messages and event data are among them.
+Each report is encrypted under the spool's key and its own name (see ``sealing``).
 """
 
 import contextlib
@@ -16,7 +16,6 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ import orjson
 
 from sealgate.model.errors import ConfigurationError, UnavailableError
 from sealgate.sdk.errors import SpoolFull
+from sealgate.sdk.itemspool import write_target
+from sealgate.sdk.sealing import Broken, SpoolKey, load_key, require_private, sync_folder, write_sealed
 from sealgate.sdk.transport import Call
 
 MAX_REPORTS: Final = 10_000
@@ -37,6 +38,7 @@ MAX_REPORT_BYTES: Final = 64 * 1024
 _STALE_TEMPORARY_S: Final = 3600
 """A temporary file older than this belongs to a process that died."""
 
+_SUFFIX: Final = ".report"
 _PATHS: Final = frozenset({"/v1/outcomes", "/v1/records"})
 
 
@@ -80,24 +82,14 @@ class Spool:
         self.require_room()
         self.prepare()
         try:
-            self._write(data, call.request_id or "")
+            self._write(data, call.request_id or "", load_key(self._parent))
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _write(self, data: bytes, request_id: str) -> None:
+    def _write(self, data: bytes, request_id: str, key: SpoolKey) -> None:
         # Two processes may get the same time; the request id keeps their names apart.
         self._last_ns = max(self._last_ns + 1, time.time_ns())
-        name = f"{self._last_ns:020d}-{request_id}.json"
-        temporary = self.folder / f".{name}.tmp"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        # If we die here, a temporary file is left over; nobody was told that the report is safe.
-        temporary.rename(self.folder / name)
-        # If we die here, the report may or may not be there; nobody was told yet.
-        _sync_folder(self.folder)
+        write_sealed(self.folder / f"{self._last_ns:020d}-{request_id}{_SUFFIX}", data, key)
 
     def prepare(self) -> None:
         """Create the folder where it is missing and make sure that it is ours alone.
@@ -110,10 +102,11 @@ class Spool:
             if not self.folder.is_dir():
                 for folder in (self._parent, self.folder):
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write_target(self.folder / "target", self.target)
-                _sync_folder(self._parent)
-            _require_private(self._parent)
-            _require_private(self.folder)
+                write_target(self.folder / "target", self.target)
+                sync_folder(self._parent)
+            require_private(self._parent)
+            require_private(self.folder)
+            load_key(self._parent)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -140,17 +133,19 @@ class Spool:
             return []
         except OSError as error:
             raise UnavailableError(f"the spool `{self.folder}` cannot be read: {error.strerror or error}") from error
-        return sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
+        return sorted(name for name in names if name.endswith(_SUFFIX) and not name.startswith("."))
 
     def waiting(self) -> Iterator[Waiting]:
         """Yield the waiting reports in the order of writing. What cannot be read is moved aside, never sent."""
-        for name in self._names():
+        names = self._names()
+        key = load_key(self._parent) if names else None
+        for name in names:
             path = self.folder / name
             try:
-                call = _read(path.read_bytes(), name)
+                call = _read(path.read_bytes(), name, key)
             except FileNotFoundError:  # another process sent it
                 continue
-            except (KeyError, TypeError, AttributeError, ValueError):
+            except (Broken, KeyError, TypeError, AttributeError, ValueError):
                 self.refuse(path)
                 continue
             yield Waiting(path, call)
@@ -206,31 +201,11 @@ def spools(folder: pathlib.Path) -> list[tuple[str, int, int]]:
     return found
 
 
-def _require_private(folder: pathlib.Path) -> None:
-    facts = folder.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
-        raise ConfigurationError(
-            f"spool folder `{folder}` is not private to this user", hint="chmod 700, own it, no link"
-        )
-
-
-def _read(data: bytes, name: str) -> Call:
-    members = orjson.loads(data)
+def _read(data: bytes, name: str, key: SpoolKey | None) -> Call:
+    if key is None:
+        raise Broken
+    members = orjson.loads(key.open(data, name))
     call = Call("POST", members["path"], members["body"].encode(), members["request_id"], repeatable=True)
-    if call.path not in _PATHS or name.partition("-")[2] != f"{call.request_id}.json":
+    if call.path not in _PATHS or name.partition("-")[2] != f"{call.request_id}{_SUFFIX}":
         raise ValueError(name)
     return call
-
-
-def _write_target(path: pathlib.Path, target: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{target}\n")
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 
 from sealgate.model.errors import ConfigurationError
-from sealgate.sdk.answers import MAX_ANSWER_BYTES, Answer
+from sealgate.sdk.answers import MAX_ANSWER_BYTES, Answer, retry_after
 from sealgate.sdk.errors import AuthorityUnreachable, UnreadableAnswer
 from sealgate.sdk.settings import Settings
 from sealgate.sdk.transport import Call
@@ -135,7 +135,12 @@ def _check(body: bytearray, deadline: float | None) -> None:
 def _answer(response: httpx.Response, body: bytearray) -> Answer:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise UnreadableAnswer("the answer is encoded in a way that was not asked for")
-    return Answer(response.status_code, response.headers.get("content-type", ""), bytes(body))
+    return Answer(
+        response.status_code,
+        response.headers.get("content-type", ""),
+        bytes(body),
+        retry_after(response.headers.get("retry-after", "")),
+    )
 
 
 def _unreachable(settings: Settings, error: Exception) -> AuthorityUnreachable:

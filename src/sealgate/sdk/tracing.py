@@ -30,6 +30,7 @@ class Span:
     task_id: str | None = None
     goal: str = ""
     on_behalf_of: tuple[str, ...] = ()
+    session_id: str | None = None
 
     @property
     def traceparent(self) -> str:

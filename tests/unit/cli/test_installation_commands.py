@@ -81,7 +81,12 @@ def test_a_new_installation_is_healthy(shell):
     """After init nothing fails; the doctor warns of the root key here and of agents under the authority's own user."""
     found = shell.findings()
 
-    assert {name for name, status in found.items() if status == "warning"} == {"root key", "identities", "authority"}
+    assert {name for name, status in found.items() if status == "warning"} == {
+        "root key",
+        "identities",
+        "authority",
+        "collector",
+    }
     assert "failed" not in found.values()
     table = shell.run("doctor")
     assert "may speak for every agent" in table

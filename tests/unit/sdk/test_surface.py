@@ -27,11 +27,22 @@ def test_the_public_names_are_these():
         "__version__",
         "carry",
         "configure",
+        "context_retrieved",
+        "continued",
         "current_traceparent",
+        "declare_coverage",
+        "fallback",
         "guard",
+        "inject",
+        "inject_environment",
+        "input_received",
         "log_event",
+        "model_call",
+        "record_error",
+        "session",
         "step",
         "task",
+        "tool_call",
     ]
     for name in sealgate.__all__:
         assert getattr(sealgate, name) is not None

@@ -268,6 +268,17 @@ class Collector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What is taken out of captured items before they are kept. Without a policy the smallest holds."""
+
+    policy: Path = _set(Path(), "The field policy, TOML; empty: raw inputs and outputs are digests alone.")
+    hash_key: str = _set(
+        "",
+        "Where the key for keyed hashes is (at least 32 bytes): `file:`, `credential:`, `command:`; empty: no hashes.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the program tells its operator. Never record bodies, never secrets."""
 
@@ -332,6 +343,7 @@ class Configuration:
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
     collector: Collector = _section(Collector)
+    privacy: Privacy = _section(Privacy)
     vault: Vault = _section(Vault)
     log: Log = _section(Log)
     witness: tuple[WitnessEntry, ...] = ()
@@ -355,6 +367,7 @@ SECTIONS: Final[dict[str, type]] = {
     "records": Records,
     "keys": Keys,
     "collector": Collector,
+    "privacy": Privacy,
     "vault": Vault,
     "log": Log,
 }

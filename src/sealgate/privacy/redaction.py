@@ -1,0 +1,409 @@
+"""Applies a field policy to an item. What fails is dropped, and the item says so: raw data never leaves by an error.
+
+An item's own structure (identifiers, times, digests, counts) is not touched. A *content* is an object with ``digest``
+and ``value``: a raw input or output. Redacting twice gives the same as once.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+from ..encoding.canonical import encode_arguments, salted_digest
+from ..model.errors import SealgateError
+from . import paths
+from .findings import Finding, resolve
+from .keys import RedactionKeys
+from .known import KnownValues
+from .paths import Path
+from .policy import FieldPolicy, FieldRule
+from .scanner import Scanner
+
+MAX_TEXT: Final = 8192
+"""Longest text that the record model allows; a text that marks made longer is cut."""
+MAX_ROUNDS: Final = 8
+"""Texts are looked at again after marks were set, until nothing is found."""
+
+_CONTENT: Final = frozenset({"digest", "size_bytes", "media_type", "value"})
+_NUMBER_DIGITS: Final = 7
+_IDENTIFIERS: Final = ("session_id", "task_id")
+_SEPARATOR: Final = "\n\0\n"
+
+_CLASSES: Final = (
+    ("secret", frozenset({"secret", "private_key", "jwt", "url_credentials"})),
+    ("financial", frozenset({"card", "iban", "us_aba", "us_bank", "crypto"})),
+    ("personal", None),
+)
+
+
+class TokenSource(Protocol):
+    """Gives tokens for values that it knows already; it never waits."""
+
+    def token(self, kind: str, value: str, subject: str | None) -> str | None:
+        """Return the token of a value, or None where it has to be asked for first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What was done at one path to values of one type."""
+
+    path: str
+    type: str
+    action: str
+    count: int
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return it as the item's ``redactions`` hold it."""
+        return {"path": self.path, "type": self.type, "action": self.action, "count": self.count}
+
+
+class Wanted(NamedTuple):
+    """A value for which the policy wants a token that was not at hand. Holds raw data: not for logs."""
+
+    type: str
+    value: str
+    subject: str | None
+
+    def __repr__(self) -> str:
+        return f"Wanted({self.type})"
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """The item as it may leave, what was done, whose data was seen, and which tokens to fetch for a better answer."""
+
+    item: dict[str, Any]
+    redactions: tuple[Redaction, ...]
+    subjects: tuple[str, ...]
+    needs_tokens: tuple[Wanted, ...] = field(default=(), repr=False)
+
+
+def redact_item(
+    item: dict[str, Any],
+    policy: FieldPolicy,
+    keys: RedactionKeys,
+    known: KnownValues | None = None,
+    tokens: TokenSource | None = None,
+) -> Redacted:
+    """Return a copy of ``item`` with the policy applied; ``item`` itself stays as it is. Never raises.
+
+    Set in the copy: ``redactions``, ``subjects``, ``privacy_policy`` and, where none is given, ``classification``.
+    """
+    work = _Work(item, policy, keys, known, tokens)
+    work.run()
+    return work.result()
+
+
+def redact_text(
+    text: str, scanner: Scanner, *, known: KnownValues | None = None, hint: str = ""
+) -> tuple[str, list[Finding]]:
+    """Return a text with everything found replaced by marks such as ``[email]``, and the findings of the first look.
+
+    For texts outside items: logs, error messages. Never raises; what cannot be looked at becomes ``[unsearched]``.
+    """
+    try:
+        return _replace(text, scanner, known, hint, lambda finding, _: f"[{finding.type}]")
+    except Exception:  # noqa: BLE001  # whatever went wrong: the text stays inside
+        return "[unsearched]", []
+
+
+def _replace(
+    text: str,
+    scanner: Scanner,
+    known: KnownValues | None,
+    hint: str,
+    replacement: Callable[[Finding, str], str],
+) -> tuple[str, list[Finding]]:
+    first: list[Finding] | None = None
+    marks: list[str] = []
+    for _ in range(MAX_ROUNDS):
+        findings = [f for f in scanner.find(text, hint=hint, known=known) if text[f.start : f.end] not in marks]
+        if first is None:
+            first = findings
+        if not findings:
+            return text, first
+        parts, position = [], 0
+        for finding in findings:
+            mark = replacement(finding, text[finding.start : finding.end])
+            marks.append(mark)
+            parts += [text[position : finding.start], mark]
+            position = finding.end
+        text = "".join([*parts, text[position:]])
+    return "[unsearched]", first or []
+
+
+class _Work:
+    """One item being redacted."""
+
+    def __init__(
+        self,
+        item: dict[str, Any],
+        policy: FieldPolicy,
+        keys: RedactionKeys,
+        known: KnownValues | None,
+        tokens: TokenSource | None,
+    ) -> None:
+        self._item = dict(item)
+        self._policy = policy
+        self._keys = keys
+        self._known = known if known is not None and len(known) else None
+        self._tokens = tokens
+        attributes = item.get("attributes")
+        tool = attributes.get("tool") if isinstance(attributes, dict) else None
+        name = tool.get("name") if isinstance(tool, dict) else tool
+        self._rules = policy.applicable(str(item.get("kind", "")), name if isinstance(name, str) else "")
+        self._done: dict[tuple[str, str, str], int] = {}
+        self._subjects: list[str] = [s for s in item.get("subjects") or [] if isinstance(s, str)]
+        self._wanted: list[Wanted] = []
+        self._types: set[str] = set()
+        self._quiet = False
+
+    def run(self) -> None:
+        """Apply the policy to every field that it is about."""
+        try:
+            self._quiet = not self._suspicious()
+        except Exception:  # noqa: BLE001  # a look at all together is only a short cut
+            self._quiet = False
+        for name in _IDENTIFIERS:
+            value = self._item.get(name)
+            if isinstance(value, str):
+                self._item[name] = self._guarded((name,), value, self._identifier)
+        attributes = self._item.get("attributes")
+        if isinstance(attributes, dict):
+            made = {}
+            for name, value in attributes.items():
+                made[name] = self._guarded(("attributes", name), value, self._top)
+            self._item["attributes"] = made
+
+    def result(self) -> Redacted:
+        """Return the item with what it says about its redaction."""
+        made = [Redaction(*key, count) for key, count in self._done.items()]
+        earlier = [Redaction(**entry) for entry in self._item.get("redactions") or [] if _is_redaction(entry)]
+        redactions = tuple(dict.fromkeys((*earlier, *made)))
+        self._item["redactions"] = [entry.as_mapping() for entry in redactions]
+        self._item["subjects"] = list(dict.fromkeys(self._subjects))
+        self._item["privacy_policy"] = self._policy.digest
+        if self._item.get("classification") is None and self._types:
+            self._item["classification"] = _classification(self._types)
+        return Redacted(self._item, redactions, tuple(self._item["subjects"]), tuple(self._wanted))
+
+    def _suspicious(self) -> bool:
+        texts: list[str] = [str(self._item.get(name) or "") for name in _IDENTIFIERS]
+        _collect(self._item.get("attributes"), texts)
+        return self._policy.scanner.suspects(_SEPARATOR.join(texts), self._known)
+
+    def _guarded(self, path: Path, value: Any, action: Callable[[Path, Any], Any]) -> Any:
+        try:
+            return action(path, value)
+        except Exception:  # noqa: BLE001  # whatever went wrong: the field stays inside, and the item says so
+            self._note(path, "failed", "drop")
+            return [] if isinstance(value, list) else {} if isinstance(value, dict) and not _is_content(value) else None
+
+    def _identifier(self, path: Path, value: str) -> str:
+        if self._quiet or not self._find(value, path):
+            return value
+        return self._hashed(path, value, "identifier") or "[identifier]"
+
+    def _top(self, path: Path, value: Any) -> Any:
+        return self._node(path, value, None)
+
+    def _node(self, path: Path, value: Any, inherited: FieldRule | None) -> Any:
+        rule = self._rule(path) or inherited
+        if _is_content(value):
+            return self._content(path, value, rule)
+        if isinstance(value, dict) and (rule is None or rule.action == "keep"):
+            return self._object(path, value, rule)
+        if isinstance(value, list) and (rule is None or rule.action == "keep"):
+            return [self._node((*path, "*"), entry, rule) for entry in value]
+        action = rule.action if rule is not None else self._policy.text
+        return self._act(path, value, action, rule)
+
+    def _object(self, path: Path, value: dict[str, Any], rule: FieldRule | None) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, entry in value.items():
+            shown = name if self._quiet or name.isidentifier() else self._text((*path, "*"), name)
+            made[shown] = self._node((*path, name), entry, rule)
+        return made
+
+    def _content(self, path: Path, value: dict[str, Any], rule: FieldRule | None) -> dict[str, Any] | None:
+        action = rule.action if rule is not None else self._policy.content
+        raw = value.get("value")
+        if action == "drop":
+            self._note(path, "field", "drop")
+            return None
+        if raw is None:
+            return value
+        made = value | {"value": None}
+        if made.get("digest") is None:
+            made |= self._digest(raw)
+        if action == "keep":
+            made["value"] = self._node((*path, "value"), raw, rule or FieldRule(path, "keep"))
+        elif action != "digest":
+            made["value"] = self._act((*path, "value"), raw, action, rule)
+        else:
+            made["value"] = self._allowed((*path, "value"), raw)
+            self._note(path, "field", "digest")
+        return made
+
+    def _allowed(self, path: Path, value: Any) -> Any:
+        """Return what rules of the policy keep of a raw value, or None: an allow-list."""
+        rule = self._rule(path)
+        if rule is not None:
+            return None if rule.action in {"drop", "digest"} else self._node(path, value, rule)
+        if not any(
+            paths.may_fit_below(each.path, path) for each in self._rules if each.action not in {"drop", "digest"}
+        ):
+            return None
+        if isinstance(value, dict):
+            kept = {name: self._allowed((*path, name), entry) for name, entry in value.items()}
+            return {name: entry for name, entry in kept.items() if entry is not None} or None
+        if isinstance(value, list):
+            entries = [self._allowed((*path, "*"), entry) for entry in value]
+            return entries if any(entry is not None for entry in entries) else None
+        return None
+
+    def _act(self, path: Path, value: Any, action: str, rule: FieldRule | None) -> Any:
+        if value is None or isinstance(value, bool):
+            return None if action == "drop" else value
+        if action == "keep":
+            return value if rule is not None and not rule.detectors else self._scalar(path, value)
+        if action == "drop":
+            self._note(path, "field", "drop")
+            return [] if isinstance(value, list) else None
+        if isinstance(value, str) and _is_mark(value):
+            return value
+        kind = rule.type if rule is not None else "field"
+        if action == "mask":
+            self._note(path, kind, "mask")
+            return "[masked]"
+        text = value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        if action == "token":
+            return self._token(path, text, kind, None)
+        return self._hashed(path, text, kind)
+
+    def _scalar(self, path: Path, value: Any) -> Any:
+        if self._quiet:
+            return value
+        if isinstance(value, str):
+            return self._text(path, value)
+        text = str(value)
+        if len(text) >= _NUMBER_DIGITS and self._find(text, path):
+            return self._text(path, text)
+        return value
+
+    def _text(self, path: Path, text: str) -> str:
+        if self._quiet:
+            return text
+        found, dropped = self._policy, False
+
+        def replacement(finding: Finding, raw: str) -> str:
+            nonlocal dropped
+            self._types.add(finding.type)
+            action = found.action_for(finding.type)
+            if action == "drop":
+                dropped = True
+            if action == "token":
+                return self._token(path, raw, finding.type, self._subject(raw))
+            if action == "hash":
+                return self._hashed(path, raw, finding.type) or f"[{finding.type}]"
+            self._note(path, finding.type, action)
+            return f"[{finding.type}]"
+
+        self._remember_subjects(text)
+        result, _ = _replace(text, found.scanner, self._known, _hint(path), replacement)
+        if dropped:
+            return "[dropped]"
+        return result[: max(len(text), MAX_TEXT)]
+
+    def _find(self, text: str, path: Path) -> list[Finding]:
+        return self._policy.scanner.find(text, hint=_hint(path), known=self._known)
+
+    def _remember_subjects(self, text: str) -> None:
+        if self._known is not None:
+            for _, value in self._known.find_values(text):
+                if value.subject is not None:
+                    self._subjects.append(value.subject)
+
+    def _subject(self, raw: str) -> str | None:
+        hits = self._known.find_values(raw) if self._known is not None else []
+        return next((value.subject for _, value in hits if value.subject is not None), None)
+
+    def _token(self, path: Path, text: str, kind: str, subject: str | None) -> str:
+        token = self._tokens.token(kind, text, subject) if self._tokens is not None else None
+        if token is None:
+            self._wanted.append(Wanted(kind, text, subject))
+            self._note(path, kind, "mask")
+            return f"[{kind}]" if kind != "field" else "[masked]"
+        self._note(path, kind, "token")
+        return token
+
+    def _hashed(self, path: Path, text: str, kind: str) -> str | None:
+        value = self._keys.hash(kind, text.encode())
+        self._note(path, kind, "drop" if value is None else "hash")
+        return None if value is None else f"hmac_{value}"
+
+    def _digest(self, raw: Any) -> dict[str, Any]:
+        """Return digest and size of a raw value, salted with the item's salt; without salt there is no digest."""
+        data = raw.encode() if isinstance(raw, str) else _canonical(raw)
+        salt = self._item.get("salt")
+        if data is None or not isinstance(salt, str):
+            return {"size_bytes": None if data is None else len(data)}
+        made = salted_digest(base64.urlsafe_b64decode(salt + "=" * (-len(salt) % 4)), hashlib.sha256(data).digest())
+        return {"digest": base64.urlsafe_b64encode(made).rstrip(b"=").decode(), "size_bytes": len(data)}
+
+    def _rule(self, path: Path) -> FieldRule | None:
+        return next((rule for rule in self._rules if paths.fits(rule.path, path)), None)
+
+    def _note(self, path: Path, kind: str, action: str) -> None:
+        key = (paths.show(path)[:MAX_TEXT], kind, action)
+        self._done[key] = self._done.get(key, 0) + 1
+
+
+def _canonical(raw: Any) -> bytes | None:
+    try:
+        return encode_arguments(raw)
+    except SealgateError:
+        return None
+
+
+def _is_content(value: Any) -> bool:
+    return isinstance(value, dict) and "digest" in value and "value" in value and _CONTENT.issuperset(value)
+
+
+def _is_mark(text: str) -> bool:
+    return (text.startswith("[") and text.endswith("]") and text[1:-1].isidentifier()) or (
+        text.startswith(("tok_", "hmac_")) and text.replace("-", "_").isidentifier()
+    )
+
+
+def _is_redaction(entry: Any) -> bool:
+    return isinstance(entry, dict) and set(entry) == {"path", "type", "action", "count"}
+
+
+def _hint(path: Path) -> str:
+    return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"})
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            texts.append(name)
+            _collect(entry, texts)
+    elif isinstance(value, list):
+        for entry in value:
+            _collect(entry, texts)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        texts.append(str(value))
+
+
+def _classification(types: Iterable[str]) -> str:
+    seen = set(types)
+    return next(name for name, members in _CLASSES if members is None or seen & members)
+
+
+__all__ = ["Redacted", "Redaction", "TokenSource", "Wanted", "redact_item", "redact_text", "resolve"]

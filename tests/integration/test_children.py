@@ -1,0 +1,131 @@
+"""Processes beside the authority: kept running, stopped first, never in its way."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.ingest import children
+from sealgate.cli import _children
+from sealgate.cli._children import CHILDREN, Child, Supervisor
+from sealgate.demo.authority import Authority
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""The HTTP client leaves a socket whose connection was refused to the collector of garbage."""
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A running authority with its children."""
+    with Authority(tmp_path / "a") as made:
+        yield made
+
+
+def _until(condition, timeout_s=20.0):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _up(path: Path) -> bool:
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://x") as client:
+            return client.get("/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_a_killed_collector_comes_back_and_the_authority_does_not_notice(authority):
+    """Readiness tells of it; decisions' health does not depend on it; at the end no process is left."""
+    socket = authority.folder / "collector.sock"
+    _until(lambda: _up(socket))
+    (first,) = children(authority.pid)
+    os.kill(first, signal.SIGKILL)
+    _until(lambda: b'"child collector":"was killed by signal 9"' in authority.get("/readyz")[1])
+    assert authority.get("/healthz")[0] == 200
+    _until(lambda: _up(socket))
+    (second,) = children(authority.pid)
+    assert second != first
+
+    authority.stop()
+
+    assert not Path(f"/proc/{second}").exists()
+    assert not socket.exists()
+
+
+def test_a_killed_authority_leaves_no_child_behind(authority):
+    """Its next life finds the sockets free."""
+    socket = authority.folder / "collector.sock"
+    _until(lambda: _up(socket))
+    (child,) = children(authority.pid)
+    os.kill(authority.pid, signal.SIGKILL)
+    _until(lambda: not Path(f"/proc/{child}").exists())
+    authority.stop()
+    authority.start()
+    _until(lambda: _up(socket))
+
+
+def test_only_what_is_configured_is_started(tmp_path):
+    """An old file without the setting starts the authority alone; what `init` writes asks for the collector."""
+    with Authority(tmp_path / "a") as authority:
+        authority.stop()
+        text = authority.configuration.read_text("utf-8")
+        assert '\nenabled = "yes"\n' in text
+        authority.configuration.write_text(text.replace('\nenabled = "yes"\n', "\n"), "utf-8")
+        authority.start()
+        assert children(authority.pid) == []
+        assert b"child" not in authority.get("/readyz")[1]
+
+
+def test_the_pause_grows_while_a_child_keeps_ending(monkeypatch, tmp_path):
+    """It is not started in a tight loop; children are stopped in the order of the table."""
+    stopped, starts = [], []
+    real = _children._stop
+
+    async def note(name, process):
+        stopped.append(name)
+        await real(name, process)
+
+    monkeypatch.setattr(_children, "_stop", note)
+    table = [Child("ends", ("--no-such-option",), lambda _: True)]
+
+    async def run():
+        supervisor = Supervisor(table, config_path=tmp_path / "none.toml", flags=(), first_pause_s=0.05)
+        real_run = supervisor._run
+
+        async def counted(child):
+            starts.append(asyncio.get_running_loop().time())
+            return await real_run(child)
+
+        monkeypatch.setattr(supervisor, "_run", counted)
+        supervisor.start()
+        async with asyncio.timeout(60):
+            while supervisor.restarts < 3:  # noqa: ASYNC110  # what is waited for is another process
+                await asyncio.sleep(0.05)
+        assert supervisor.states["ends"] == "ended with status 2"
+        await supervisor.stop()
+        assert supervisor.states["ends"] == "stopped"
+
+    asyncio.run(run())
+
+    assert len(starts) >= 3
+    assert next(child.name for child in CHILDREN) == "collector"
+
+
+def test_a_child_gets_a_small_environment(monkeypatch):
+    """No credentials of the authority, no secrets that happen to be in the shell."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials")
+    monkeypatch.setenv("SEALGATE_LOG_LEVEL", "debug")
+
+    given = _children._environment()
+
+    assert "AWS_SECRET_ACCESS_KEY" not in given
+    assert "CREDENTIALS_DIRECTORY" not in given
+    assert given["SEALGATE_LOG_LEVEL"] == "debug"
+    assert "PATH" in given
