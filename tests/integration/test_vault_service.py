@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from sealgate.adapters.vault.redacting import VaultRedactor
+from sealgate.model.errors import UnavailableError
 
 RUN = (sys.executable, "-c", "from sealgate.cli import main; main()")
 VALUES = "email ada.lovelace@example.org\nphone +44 20 7946 0018\n"
@@ -169,3 +173,39 @@ def test_the_how_to_works_as_written(site, tmp_path):
     assert "verdict: verified" in done.stdout
     assert json.loads((tmp_path / "export.json").read_text())["values"][0]["value"] == "ada@example.org"
     assert site.run("subject", "find", given="email ada@example.org\n") == ""
+
+
+def _item(text):
+    return {
+        "item_id": "01a1fc46-fe05-7ad7-895d-000000000001",
+        "kind": "event.logged",
+        "time": "2026-11-21T03:00:00.000Z",
+        "agent": "a1",
+        "coverage": "captured",
+        "source": "sdk",
+        "attributes": {"event_type": text},
+    }
+
+
+def test_a_collector_s_redactor_finds_registered_persons(site):
+    """A registered name becomes its token and names its subject, a stranger gets a new one; a copy does alike."""
+    subject = site.run("subject", "register", given="name Wilhelmina Quandt\n").strip()
+    token = json.loads(site.run("subject", "export", subject))["values"][0]["token"]
+    redactor = VaultRedactor({"actions": {"default": "token"}}, None, site.folder / "vault" / "vault.sock")
+    found = [
+        made.redact(_item("for WILHELMINA  quandt, cc stranger@example.net"))
+        for made in (redactor, pickle.loads(pickle.dumps(redactor)))  # noqa: S301  # our own bytes
+    ]
+    text = found[0]["attributes"]["event_type"]
+
+    assert token in text
+    assert "stranger" not in text
+    assert text.count("tok_") == 2
+    assert found[0]["subjects"] == [subject]
+    assert found[1]["attributes"] == found[0]["attributes"]
+
+
+def test_nothing_is_redacted_without_the_known_values(tmp_path):
+    """Where the vault never answered an item is refused, not kept with names in it."""
+    with pytest.raises(UnavailableError, match="no vault answers"):
+        VaultRedactor({}, None, tmp_path / "none.sock").redact(_item("for Wilhelmina Quandt"))
