@@ -20,6 +20,8 @@ NAMES = (
     "server",
     "ingest",
     "erase",
+    "redact",
+    "secrets",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

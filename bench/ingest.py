@@ -17,10 +17,14 @@ from typing import Any, Final
 from bench import items
 from bench.harness import Options, Result
 from sealgate.demo.authority import Authority
+from sealgate.demo.authority import run as run_command
 
 BAR_RECORDS_PER_S: Final = 20_000
 CONNECTIONS: Final = 4
 BATCH: Final = 512
+WORKERS: Final = 2
+"""Processes that validate and redact: as many as the machine of the bar has processors."""
+
 _PATH: Final = "/v1/records/batch"
 
 
@@ -28,6 +32,8 @@ def run(options: Options) -> Result:
     """Measure; see the module."""
     with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as folder:
         place = Path(folder)
+        run_command("init", place / "authority", *Authority.INIT_OPTIONS)
+        _set_workers(place / "authority" / "sealgate.toml")
         with Authority(place / "authority") as authority:
             collector = _await_collector(authority)
             warm = _send(collector, items.batches(8, BATCH, _now()))
@@ -49,6 +55,14 @@ def run(options: Options) -> Result:
         measured_on=f"{acknowledged} records in batches of {BATCH}, {CONNECTIONS} connections, one machine",
         missed=missed,
     )
+
+
+def _set_workers(configuration: Path) -> None:
+    text = configuration.read_text("utf-8")
+    changed = text.replace("#workers = 0", f"workers = {WORKERS}", 1)
+    if changed == text:
+        raise RuntimeError("the configuration has no `collector.workers`")
+    configuration.write_text(changed, "utf-8")
 
 
 def _measure(authority: Authority, collector: Path, options: Options, warm: dict[str, Any]) -> dict[str, Any]:

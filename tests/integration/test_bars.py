@@ -1,7 +1,8 @@
 """Correctness bars that need a whole authority, scaled down."""
 
-from bench import agentdojo, erase
+from bench import agentdojo, erase, pii, redact, secrets
 from bench.harness import Options
+from sealgate.privacy import Scanner
 
 
 def test_one_decision_record_for_each_proposed_call(data_folder):
@@ -32,3 +33,24 @@ def test_the_search_of_the_erasure_bar_finds_every_writing(tmp_path):
         assert any(hit.endswith(name) for hit in erase._hits(tmp_path, erase._writings(value))), name
     (tmp_path / "planted").write_bytes(b"x" * 5000)
     assert erase._hits(tmp_path, erase._writings(value)) == []
+
+
+def test_detectors_reach_their_bars(data_folder):
+    """Labelled documents and vectors, and the known people of the recorded runs: recall, precision, nothing left."""
+    documents, scanner = pii.documents(data_folder), Scanner()
+
+    for name, score in pii.score_documents(documents, scanner).items():
+        recall, precision = redact.PHONE_BARS if name == "phone" else (redact.STRICT_BAR, redact.STRICT_BAR)
+        assert score.recall() >= recall, score.missed
+        assert score.precision() >= precision, score.wrong
+    right, total, wrong, _ = pii.score_vectors(pii.vectors(data_folder))
+    assert sum(right.values()) >= redact.VECTORS_BAR * sum(total.values()), wrong
+    left, before, _ = redact.left_over(data_folder, redact.tau_messages(data_folder)[:600])
+    assert left == 0 < before
+
+
+def test_secrets_reach_their_bars(data_folder):
+    """Vectors of two secret scanners, and encoded copies."""
+    del data_folder
+
+    assert secrets.run(Options()).missed == []

@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "lookup": ("lookup", "Ask what a token stands for; consent to it."),
     "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
     "policy": ("policy", "Check, test and lint policies."),
+    "privacy": ("privacy", "Check the field policy; explain what it does; find personal data in a file."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""

@@ -7,7 +7,7 @@ from typing import Final
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 
-_IBAN_LENGTHS: Final = {
+IBAN_LENGTHS: Final = {
     "AD": 24,
     "AE": 23,
     "AL": 28,
@@ -98,6 +98,7 @@ _IBAN_LENGTHS: Final = {
     "XK": 20,
     "YE": 30,
 }
+"""Characters of an IBAN of each country."""
 _IBAN_DIGITS_ONLY: Final = frozenset(
     {
         "AE",
@@ -200,7 +201,7 @@ def iban(text: str) -> bool:
     """Tell whether a text is an IBAN (ISO 13616): a country's length and form, and its check digits."""
     value = alphanumerics(text)
     country = value[:2]
-    if _IBAN_LENGTHS.get(country) != len(value) or not value[2:4].isdigit():
+    if IBAN_LENGTHS.get(country) != len(value) or not value[2:4].isdigit():
         return False
     if country in _IBAN_DIGITS_ONLY and not value[4:].isdigit():
         return False

@@ -19,11 +19,21 @@ INVISIBLE: Final = (
 )
 """Characters that are not seen and split a value for a machine only."""
 
-_ESCAPES: Final = compile_pattern(
-    rf"(?:%[0-9A-Fa-f]{{2}})+|\\u[0-9A-Fa-f]{{4}}|\\x[0-9A-Fa-f]{{2}}|\\[nrt]|&#(?:x[0-9A-Fa-f]{{1,6}}|\d{{1,7}});|[{INVISIBLE}]+|[\x{{ff01}}-\x{{ff5e}}]"
+ESCAPED: Final = (
+    r"(?:%[0-9A-Fa-f]{2})+|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrt]|&#(?:x[0-9A-Fa-f]{1,6}|\d{1,7});|"
+    rf"[{INVISIBLE}]+|[\x{{ff01}}-\x{{ff5e}}]"
 )
+"""A pattern of what ``unescaped`` undoes."""
+IN_BASE64: Final = r"[A-Za-z0-9+/_\-][A-Z][A-Za-z0-9+/_\-]*[a-z]|[a-z][A-Za-z0-9+/_\-]*[A-Z]"
+"""A pattern that fits wherever text in base64 may be: it has small and capital letters in one run."""
+IN_HEX: Final = r"[0-9A-Fa-f]{16}|(?:[0-9A-Fa-f]{2}(?::| |\\x)){7}[0-9A-Fa-f]{2}"
+"""A pattern that fits wherever text in hex may be."""
+_ESCAPES: Final = compile_pattern(ESCAPED)
 _BASE64: Final = compile_pattern(r"[A-Za-z0-9+/_\-]{12,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_\-]{4,})*={0,2}")
-_HEX: Final = compile_pattern(r"(?i)(?:0x|\\x)?[0-9a-f]{2}(?:(?::| |\\x)?[0-9a-f]{2}){7,}")
+_HEX: Final = compile_pattern(
+    r"(?i)(?:0x)?(?:[0-9a-f]{2}){8,}|(?:\\x[0-9a-f]{2}){8,}|"
+    r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){7,}|\b[0-9a-f]{2}(?: [0-9a-f]{2}){7,}"
+)
 _MIN_PRINTABLE: Final = 0.9
 
 MAX_DEPTH: Final = 3
@@ -106,14 +116,15 @@ def _character(number: str, base: int) -> str:
     return chr(value) if value < 0x110000 and not 0xD800 <= value < 0xE000 else "\ufffd"
 
 
-def blobs(text: str) -> Iterator[Blob]:
-    """Yield the runs of a text that decode to readable text."""
-    for match in _HEX.finditer(text):
-        decoded = _from_hex(match.group())
+def blobs(text: str, *, in_hex: bool = True, in_base64: bool = True) -> Iterator[Blob]:
+    """Yield the runs of a text that decode to readable text, in the encodings that are asked for."""
+    searched = text.encode() if text.isascii() else text  # bytes spare the binding a count of characters
+    for match in _HEX.finditer(searched) if in_hex else ():
+        decoded = _from_hex(text[match.start() : match.end()])
         if decoded is not None:
             yield Blob(match.start(), match.end(), "hex", decoded)
-    for match in _BASE64.finditer(text):
-        run = match.group()
+    for match in _BASE64.finditer(searched) if in_base64 else ():
+        run = text[match.start() : match.end()]
         decoded = _from_base64(run)
         if decoded is not None:
             yield Blob(match.start(), match.end(), "base64", decoded)

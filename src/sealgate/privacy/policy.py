@@ -6,6 +6,7 @@ through all detectors, and what they find is masked.
 
 import difflib
 import hashlib
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -83,6 +84,15 @@ class FieldPolicy:
         self.scanner = Scanner((name for name in TYPES if name not in self.off), custom, minimum)
         self.digest = hashlib.sha256(self._canonical()).hexdigest()
         self._applicable: dict[tuple[str, str], tuple[FieldRule, ...]] = {}
+
+    @classmethod
+    def from_toml(cls, text: str) -> "FieldPolicy":
+        """Return the policy of a TOML text. Raises as ``from_mapping``, and where the text is no TOML."""
+        try:
+            table = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise ConfigurationError(f"the privacy policy is not TOML: {error}") from error
+        return cls.from_mapping(table)
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any]) -> "FieldPolicy":

@@ -17,7 +17,7 @@ from ..model.errors import SealgateError
 from . import paths
 from .findings import Finding, resolve
 from .keys import RedactionKeys
-from .known import KnownValues
+from .known import MIN_SQUEEZED, KnownValues
 from .paths import Path
 from .policy import FieldPolicy, FieldRule
 from .scanner import Scanner
@@ -28,6 +28,7 @@ MAX_ROUNDS: Final = 8
 """Texts are looked at again after marks were set, until nothing is found."""
 
 _CONTENT: Final = frozenset({"digest", "size_bytes", "media_type", "value"})
+_NO_TEXT: Final = frozenset({"digest", "size_bytes"})
 _NUMBER_DIGITS: Final = 7
 _IDENTIFIERS: Final = ("session_id", "task_id")
 _SEPARATOR: Final = "\n\0\n"
@@ -174,7 +175,10 @@ class _Work:
         attributes = self._item.get("attributes")
         if isinstance(attributes, dict):
             made = {}
-            for name, value in attributes.items():
+            for raw, value in attributes.items():
+                # The record model names its members in small letters; whatever else stands here is looked at.
+                plain = raw.isascii() and raw.replace("_", "a").isalpha() and raw.islower()
+                name = raw if plain else self._guarded(("attributes", "*"), raw, self._text) or "failed"
                 made[name] = self._guarded(("attributes", name), value, self._top)
             self._item["attributes"] = made
 
@@ -224,8 +228,10 @@ class _Work:
     def _object(self, path: Path, value: dict[str, Any], rule: FieldRule | None) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name, entry in value.items():
-            shown = name if self._quiet or name.isidentifier() else self._text((*path, "*"), name)
-            made[shown] = self._node((*path, name), entry, rule)
+            shown = name if self._quiet or len(name) < MIN_SQUEEZED else self._text((*path, "*"), name)
+            while shown in made:  # two names became one mark
+                shown += "_"
+            made[shown] = self._node((*path, shown), entry, rule)
         return made
 
     def _content(self, path: Path, value: dict[str, Any], rule: FieldRule | None) -> dict[str, Any] | None:
@@ -384,16 +390,23 @@ def _is_redaction(entry: Any) -> bool:
 
 
 def _hint(path: Path) -> str:
-    return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"})
+    return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"} and "[" not in part)
 
 
 def _collect(value: Any, texts: list[str]) -> None:
+    """Gather all texts that the policy may touch. A content's digest is none of them.
+
+    Random letters make the matcher build a new state for nearly each of them: with digests an item took fifteen times
+    as long.
+    """
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, dict):
+        untouched = _NO_TEXT if _is_content(value) else ()
         for name, entry in value.items():
-            texts.append(name)
-            _collect(entry, texts)
+            if entry is not None and name not in untouched:
+                texts.append(name)
+                _collect(entry, texts)
     elif isinstance(value, list):
         for entry in value:
             _collect(entry, texts)

@@ -28,8 +28,10 @@ class Rule:
 
     ``group`` is the part of the match that is the value. ``score`` holds without context; where ``context`` (a pattern
     without regard to case) is found near the value, or in the name of its field, ``context_score`` holds; ``by_name``
-    lets only the name of the field count. ``apart``: the value may not touch a letter, digit or underscore. ``check``
-    gets the value and must agree.
+    lets only the name of the field count. ``apart``: the value may not touch a letter, digit or underscore; ``edges``
+    says at which ends of the pattern there is always a letter or digit, so that the matcher sees to that itself (both,
+    start, none). ``check`` gets the value and must agree. ``extend`` gets text and start and returns where the value
+    ends (0: there is none).
     """
 
     type: str
@@ -41,6 +43,17 @@ class Rule:
     group: int = 0
     apart: bool = True
     by_name: bool = False
+    edges: str = "both"
+    extend: Callable[[str, int], int] | None = None
+
+
+def written(rule: Rule) -> str:
+    """Return a rule's pattern as it is given to the matcher: with word edges where they are known to be."""
+    if not rule.apart or rule.group or rule.edges == "none":
+        return rule.pattern
+    flags, pattern = ("(?i)", rule.pattern[4:]) if rule.pattern.startswith("(?i)") else ("", rule.pattern)
+    end = r"\b" if rule.edges == "both" and rule.extend is None else ""
+    return rf"{flags}\b(?:{pattern}){end}"
 
 
 def compile_pattern(pattern: str) -> "re2._Regexp":

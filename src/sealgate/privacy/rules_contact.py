@@ -4,7 +4,7 @@ import ipaddress
 from typing import Final
 
 from .checksums import digits
-from .rules import LIKELY, SURE, WEAK, Rule
+from .rules import LIKELY, SURE, WEAK, Rule, compile_pattern
 
 _EMAIL: Final = (
     r"[\pL\pN._%+\-!#$&*/=?^{|}~']{0,63}[\pL\pN_%+\-!#$&*=?^{|}~]@(?:[\pL\pN](?:[\pL\pN\-]{0,62}[\pL\pN])?\.)+"
@@ -12,7 +12,11 @@ _EMAIL: Final = (
 )
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_IPV6: Final = rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{_IPV4}|[0-9A-Fa-f]{{0,4}})(?:%[0-9A-Za-z]{{1,15}})?"
+_GROUP: Final = r"[0-9A-Fa-f]{1,4}"
+_IPV6: Final = rf"(?:(?:{_GROUP}:){{7}}{_GROUP}|(?:{_GROUP}:){{6}}{_IPV4}|(?:{_GROUP}(?::{_GROUP}){{0,6}})?::)"
+_IPV6_CHARACTERS: Final = frozenset("0123456789abcdefABCDEF:.")
+_IPV6_MOST: Final = 45
+_IPV6_SUFFIX: Final = compile_pattern(r"(?:%[0-9A-Za-z]{1,15})?(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])\b)?")
 
 _PHONE_WORDS: Final = (
     r"phone|mobile|\bcell|\btel\b|tel[.:]|telephone|\bfax|\bdesk\b|\bcall|\bdial|answer|\btext(?:ing|ed)?\b|\bsms\b|message|"
@@ -27,20 +31,26 @@ _DATE: Final = (
 )
 
 
-def _ip4(text: str) -> bool:
-    return text != "0.0.0.0"  # noqa: S104  # a value to compare, nothing is bound
-
-
-def _ip6(text: str) -> bool:
+def _ip6_end(text: str, start: int) -> int:
+    """Return where the IPv6 address that starts here ends, with zone and prefix length, or 0."""
+    if text[start - 1 : start] in {":", "."}:
+        return 0
+    end = start
+    while end < len(text) and text[end] in _IPV6_CHARACTERS and end - start <= _IPV6_MOST:
+        end += 1
+    while text[end - 1 : end] == ".":
+        end -= 1
     try:
-        ipaddress.IPv6Address(text)
+        ipaddress.IPv6Address(text[start:end])
     except ValueError:
-        return False
-    return True
+        return 0
+    suffix = _IPV6_SUFFIX.match(text[end : end + 20])
+    return end + len(suffix.group()) if suffix is not None else end
 
 
-def _ip6_plain(text: str) -> bool:
-    return len(text) > 3 and _ip6(text)
+def _long_ip6_end(text: str, start: int) -> int:
+    end = _ip6_end(text, start)
+    return end if end - start > 3 else 0
 
 
 def _phone(text: str) -> bool:
@@ -61,13 +71,21 @@ def _not_date(text: str) -> bool:
 
 RULES: Final = (
     Rule("email", _EMAIL, SURE, apart=False),
-    Rule("ip", _IPV4, SURE, _ip4),
-    Rule("ip", _IPV6, SURE, _ip6_plain),
-    Rule("ip", r"::[0-9A-Fa-f]?", WEAK, _ip6, context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server"),
+    Rule("ip", rf"{_IPV4}(?:/\d{{1,2}})?", SURE),
+    Rule("ip", _IPV6, SURE, extend=_long_ip6_end, edges="none"),
+    Rule(
+        "ip",
+        "::",
+        WEAK,
+        context=r"\bip|\bsrc|\bdst|host|addr|connect|listen|bind|server",
+        extend=_ip6_end,
+        edges="none",
+    ),
     Rule("mac", r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", SURE),
     Rule("mac", r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}", LIKELY),
     # International: a plus, or two zeros, and a country.
-    Rule("phone", r"(?:\+|\b00)[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,14}(?:x\d{1,6})?", LIKELY + 0.1, _phone, apart=False),
+    Rule("phone", r"\b00[1-9](?:[ .\-/]{0,2}\(?\d\)?){7,13}", LIKELY - 0.1, _phone, apart=False),
+    Rule("phone", r"\+[1-9](?:[ .\-/]{0,2}\(?\d\)?){6,14}(?:x\d{1,6})?", LIKELY + 0.1, _phone, apart=False),
     # North America.
     Rule("phone", r"\([2-9]\d{2}\) ?[2-9]\d{2}[-. ]\d{4}(?:x\d{1,6})?", LIKELY + 0.1, _phone, apart=False),
     Rule("phone", r"(?:\b\d{1,3}[-. ])?[2-9]\d{2}[-.][2-9]\d{2}[-.]\d{4}(?:x\d{1,6})?", LIKELY, _phone, apart=False),
@@ -75,15 +93,16 @@ RULES: Final = (
     Rule("phone", r"1[3-9]\d{9}", WEAK, _phone, _PHONE_WORDS + r"|number"),
     Rule("phone", r"09\d{2}[ \-]?\d{3}[ \-]?\d{4}", LIKELY - 0.1, _phone),
     Rule("phone", r"0 ?\(?[2-5]\d{2}\)?[ .\-]?\d{3}[ .\-]?\d{2}[ .\-]?\d{2}", LIKELY - 0.1, _phone),
-    Rule("phone", r"\(?5\d{2}\)?[ .\-]?\d{3}[ .\-]?\d{2}[ .\-]?\d{2}", WEAK, _phone, _PHONE_WORDS),
+    Rule("phone", r"\(?5\d{2}\)?[ .\-]?\d{3}[ .\-]?\d{2}[ .\-]?\d{2}", WEAK, _phone, _PHONE_WORDS, edges="none"),
     # Groups of digits where the words around say so.
     Rule(
         "phone",
         r"\(?\d{1,5}\)?(?:[ .\-/]{1,2}\(?\d{1,4}\)?){0,6}[ .\-/]\d{2,10}(?:x\d{1,6})?|\d{7,13}",
-        WEAK,
+        WEAK - 0.1,
         _not_date,
         _PHONE_WORDS,
         LIKELY,
+        edges="none",
     ),
     Rule(
         "birth_date",
@@ -94,7 +113,10 @@ RULES: Final = (
     ),
     Rule("birth_date", rf"(?i)(?:{_DATE})", WEAK - 0.1, None, _BIRTH, by_name=True),
     Rule(
-        "url_credentials", r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s:@/'\"<>]+:[^\s@/'\"<>]+)@[^\s'\"<>]", SURE, group=1
+        "url_credentials",
+        r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://([^\s:@/'\"<>]+:[^\s@/'\"<>]+)@[^\s'\"<>]",
+        SURE + 0.05,
+        group=1,
     ),
 )
 """In the order in which they are tried."""

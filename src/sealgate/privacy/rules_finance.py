@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .checksums import base58_check, bech32, digits, iban, luhn, same_digit
+from .checksums import IBAN_LENGTHS, base58_check, bech32, digits, iban, luhn, same_digit
 from .national import us_aba
 from .rules import LIKELY, SURE, WEAK, Rule
 
@@ -30,7 +30,6 @@ _RANGES: Final = (
     ("62", "62", (16, 17, 18, 19)),  # UnionPay
     ("2200", "2204", (16,)),  # Mir
 )
-_MAESTRO: Final = ("50", "56", "57", "58", "59", "60", "61", "62", "63", "64", "65", "66", "67", "68", "69")
 
 
 def card(text: str) -> bool:
@@ -41,24 +40,39 @@ def card(text: str) -> bool:
     return luhn(number) and not same_digit(number)
 
 
-def maestro(text: str) -> bool:
-    """Tell whether a number could be a Maestro card: 12 to 19 digits, a wide range of first digits, Luhn."""
+def like_card(text: str) -> bool:
+    """Tell whether a number could be a card of any issuer: 12 to 19 digits, a first digit of cards, Luhn."""
     number = digits(text)
-    return number[:2] in _MAESTRO and luhn(number) and not same_digit(number)
+    return number[0] in "23456" and luhn(number) and not same_digit(number)
+
+
+def iban_end(text: str, start: int) -> int:
+    """Return where the IBAN that starts here ends, or 0: its country says how many characters it has."""
+    wanted = IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
+    have = 0
+    for at in range(start, min(len(text), start + 2 * wanted)):
+        character = text[at]
+        if character.isascii() and character.isalnum():
+            have += 1
+            if have == wanted:
+                return at + 1 if iban(text[start : at + 1]) else 0
+        elif character not in " -":
+            return 0
+    return 0
 
 
 RULES: Final = (
     Rule(
         "card",
-        r"\d{4}([ \-])\d{4}[ \-]\d{4}[ \-]\d{4}(?:[ \-]\d{3})?|\d{4}[ \-]\d{6}[ \-]\d{4,5}|\d{13,19}",
+        r"\d{4}(?:[ \-])\d{4}[ \-]\d{4}[ \-]\d{4}(?:[ \-]\d{3})?|\d{4}[ \-]\d{6}[ \-]\d{4,5}|\d{13,19}",
         LIKELY + 0.1,
         card,
     ),
-    Rule("card", r"\d{12,19}", WEAK, maestro, _CARD_WORDS, LIKELY),
-    Rule("iban", r"(?i)[A-Z]{2}\d{2}(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,4})?", SURE, iban),
+    Rule("card", r"\d{12,19}", WEAK, like_card, _CARD_WORDS, LIKELY),
+    Rule("iban", r"(?i)\b[A-Z]{2}\d{2}[ \-]?[A-Z0-9]{4}", SURE, extend=iban_end),
     Rule("us_aba", r"\d{4}-\d{4}-\d|\d{9}", WEAK, us_aba, r"routing|\baba\b|\brtn\b|transit|bank", LIKELY),
     Rule("crypto", r"[13][1-9A-HJ-NP-Za-km-z]{25,34}", SURE, base58_check),
     Rule("crypto", r"bc1[02-9ac-hj-np-z]{8,87}", SURE, bech32),
-    Rule("us_bank", r"\d{8,17}", WEAK - 0.1, None, r"bank account|account (?:number|no)|acct|checking|savings", LIKELY),
+    Rule("us_bank", r"\d{8,17}", WEAK, None, r"bank account|account (?:number|no)|acct|checking|savings", LIKELY),
 )
 """In the order in which they are tried."""

@@ -22,19 +22,19 @@ RULES: Final = (
         "us_mbi",
         r"(?i)[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}",
     ),
-    Rule("us_npi", r"\d{4}([ \-]?)\d{3}[ \-]?\d{3}", WEAK, n.us_npi, r"\bnpi\b|provider", LIKELY),
+    Rule("us_npi", r"\d{4}(?:[ \-]?)\d{3}[ \-]?\d{3}", WEAK, n.us_npi, r"\bnpi\b|provider", LIKELY),
     Rule("us_passport", r"[A-Z]\d{8}|\d{9}", WEAK, None, r"passport", LIKELY),
     Rule(
         "us_driver_license",
         r"[A-Z]\d{7,13}|[A-Z]{2}\d{6}|\d{7,9}",
-        WEAK - 0.1,
+        WEAK,
         None,
         r"driver'?s?.{0,3} licen[cs]e|\bdl\b",
         LIKELY,
     ),
     Rule("ca_sin", r"\d{3}-\d{3}-\d{3}|\d{3} \d{3} \d{3}", WEAK + 0.1, n.ca_sin, r"\bsin\b|social insurance"),
     Rule("ca_sin", r"\d{9}", WEAK, n.ca_sin, r"\bsin\b|social insurance"),
-    Rule("uk_nhs", r"\d{3}([ \-]?)\d{3}[ \-]?\d{4}", WEAK, n.uk_nhs, r"\bnhs\b|health service|patient"),
+    Rule("uk_nhs", r"\d{3}(?:[ \-]?)\d{3}[ \-]?\d{4}", WEAK, n.uk_nhs, r"\bnhs\b|health service|patient"),
     Rule("uk_nino", r"(?i)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", LIKELY, n.uk_nino),
     Rule("uk_driving_licence", r"(?i)[A-Z]{2}[A-Z9]{3}\d[0156]\d[0-3]\d{2}[A-Z9]{2}[A-Z0-9]{3}", LIKELY),
     Rule("uk_passport", r"[A-Z]{2}\d{7}", WEAK, None, r"passport", LIKELY),
@@ -43,7 +43,7 @@ RULES: Final = (
     Rule("au_tfn", r"\d{3} \d{3} \d{3}|\d{9}", WEAK, n.au_tfn, r"\btfn\b|tax file"),
     Rule("au_medicare", r"[2-6]\d{3} \d{5} \d|[2-6]\d{9}", WEAK, n.au_medicare, r"medicare"),
     Rule("de_tax_id", r"[1-9]\d{10}", WEAK, n.de_tax_id, r"steuer|idnr|tax|\btin\b"),
-    Rule("de_vat", r"(?i)DE ?\d{9}", LIKELY, n.de_vat, r"ust|vat|mwst"),
+    Rule("de_vat", r"(?i)DE[ \-]?\d{3}[ \-]?\d{3}[ \-]?\d{3}", LIKELY, n.de_vat, r"ust|vat|mwst"),
     Rule("de_health", r"[A-Z]\d{9}", LIKELY, n.de_health, r"kranken|kvnr|versicher|health"),
     Rule("de_pension", r"(?i)\d{8}[A-Z]\d{3}", LIKELY, n.de_pension, r"rente|rvnr|sozial"),
     Rule("de_physician", r"\d{9}", WEAK, n.de_physician, r"\blanr\b|arzt", LIKELY),
@@ -76,10 +76,10 @@ RULES: Final = (
     Rule("kr_brn", r"\d{10}", WEAK, n.kr_business, r"\bbrn\b|사업자|business"),
     Rule("kr_passport", r"(?i)[MSDROG]\d{3}[A-Z]\d{4}", WEAK + 0.1, None, r"passport|여권", LIKELY),
     Rule("kr_passport", r"(?i)[MSDROG]\d{8}", WEAK, None, r"passport|여권", LIKELY),
-    Rule("kr_driver_license", r"\d{2}([ \-]?)\d{2}[ \-]?\d{6}[ \-]?\d{2}", WEAK, None, r"licen[cs]e|면허", LIKELY),
+    Rule("kr_driver_license", r"\d{2}(?:[ \-]?)\d{2}[ \-]?\d{6}[ \-]?\d{2}", WEAK, None, r"licen[cs]e|면허", LIKELY),
     Rule("ng_nin", r"\d{11}", WEAK, n.ng_person, r"\bnin\b|nigeria"),
     Rule(
-        "ph_tin", r"\d{3}([ \-])\d{3}[ \-]\d{3}(?:[ \-]\d{3,5})?|\d{9}(?:\d{3})?", WEAK, n.ph_tax, r"\btin\b|taxpayer"
+        "ph_tin", r"\d{3}(?:[ \-])\d{3}[ \-]\d{3}(?:[ \-]\d{3,5})?|\d{9}(?:\d{3})?", WEAK, n.ph_tax, r"\btin\b|taxpayer"
     ),
     Rule("pl_pesel", r"\d{11}", WEAK, n.pl_pesel, r"pesel"),
     Rule("se_person", r"(?:19|20)?\d{6}[\-+]?\d{4}", WEAK, n.se_person, r"personnummer|\bpnr\b|samordning"),
@@ -95,6 +95,6 @@ RULES: Final = (
     ),
     Rule("th_person", r"[1-8]\d{12}|[1-8]-\d{4}-\d{5}-\d{2}-\d", WEAK, n.th_person, r"เลข|thai|บัตร"),
     Rule("tr_person", r"[1-9]\d{10}", WEAK, n.tr_person, r"\btc\b|t\.c\.|kimlik"),
-    Rule("za_person", r"\d{6}([ \-]?)\d{4}[ \-]?[012]\d\d", WEAK, n.za_person, r"\brsa\b|south africa|\bid\b", SURE),
+    Rule("za_person", r"\d{6}(?:[ \-]?)\d{4}[ \-]?[012]\d\d", WEAK, n.za_person, r"\brsa\b|south africa|\bid\b", SURE),
 )
 """In the order in which they are tried."""

@@ -227,7 +227,7 @@ def test_an_item_that_cannot_be_redacted_is_not_kept():
 
     class Fails:
         def redact(self, item):
-            raise SealgateError("no vault")
+            raise SealgateError(f"no vault for {item['agent']}")
 
     known = Preparation(routing=Routing([Route("", "d")]), enrichment=Enrichment(), redactor=Fails())
 

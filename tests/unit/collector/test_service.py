@@ -208,8 +208,7 @@ def test_a_worker_that_dies_is_replaced():
                 process.kill()
                 process.join()
             with pytest.raises(UnavailableError):
-                for _ in range(3):
-                    await workers.split(body, CALLER.agents, "sdk")
+                await workers.split(body, CALLER.agents, "sdk")
             again = await workers.prepare([item(1)], CALLER.agents, "sdk")
             assert again.groups[0].items == ready.groups[0].items
         finally:

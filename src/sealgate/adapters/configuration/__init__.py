@@ -1,6 +1,7 @@
 """One configuration for server and command line: one TOML file, then environment, then flags; all of it documented."""
 
+from sealgate.adapters.configuration.field_policy import load_policy
 from sealgate.adapters.configuration.loading import find, load, parse
 from sealgate.adapters.configuration.settings import Configuration, IdentityEntry, WitnessEntry
 
-__all__ = ["Configuration", "IdentityEntry", "WitnessEntry", "find", "load", "parse"]
+__all__ = ["Configuration", "IdentityEntry", "WitnessEntry", "find", "load", "load_policy", "parse"]

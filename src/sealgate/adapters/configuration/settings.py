@@ -268,22 +268,25 @@ class Collector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Privacy:
-    """What is taken out of captured items before they are kept. Without a policy the smallest holds."""
-
-    policy: Path = _set(Path(), "The field policy, TOML; empty: raw inputs and outputs are digests alone.")
-    hash_key: str = _set(
-        "",
-        "Where the key for keyed hashes is (at least 32 bytes): `file:`, `credential:`, `command:`; empty: no hashes.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the program tells its operator. Never record bodies, never secrets."""
 
     level: str = _set("info", "The least level that is written.", choices=("debug", "info", "warning", "error"))
     format: str = _set("text", "One line of text, or one JSON object a line.", choices=("text", "json"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What becomes of personal data and secrets in records. Without a policy the smallest amount is kept."""
+
+    policy: Path = _set(
+        Path(),
+        "The field policy, TOML (see the page on it), e.g. `privacy.toml`; empty: the built-in, which is minimal.",
+    )
+    hash_key: str = _set(
+        "",
+        "Where the key for keyed hashes is (at least 32 bytes): `file:`, `credential:`, `command:`; empty: no hashes.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,9 +346,9 @@ class Configuration:
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
     collector: Collector = _section(Collector)
-    privacy: Privacy = _section(Privacy)
     vault: Vault = _section(Vault)
     log: Log = _section(Log)
+    privacy: Privacy = _section(Privacy)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
@@ -367,9 +370,9 @@ SECTIONS: Final[dict[str, type]] = {
     "records": Records,
     "keys": Keys,
     "collector": Collector,
-    "privacy": Privacy,
     "vault": Vault,
     "log": Log,
+    "privacy": Privacy,
 }
 """The tables of the file, in the order of the documentation."""
 
