@@ -21,6 +21,7 @@ NAMES = (
     "ingest",
     "otel",
     "loss",
+    "erase",
     "redact",
     "secrets",
     "at_rest",

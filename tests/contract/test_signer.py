@@ -188,6 +188,20 @@ def test_kms_binds_a_wrapped_key_to_the_log(kms):
         _kms_wrapping(kms, key).unwrap(foreign)
 
 
+def test_a_configuration_names_the_kms_key(kms, tmp_path):
+    """`keys.wrapping = "kms"` opens it without any key file, beside signing keys that are files."""
+    from sealgate.adapters.configuration.settings import Keys
+    from sealgate.adapters.keys.keyring import Keyring
+
+    where = {"kms_key": kms[1](), "kms_region": "eu-central-1", "kms_endpoint": kms[0]}
+    ring = Keyring(Keys(directory=tmp_path, wrapping="kms", **where), tmp_path, "log.example/1")
+    wrapped = ring.open_reading().wrap(bytes(32))
+
+    assert _kms_wrapping(kms, where["kms_key"]).unwrap(wrapped) == bytes(32)
+    with pytest.raises(AlteredError):
+        Keyring(Keys(directory=tmp_path, wrapping="kms", **where), tmp_path, "other/1").open_reading().unwrap(wrapped)
+
+
 def test_kms_that_refuses_or_is_away_is_unavailable(kms, monkeypatch):
     """An unknown key, missing credentials and an address where nobody listens say so, soon, with what to do."""
     key = kms[1]()

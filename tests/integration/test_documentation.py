@@ -31,6 +31,7 @@ PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "SECURITY.md")
 
 TESTED_ELSEWHERE = {
     "docs/tutorial/first-decision.md": "tests/integration/demo/test_tutorial.py",
+    "docs/how-to/erase-a-person.md": "tests/integration/test_vault_service.py",
     "docs/how-to/verify-a-receipt.md": "tests/integration/test_verifier_docs.py",
 }
 """Pages whose commands a test of their own runs."""

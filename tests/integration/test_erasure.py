@@ -223,6 +223,33 @@ def test_killed_before_any_step_it_is_finished(kit, monkeypatch, step):
     assert len(executed) == (2 if step == "store executed" else 1)
 
 
+async def _restored(kit):
+    authority, indexes = await _populated(kit)
+    await authority.stop()
+    backup = (kit.folder / "datakeys.db").read_bytes()
+    authority = await kit.started()
+    await authority.erase(SUBJECT, _request(), OFFICER)
+    await authority.stop()
+    (kit.folder / "datakeys.db").write_bytes(backup)
+    before = subject_prefix(SUBJECT).encode() in backup
+    authority = await kit.started()
+    keys = authority._parts.data_keys
+    left = keys.facts(subject_prefix(SUBJECT)), keys.facts(subject_prefix(OTHER))
+    readable = [_readable(kit, indexes[subject][0]) for subject in (SUBJECT, OTHER)]
+    await authority.stop()
+    return before, left, readable
+
+
+def test_a_restored_backup_undoes_no_erasure(kit):
+    """Keys that an old copy of the key store brings back are destroyed at the next start; others serve as before."""
+    before, (erased, others), readable = asyncio.run(_restored(kit))
+
+    assert before
+    assert erased == []
+    assert len(others) == 1
+    assert readable == [False, True]
+
+
 async def _key_store_fails(kit):
     authority, indexes = await _populated(kit)
     keys = authority._parts.data_keys

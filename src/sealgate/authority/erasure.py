@@ -79,6 +79,7 @@ class Erasures:
         self._backup_days = backup_days
         self._lock = asyncio.Lock()
         self._known: dict[str, Erasure] = {}
+        self._reapplied = False
         self.executed = 0
 
     def load(self) -> None:
@@ -95,7 +96,13 @@ class Erasures:
             self._known[found.erasure_id] = found
 
     async def resume(self) -> int:
-        """Finish what was planned before a crash; return how many."""
+        """Finish what was planned before a crash, and destroy again what a restored backup brought back.
+
+        Returns how many erasures were finished.
+        """
+        if not self._reapplied:
+            await asyncio.get_running_loop().run_in_executor(None, self._reapply)
+            self._reapplied = True
         planned = [erasure for erasure in self._known.values() if erasure.state is State.PLANNED]
         for erasure in planned:
             async with self._lock:
@@ -198,6 +205,19 @@ class Erasures:
         self._store(erasure)
         self.executed += 1
         _LOG.info("erasure %s: %d keys destroyed", erasure.erasure_id, len(facts.key_ids))
+
+    def _reapply(self) -> None:
+        erased = {
+            key_id
+            for erasure in self._known.values()
+            if erasure.state is State.EXECUTED and erasure.facts is not None
+            for key_id in erasure.facts.key_ids
+        }
+        back = [fact.key_id for fact in self._data_keys.facts("")] if erased else []
+        doomed = [key_id for key_id in back if key_id.hex() in erased]
+        if doomed:
+            _LOG.warning("%d keys of erased subjects were back, from a backup perhaps; destroyed again", len(doomed))
+            self._data_keys.destroy_many(doomed)
 
     def _gather(self, subject: str, before: Facts | None) -> Facts:
         """Return what is to be destroyed, together with what an earlier plan named. Runs in a thread."""

@@ -31,8 +31,8 @@ def open_vault(configuration: Configuration, access_log: AccessLog | None = None
         ConfigurationError: a file, a mode or a setting is wrong.
         UnavailableError: the database cannot be used.
     """
-    settings = configuration.vault
-    opened = folder.open_folder(settings.directory, settings.passphrase, base=configuration.data_directory)
+    vault = configuration.vault
+    opened = folder.open_folder(vault.directory, vault.passphrase, base=configuration.data_directory)
     authority = AuthorityClient(_sender(configuration.server.socket))
     tokens = Tokens(opened.store, opened.sealing, authority, _unix_ms)
     lookups = Lookups(
@@ -41,11 +41,11 @@ def open_vault(configuration: Configuration, access_log: AccessLog | None = None
         tokens.reveal,
         unix_ms=_unix_ms,
         new_id=lambda: uuid7(_unix_ms(), os.urandom(10)),
-        lifetime_ms=settings.lookup_lifetime_s * 1000,
+        lifetime_ms=vault.lookup_lifetime_s * 1000,
     )
     service = VaultService(tokens, lookups, SubjectErasures(opened.store, authority), opened.store)
     resolver = ConfiguredIdentities(configuration.identity, ApiKeys(configuration.data_directory / API_KEYS))
-    listeners = Listeners(unix=UnixListener(settings.socket, settings.socket_group or None))
+    listeners = Listeners(unix=UnixListener(vault.socket, vault.socket_group or None))
     return Server(vault_api(service), resolver, listeners, access_log=access_log)
 
 

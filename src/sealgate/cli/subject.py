@@ -148,7 +148,12 @@ def certificate(record_id: str, out: Path | None, config_path: Path | None, flag
 
 @command.command(name="verify-certificate")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--trust",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The public keys that you trust.",
+)
 def verify_certificate(file: Path, trust: Path) -> None:
     """Check FILE against the keys in --trust; exits with 0 only when it is verified. Needs no server."""
     data = file.read_bytes()

@@ -42,7 +42,7 @@ class AuthorityClient:
         Raises:
             UnavailableError: it is not known to be recorded, for whatever reason: the step must not happen.
         """
-        body = msgspec.json.encode({"kind": "access", "data": _members(event)})
+        body = msgspec.json.encode({"kind": "access", "data": members(event)})
         try:
             return self._call("POST", "/v1/records", body, _Recorded).record_id
         except (InputError, NotPermittedError) as error:
@@ -80,7 +80,7 @@ class AuthorityClient:
         raise UnavailableError(message, hint=problem.hint)
 
 
-def _members(event: AccessEvent) -> dict[str, Any]:
+def members(event: AccessEvent) -> dict[str, Any]:
     """Return the members of an ``access`` record."""
     caller = event.caller
     return {
