@@ -383,9 +383,9 @@ class _View:
 
     def ranges(self, names: Sequence[str]) -> list[tuple[int, int]]:
         """Return ranges of indexes that hold all rows of these chains."""
-        keys = "SELECT md5_number_lower(unnest(?))"
+        keys = ", ".join(["md5_number_lower(?)"] * len(names))
         sql = f"SELECT low, high FROM {self._database}.chains WHERE key IN ({keys}) ORDER BY 1"
-        return [(low, high) for low, high in self.fetch(sql, [list(names)])]
+        return [(low, high) for low, high in self.fetch(sql, list(names))]
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement that only reads."""
