@@ -7,7 +7,21 @@ import sys
 
 from bench.harness import Options, Result
 
-NAMES = ("decide", "policy", "append", "verify", "cedar", "tamper", "crash", "agentdojo", "vectors", "server", "at_rest", "retention", "reconstruct")
+NAMES = (
+    "decide",
+    "policy",
+    "append",
+    "verify",
+    "cedar",
+    "tamper",
+    "crash",
+    "agentdojo",
+    "vectors",
+    "server",
+    "at_rest",
+    "retention",
+    "reconstruct",
+)
 """Each is a module of this package with ``run(options) -> Result``."""
 
 

@@ -44,9 +44,8 @@ async def record(data: Path, runs: Iterable[Recorded]) -> int:
             if is_item:
                 waiting.append(_item(kind, item, fields, clock.now_ms, context["trace"]["trace_id"]))
             else:
-                if kind is Kind.OUTCOME:
-                    fields = {**fields, "decision_id": decided}
-                decided = (await world.record(kind, fields, **_with_span(context))).record_id
+                told = {**fields, "decision_id": decided} if kind is Kind.OUTCOME else fields
+                decided = (await world.record(kind, told, **_with_span(context))).record_id
             if len(waiting) == _BATCH_ITEMS:
                 await _batch(world, waiting)
                 waiting = []
@@ -92,7 +91,8 @@ def copy(store: DuckStore, copies: int, days: int) -> None:
         columns = _shifted(number, width, f"({begin} + INTERVAL {shift_s} SECOND)")
         database = store.database
         engine.execute(f"CREATE OR REPLACE TEMP TABLE shifted AS SELECT {columns} FROM sample")
-        engine.execute(f"INSERT INTO {database}.rows SELECT {tables.NAMES} FROM shifted ORDER BY journal_index, position")
+        ordered = f"SELECT {tables.NAMES} FROM shifted ORDER BY journal_index, position"
+        engine.execute(f"INSERT INTO {database}.rows {ordered}")
         engine.execute(f"INSERT INTO {database}.chains {tables.chains_of('shifted')}")
         engine.execute(f"UPDATE {database}.state SET next_index = {(number + 1) * width}")
         if number % 16 == 0:
@@ -104,7 +104,8 @@ def _shifted(number: int, width: int, by: str) -> str:
     def moved(name: str) -> str:
         ms = f"CAST('0x' || substr(CAST({name} AS VARCHAR), 1, 8) || substr(CAST({name} AS VARCHAR), 10, 4) AS BIGINT)"
         ms = f"{ms} + epoch_ms({by})"
-        return f"CAST(lpad(lower(to_hex({ms})), 12, '0') || substr(md5(CAST({name} AS VARCHAR) || '{number}'), 1, 20) AS UUID)"
+        rest = f"substr(md5(CAST({name} AS VARCHAR) || '{number}'), 1, 20)"
+        return f"CAST(lpad(lower(to_hex({ms})), 12, '0') || {rest} AS UUID)"
 
     made = {
         "journal_index": f"journal_index + {number * width}",
@@ -117,7 +118,7 @@ def _shifted(number: int, width: int, by: str) -> str:
         "parent_span_id": f"hash(parent_span_id, {number})",
         **{name: moved(name) for name in ("id", "record_id", "refers_to")},
     }
-    return ", ".join(f'{made.get(name.strip(chr(34)), name)} AS {name}' for name in tables.NAMES.split(", "))
+    return ", ".join(f"{made.get(name.strip('"'), name)} AS {name}" for name in tables.NAMES.split(", "))
 
 
 def fresh_rows(first: int, count: int) -> list[projection.Row]:
@@ -155,8 +156,9 @@ async def _batch(world: retained.World, texts: list[str]) -> None:
 
 
 def _context(item: Recorded) -> dict[str, Any]:
+    agent = {"id": f"{item.suite}-assistant", "principal": "agent-host-1", "proof": "unix_peer", "on_behalf_of": []}
     return {
-        "agent": {"id": f"{item.suite}-assistant", "principal": "agent-host-1", "proof": "unix_peer", "on_behalf_of": []},
+        "agent": agent,
         "trace": {"trace_id": os.urandom(16).hex(), "span_id": None, "parent_span_id": None},
         "task_id": f"dojo-{item.number}",
     }
@@ -172,7 +174,8 @@ def _steps(item: Recorded) -> Iterator[tuple[Kind, dict[str, Any], bool]]:
     yield Kind.INPUT_RECEIVED, {"channel": "user", "content": _content(len(item.request))}, True
     for call in (*item.calls, None):
         usage = {"provider": "local", "model": "llama-3-70b", "tokens": {"input": len(item.request), "output": 97}}
-        yield Kind.MODEL_CALL, {**usage, "input": _content(2048), "output": _content(310), "finish_reasons": ["stop"]}, True
+        sizes = {"input": _content(2048), "output": _content(310)}
+        yield Kind.MODEL_CALL, {**usage, **sizes, "finish_reasons": ["stop"]}, True
         if call is not None:
             size = len(json.dumps(call.arguments))
             yield Kind.DECISION, at_rest._decision(call.tool, item.suite, size), False  # noqa: SLF001
