@@ -118,7 +118,8 @@ def _shifted(number: int, width: int, by: str) -> str:
         "parent_span_id": f"hash(parent_span_id, {number})",
         **{name: moved(name) for name in ("id", "record_id", "refers_to")},
     }
-    return ", ".join(f"{made.get(name.strip('"'), name)} AS {name}" for name in tables.NAMES.split(", "))
+    names = [name.strip('"') for name in tables.NAMES.split(", ")]
+    return ", ".join(f'{made.get(name, name)} AS "{name}"' for name in names)
 
 
 def fresh_rows(first: int, count: int) -> list[projection.Row]:
