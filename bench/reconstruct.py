@@ -2,7 +2,8 @@
 
 Recorded AgentDojo runs are recorded by the real recorder, archived, followed and projected by the real consumer: that
 part gives the bytes. For size its rows are then copied inside the store with other ids, tasks, traces and times (the
-same columns, the real segments and chains, but no journal behind them), up to 1 million rows, 10 million with `--full`.
+same columns, the real segments and chains, but no journal behind them): to 200,000 rows, to 1 million with `--seconds 60`
+or more, to 10 million with `--full`.
 """
 
 import asyncio
@@ -21,16 +22,18 @@ from bench.dojo_runs import read
 from bench.harness import Options, Result, data_folder
 from sealgate.adapters.evidence.service import Bounds, EvidenceService
 from sealgate.adapters.evidence.store import DuckStore
+from sealgate.evidence import projection
 from sealgate.evidence.answers import Filter
 from sealgate.evidence.queries import Queries
 
-ROWS: Final = 1_000_000
+ROWS: Final = 200_000
+LONG_ROWS: Final = 1_000_000
 FULL_ROWS: Final = 10_000_000
 SMALL_ROWS: Final = 20_000
 _DAYS: Final = 60
 _TASKS: Final = 30
 _SAMPLE_EVERY: Final = 12
-_BATCH: Final = 2_000
+_BATCH: Final = 5_000
 
 
 def run(options: Options) -> Result:
@@ -38,9 +41,9 @@ def run(options: Options) -> Result:
     folder = data_folder()
     if folder is None:
         return Result("reconstruct", {}, 0, "nothing: no real data", ["no data (set SEALGATE_DATA)"])
-    rows = FULL_ROWS if options.full else ROWS
-    if options.seconds < 5:
-        rows = SMALL_ROWS
+    rows = FULL_ROWS
+    if not options.full:
+        rows = SMALL_ROWS if options.seconds < 5 else ROWS if options.seconds < 60 else LONG_ROWS
     runs = read(folder / "agentdojo" / "runs_dev.jsonl.xz", 1 if options.full else _SAMPLE_EVERY)
     with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as name:
         data = Path(name)
@@ -140,10 +143,15 @@ def _sustained(service: EvidenceService) -> dict[str, Any]:
     thread = threading.Thread(target=ask)
     thread.start()
     first = service.store.next_index
+    bodies = world.fresh_bodies(first, 8 * _BATCH)
     before = time.perf_counter()
     done = 0
-    while time.perf_counter() - before < 4 and done < 100_000:
-        rows = world.fresh_rows(first + done, _BATCH)
+    while time.perf_counter() - before < 4 and done < len(bodies):
+        rows = [
+            row
+            for index, body in enumerate(bodies[done : done + _BATCH], first + done)
+            for row in projection.rows(body, index, bytes(16))
+        ]
         service.store.append(rows, first + done + len(rows))
         done += len(rows)
     took = time.perf_counter() - before

@@ -17,7 +17,6 @@ from sealgate.adapters.evidence import service, tables
 from sealgate.adapters.evidence.service import Bounds, EvidenceService, Places
 from sealgate.adapters.evidence.store import DuckStore
 from sealgate.adapters.keys.file import FileWrappingKey
-from sealgate.evidence import projection
 from sealgate.model.identifiers import uuid7
 from sealgate.model.records import Kind
 from sealgate.retention.classes import Classes, Rule
@@ -122,9 +121,9 @@ def _shifted(number: int, width: int, by: str) -> str:
     return ", ".join(f'{made.get(name, name)} AS "{name}"' for name in names)
 
 
-def fresh_rows(first: int, count: int) -> list[projection.Row]:
-    """Return new rows by the real projection: decisions, one a record."""
-    rows = []
+def fresh_bodies(first: int, count: int) -> list[bytes]:
+    """Return the bodies of new decisions."""
+    bodies = []
     for index in range(first, first + count):
         ms = 1_772_000_000_000 + index
         body = {
@@ -140,8 +139,8 @@ def fresh_rows(first: int, count: int) -> list[projection.Row]:
             "retention_class": "default",
             **at_rest._decision("send_money", "banking", 90),  # noqa: SLF001  # one bench, two modules
         }
-        rows += projection.rows(orjson.dumps(body), index, bytes(16))
-    return rows
+        bodies.append(orjson.dumps(body))
+    return bodies
 
 
 async def _batch(world: retained.World, texts: list[str]) -> None:

@@ -39,7 +39,7 @@ def by_id(session: Session, text: str) -> Values | None:
 
 def referring(session: Session, ids: list[str], limit: int) -> list[Values]:
     """Return the rows that refer to one of these records: outcomes, redeemed permits, approvals."""
-    return _where(session, [f"r{name}" for name in ids], _among("refers_to", ids), ids, limit)
+    return _where(session, [f"r{name}" for name in ids], _among("refers_to", ids), [], limit)
 
 
 def of_chain(session: Session, name: str, limit: int) -> list[Values]:
@@ -61,13 +61,13 @@ def around(session: Session, rows: list[Values], limit: int) -> list[Values]:
     ids = [column(row, "id") for row in rows if column(row, "kind") in {Kind.DECISION, Kind.TOOL_CALL}]
     traces = list(dict.fromkeys(found for row in rows if (found := column(row, "trace_id")) is not None))[:_MAX_TRACES]
     tasks = list({found for row in rows if (found := column(row, "task_id")) is not None})
-    where, values = [], []
+    where: list[str] = []
+    values: list[Any] = []
     if ids:
         where.append(_among("refers_to", ids))
-        values += ids
     if traces:
         where.append(f"({_among('trace_id', traces)} AND (task_id IS NULL OR list_contains(?, task_id)))")
-        values += [*traces, tasks]
+        values.append(tasks)
     if where and len(rows) < limit:
         chains = [*(f"r{name}" for name in ids), *(f"w{trace}" for trace in traces)]
         rows = [*rows, *_where(session, chains, " OR ".join(where), values, limit)]
@@ -75,9 +75,10 @@ def around(session: Session, rows: list[Values], limit: int) -> list[Values]:
     return [unique[key] for key in sorted(unique)][:limit]
 
 
-def _among(name: str, values: list[str]) -> str:
-    """Return a condition with one parameter for each value: constants, which the store's statistics can exclude."""
-    return f"{name} IN ({', '.join(['CAST(? AS UUID)'] * len(values))})" if values else "false"
+def _among(name: str, ids: list[str]) -> str:
+    """Return a condition in constants, which the store's statistics can exclude; only what is a UUID is in it."""
+    constants = ", ".join(f"CAST('{text}' AS UUID)" for text in ids if _UUID.fullmatch(text))
+    return f"{name} IN ({constants})" if constants else "false"
 
 
 def _where(session: Session, chains: list[str], where: str, values: list[Any], limit: int) -> list[Values]:

@@ -56,8 +56,8 @@ def wide_rows(session: Session, parts: Sequence[Part], keys: Sequence[Key]) -> d
             indexes = sorted({index for index, _ in wanted})
             named = set(wanted)
             sql = f"SELECT {_WIDE} FROM {part.relation} WHERE journal_index BETWEEN ? AND ?"
-            sql += f" AND journal_index IN ({', '.join('?' * len(indexes))})"
-            for row in session.fetch(sql, [indexes[0], indexes[-1], *indexes]):
+            sql += f" AND journal_index IN ({', '.join(str(int(index)) for index in indexes)})"
+            for row in session.fetch(sql, [indexes[0], indexes[-1]]):
                 if row[:2] in named:
                     found[row[0], row[1]] = row
     return found
