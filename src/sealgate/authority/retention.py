@@ -405,7 +405,10 @@ class Retention:
         parts.bundles.settle(stop, absent, parts.journal.statements)
 
     async def _prune(self, run_id: str) -> int:
-        """Prune the part of the shard before the first statement that is still there, where that is asked for."""
+        """Prune the part of the shard before the first statement that has to stay, where that is asked for.
+
+        The ledger's own records among it stay in the journal; what they excuse and announce lies before the minimum.
+        """
         parts = self._parts
         before = parts.bundles.minimum()
         if not parts.settings.prune:
@@ -431,7 +434,7 @@ class Retention:
         stop = 0
         for segment in self._parts.journal.closed():
             for label in self._parts.journal.labels(segment.sequence) if segment.archived else ():
-                if label.statement:
+                if label.statement and label.retention_class != LEDGER:
                     return label.index
             if not segment.archived:
                 return segment.start
