@@ -7,7 +7,20 @@ import sys
 
 from bench.harness import Options, Result
 
-NAMES = ("decide", "policy", "append", "verify", "cedar", "tamper", "crash", "agentdojo", "vectors", "server", "at_rest", "retention")
+NAMES = (
+    "decide",
+    "policy",
+    "append",
+    "verify",
+    "cedar",
+    "tamper",
+    "crash",
+    "agentdojo",
+    "vectors",
+    "server",
+    "at_rest",
+    "retention",
+)
 """Each is a module of this package with ``run(options) -> Result``."""
 
 

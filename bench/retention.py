@@ -96,10 +96,12 @@ async def live(folder: Path, per_hour: int) -> tuple[dict[str, Any], list[str]]:
         counts.update(bodies=done["bodies"], statements=done["statements"], keys=done["keys_destroyed"])
         counts["held_most"] = max(counts["held_most"], done["held"])
         world.ledger.step()
-        missed += await asyncio.to_thread(_compare, world, made, now, held="case-7" if day in held_days else "", edge=edge)
+        missed += await asyncio.to_thread(
+            _compare, world, made, now, held="case-7" if day in held_days else "", edge=edge
+        )
     missed += _named_once(world)
-    missed += _verified(world)
     figures = {"records": len(made), **counts, **retained.bytes_at_rest(folder)}
+    missed += _verified(world)
     world.close()
     return figures, [f"day comparisons: {text}" for text in missed[:5]]
 

@@ -5,8 +5,8 @@ import functools
 import json
 
 import pytest
-from sealgate.authority.retention import Settings, decode_indexes
 
+from sealgate.authority.retention import Settings, decode_indexes
 from sealgate.model.errors import NotPermittedError
 from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule
@@ -60,7 +60,7 @@ def started(kit, **more):
 
 @in_loop
 async def test_exactly_what_is_due_goes(kit):
-    """After three days the short class has lost its bodies, nothing else; the record tells which, before it happened."""
+    """After three days the short class has lost its bodies, nothing else; the record tells which."""
     authority = await started(kit)
     await capture(authority, "event.logged", 20)
     await capture(authority, "session.started", 20)

@@ -145,9 +145,11 @@ class Retention:
         async with self._turn:
             pass
 
-    async def compact(self) -> int:
-        """Archive closed segments; return how many. Nothing expires."""
+    async def compact(self, *, roll: bool = False) -> int:
+        """Archive closed segments, with ``roll`` also the one that is appended to; return how many."""
         async with self._turn:
+            if roll:
+                await self._roll()
             done = await asyncio.to_thread(self._compact)
             if done:
                 await asyncio.to_thread(self._settle)
@@ -261,8 +263,10 @@ class Retention:
 
     async def _close_due_segment(self, now_ms: int) -> None:
         """If something in the segment that is appended to is due, close it: only closed ones can be written anew."""
-        if not await asyncio.to_thread(self._active_is_due, now_ms):
-            return
+        if await asyncio.to_thread(self._active_is_due, now_ms):
+            await self._roll()
+
+    async def _roll(self) -> None:
         loop = asyncio.get_running_loop()
         closed: asyncio.Future[None] = loop.create_future()
 

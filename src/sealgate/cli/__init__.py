@@ -17,7 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "agents": ("agents", "List, pause and resume agents."),
     "receipt": ("receipt", "Fetch a receipt as files."),
     "serve": ("serve", "Run the authority."),
-    "log": ("log", "Look at, re-verify and export a log."),
+    "log": ("log", "Look at, re-verify and export a log; archive its journal."),
     "witness": ("witness", "Cosign a log's checkpoints (init, serve)."),
     "policy": ("policy", "Check, test and lint policies."),
     "retention": ("retention", "Plan and run retention; show classes; explain a record's times."),
