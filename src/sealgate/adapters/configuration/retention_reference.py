@@ -12,8 +12,8 @@ _INTRODUCTION = """\
 
 <!-- Made by `python -m sealgate.adapters.configuration.retention_reference`; a test compares. Change the data file. -->
 
-Ready-made classes, taken over by name in `[retention] profiles`. They are starting points to agree with counsel, not legal
-advice. How to use them: [retention and holds](../how-to/retention-and-holds.md).
+Ready-made classes, taken over by name in `[retention] profiles`. They are starting points to agree with counsel, not
+legal advice. How to use them: [retention and holds](../how-to/retention-and-holds.md).
 
 | profile | governs | evidence at least | bodies go after | statements go after | source |
 | --- | --- | --- | --- | --- | --- |
@@ -48,7 +48,7 @@ def _days(days: int | None, without: str) -> str:
 
 def _ledger() -> Iterator[str]:
     kinds = ", ".join(f"`{kind}`" for kind in sorted(LEDGER_KINDS))
-    yield "\nStatements go only where bodies do: never before the body, the longest minimum and the shortest time above.\n"
+    yield "\nStatements go only where bodies do: never before the body or the longest minimum.\n"
     yield f"\nClass `{LEDGER}` is built in and never expires: {kinds}.\n"
 
 
