@@ -20,6 +20,7 @@ NAMES = (
     "server",
     "at_rest",
     "retention",
+    "erase",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -12,8 +12,8 @@ from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import DAY_MS, Terms
 
-A = Identity(principal="anna", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"retain"}))
-B = Identity(principal="bert", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"retain"}))
+A = Identity(principal="anna", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
+B = Identity(principal="bert", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
 CLASSES = Classes(
     [
         Rule("default", Terms(0, 30, 60)),

@@ -1,14 +1,18 @@
 """Reads records back: opens bodies, finds a record by its id."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealgate.encoding import canonical, sealed_group, statement
 from sealgate.model.errors import AlteredError
+from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal, JournalRecord
+
+_RECORD_ID: Final = b',"record_id":"'
+UUID_CHARS: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class StoredRecord:
         if not isinstance(content, dict):
             raise AlteredError(f"body of record {self.index} is not an object", index=self.index)
         return content
+
+    def record_id(self) -> str | None:
+        """Return the record's id, or None when the body cannot be read any more. Batches are not parsed for it.
+
+        In a canonical body nothing behind ``items`` holds an unescaped quote, so the last such member is the record's.
+        """
+        if self.body is None or len(self.body) <= MAX_BODY_BYTES:
+            content = self.content()
+            return None if content is None else str(content["record_id"])
+        start = self.body.rfind(_RECORD_ID) + len(_RECORD_ID)
+        return self.body[start : start + UUID_CHARS].decode("ascii")
 
 
 def _second(stored: StoredRecord) -> int:
@@ -94,12 +109,12 @@ class Reader:
             while stored.body is None and at + 1 < high and _second(stored) <= second:
                 at += 1
                 stored = self.read(at)
-            content = stored.content()
-            if content is None:  # nothing readable from the middle up
+            found = stored.record_id()
+            if found is None:  # nothing readable from the middle up
                 high = middle
-            elif content["record_id"] == record_id:
+            elif found == record_id:
                 return stored
-            elif content["record_id"] < record_id:
+            elif found < record_id:
                 low = at + 1
             else:
                 high = middle

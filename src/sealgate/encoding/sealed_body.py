@@ -32,6 +32,9 @@ NONCE_BYTES: Final = 12
 _VERSIONS: Final = (VERSION, COMPRESSED, GROUPED)
 _HEADER: Final = 1 + KEY_ID_BYTES + NONCE_BYTES
 _TAG_BYTES: Final = 16
+FLUSH_BLOCK: Final = 1
+"""Given to a compressor's ``flush``: let out what was fed so far, and go on (zstandard.COMPRESSOBJ_FLUSH_BLOCK)."""
+
 _LEVEL: Final = 1
 """Of zstd: 3 gives a tenth less for twice the time (bench/RESULTS.md)."""
 

@@ -54,6 +54,12 @@ def reference(key_id: bytes, nonce: bytes, place: int, offset: int, length: int)
     return bytes((sealed_body.GROUPED,)) + key_id + nonce + _PLACE.pack(place, offset, length)
 
 
+def body_bytes(sealed: bytes) -> int:
+    """Return how long the body is that a sealed body of any version stands for, roughly: compressed ones count so."""
+    grouped = sealed[:1] == bytes((sealed_body.GROUPED,)) and len(sealed) == _HEAD + _PLACE.size
+    return int(_PLACE.unpack_from(sealed, _HEAD)[2]) if grouped else len(sealed)
+
+
 def open_group(cipher: AESGCM, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
     """Return the bodies of a group, one behind the other.
 
