@@ -309,13 +309,13 @@ class Authority:
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
         self._gate.stopping = True
+        if self.retention is not None:
+            await self.retention.stop()
         for task in (self._housekeeping, self._keeper):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        if self.retention is not None:
-            await self.retention.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
