@@ -10,6 +10,7 @@ from bench.ledger_world import ORIGIN, SeedSigner
 from sealgate.adapters.stores.directory import DirectoryLog
 from sealgate.ledger import shards
 from sealgate.ledger.export import export
+from sealgate.ledger.fsck import fsck
 from sealgate.model.records import Kind
 from sealgate.proofs.notes import ED25519, VerifierKey
 from sealgate.retention.classes import Classes, Rule
@@ -173,6 +174,8 @@ def test_shard_pruned_receipts_and_the_chain_to_the_successor_remain(stage):
         await life.after(3)
         done = await life.after(6)
         whole, rest = life.verify_live(0), life.verify(start=256)
+        checked = fsck(DirectoryLog(life.folder / "log"), statements_expected=False)
+        assert checked.size == life.world.ledger.size()
         minimum = (life.folder / "log" / "minimum-index").read_text()
         closing = await life.world.record(
             Kind.SHARD_CLOSE, {"next_origin": "ledger.example.com/acme/2027h1"}, retention_class="ledger"

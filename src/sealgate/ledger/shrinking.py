@@ -5,14 +5,13 @@ of what is left need them. A pruned log publishes its minimum index (C2SP tlog-t
 """
 
 from collections.abc import Callable
-from typing import Final
 
+from sealgate.ledger.reading import MINIMUM, read_minimum
 from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
 from sealgate.proofs import bundles, tiles
 
-MINIMUM: Final = "minimum-index"
 ReadStatements = Callable[[int, int], list[bytes]]
 
 
@@ -65,11 +64,7 @@ class ShrinkingBundles:
 
     def minimum(self) -> int:
         """Return the first index that is served; 0 where nothing was pruned."""
-        data = self._public.read(MINIMUM)
-        text = (data or b"0\n").decode("ascii", "replace").strip()
-        if not text.isdigit():
-            raise AlteredError(f"`{MINIMUM}` is not a number")
-        return int(text)
+        return read_minimum(self._public)
 
     def published(self) -> int:
         """Return how many records are under the published checkpoint."""
