@@ -21,6 +21,7 @@ NAMES = (
     "at_rest",
     "retention",
     "reconstruct",
+    "erase",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -60,11 +60,7 @@ async def measure(runs: Iterable[Recorded], *, enforced: bool, captured: bool) -
         world.ledger.step()
         world.ledger.close()
         written = retained.bytes_per_record(data, count)["all"]
-        loop = asyncio.get_running_loop()
-        closed: asyncio.Future[None] = loop.create_future()
-        world.journal.roll(lambda _: _settle(loop, closed))
-        await closed
-        await world.retention.compact()
+        await world.retention.compact(roll=True)
         world.close()
         rest = retained.bytes_per_record(data, count)
     return {
@@ -72,10 +68,6 @@ async def measure(runs: Iterable[Recorded], *, enforced: bool, captured: bool) -
         "bytes_as_written": round(written),
         **{f"bytes_{part}": round(size) for part, size in rest.items() if size >= 1},
     }
-
-
-def _settle(loop: asyncio.AbstractEventLoop, closed: "asyncio.Future[None]") -> None:
-    loop.call_soon_threadsafe(closed.set_result, None)
 
 
 async def _record(
@@ -113,8 +105,17 @@ async def _batch(world: retained.World, items: list[str]) -> None:
 
 def _context(item: Recorded) -> dict[str, Any]:
     return {
-        "agent": {"id": f"{item.suite}-assistant", "principal": "agent-host-1", "proof": "unix_peer", "on_behalf_of": []},
-        "trace": {"trace_id": os.urandom(16).hex(), "span_id": os.urandom(8).hex(), "parent_span_id": os.urandom(8).hex()},
+        "agent": {
+            "id": f"{item.suite}-assistant",
+            "principal": "agent-host-1",
+            "proof": "unix_peer",
+            "on_behalf_of": [],
+        },
+        "trace": {
+            "trace_id": os.urandom(16).hex(),
+            "span_id": os.urandom(8).hex(),
+            "parent_span_id": os.urandom(8).hex(),
+        },
         "task_id": f"dojo-{item.number}",
         "request_id": str(uuid.uuid4()),
     }
@@ -130,7 +131,10 @@ def _steps(item: Recorded) -> Iterator[tuple[Kind, dict[str, Any], bool]]:
     yield Kind.INPUT_RECEIVED, {"content": {"digest": _digest(), "size_bytes": len(item.request)}}, True
     for call in (*item.calls, None):
         usage = {"provider": "local", "model": "llama-3-70b", "input_tokens": len(item.request), "output_tokens": 97}
-        output = {"prompt": {"digest": _digest(), "size_bytes": 2048}, "output": {"digest": _digest(), "size_bytes": 310}}
+        output = {
+            "prompt": {"digest": _digest(), "size_bytes": 2048},
+            "output": {"digest": _digest(), "size_bytes": 310},
+        }
         yield Kind.MODEL_CALL, {**usage, **output, "finish_reasons": ["stop"]}, True
         if call is not None:
             size = len(json.dumps(call.arguments))
@@ -163,7 +167,11 @@ def _decision(tool: str, suite: str, size: int) -> dict[str, Any]:
             "authorization_method": "policy",
             "duration_us": 180 + size,
         },
-        "permit": {"expires_at": "2026-11-21T04:20:01.123Z", "redeemed": True, "outcome_due": "2026-11-21T04:30:01.123Z"},
+        "permit": {
+            "expires_at": "2026-11-21T04:20:01.123Z",
+            "redeemed": True,
+            "outcome_due": "2026-11-21T04:30:01.123Z",
+        },
         "data": {"classification": None, "systems": [suite], "subjects": []},
         "permissions": {"used": [f"{tool} on {suite}"], "denied": []},
     }

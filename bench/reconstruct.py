@@ -2,8 +2,8 @@
 
 Recorded AgentDojo runs are recorded by the real recorder, archived, followed and projected by the real consumer: that
 part gives the bytes. For size its rows are then copied inside the store with other ids, tasks, traces and times (the
-same columns, the real segments and chains, but no journal behind them): to 200,000 rows, to 1 million with `--seconds 60`
-or more, to 10 million with `--full`.
+same columns, the real segments and chains, but no journal behind them): to 200,000 rows, to 1 million with
+`--seconds 60` or more, to 10 million with `--full`.
 """
 
 import asyncio

@@ -1,6 +1,5 @@
 """What ``reconstruct`` measures: recorded runs in a real journal, followed by a real evidence service."""
 
-import asyncio
 import base64
 import json
 import os
@@ -52,11 +51,7 @@ async def record(data: Path, runs: Iterable[Recorded]) -> int:
         await _batch(world, waiting)
     world.ledger.step()
     world.ledger.close()
-    loop = asyncio.get_running_loop()
-    closed: asyncio.Future[None] = loop.create_future()
-    world.journal.roll(lambda _: at_rest._settle(loop, closed))  # noqa: SLF001  # one bench, two modules
-    await closed
-    await world.retention.compact()
+    await world.retention.compact(roll=True)
     world.close()
     (data / "trust.json").write_bytes(retained.trust_file())
     return count

@@ -92,9 +92,7 @@ async def open_world(
 ) -> World:
     """Open what ``make`` made; writes the first record where there is none."""
     loop = asyncio.get_running_loop()
-    journal = FileJournal(
-        folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes
-    )
+    journal = FileJournal(folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes)
     data_keys = SqliteDataKeys(
         folder / "data-keys.db",
         FileWrappingKey(sha256(b"wrapping").digest()),

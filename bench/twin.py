@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sealgate.model.batches import BatchesRecorded
 from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.erasure import Erasure, ErasureRequest, State
 from sealgate.model.errors import (
     ConfigurationError,
     InputError,
@@ -168,6 +170,34 @@ class Twin:
         """Return one agent."""
         return [{"id": "a1", "paused": False}]
 
+    async def erase(self, subject: str, request: ErasureRequest, caller: Identity) -> Erasure:
+        """Say that it is executed."""
+        self.calls.append(("erase", subject))
+        del caller
+        receipt = self._record()
+        return Erasure(
+            erasure_id=request.erasure_id,
+            subject=subject,
+            basis=request.basis,
+            operator="twin",
+            proof="internal",
+            state=State.EXECUTED,
+            requested_record_id=receipt.record_id,
+            vault=request.vault,
+            record_id=receipt.record_id,
+            index=receipt.index,
+        )
+
+    async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
+        """Take nothing in."""
+        self.calls.append((caller.principal, body))
+        return BatchesRecorded([])
+
+    def erasures(self, subject: str) -> list[Erasure]:
+        """Know none."""
+        del subject
+        return []
+
     async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
         """Keep the size of the bundle as its version."""
         del caller
@@ -210,6 +240,11 @@ class Twin:
     async def plan_retention(self) -> dict[str, Any]:
         """Return an empty plan."""
         return {"bodies": 0, "statements": 0, "held": 0, "expiries": [], "unknown_classes": {}}
+
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive nothing."""
+        del caller
+        return {"segments": 0}
 
     async def run_retention(self, caller: Identity) -> dict[str, Any]:
         """Delete nothing."""

@@ -110,12 +110,13 @@ class Kit:
         SqliteLock.create(folder / "lock.db", ORIGIN)
         SqliteDataKeys.create(folder / "datakeys.db")
 
-    def build(self, *, wrap_journal=lambda journal: journal, times=None, judges=None, retention=None, segment_bytes=1 << 26):
+    def build(
+        self, *, wrap_journal=lambda journal: journal, times=None, judges=None, retention=None, segment_bytes=1 << 26
+    ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
-        self.journal = wrap_journal(FileJournal(
-                self.folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes
-            )
+        self.journal = wrap_journal(
+            FileJournal(self.folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes)
         )
         classes = retention.classes if retention else Classes(())
         keys = self.keys = SqliteDataKeys(

@@ -201,6 +201,7 @@ def open_authority(configuration, flags):
 
 wiring = types.ModuleType("sealgate.cli._wiring")
 wiring.open_authority = open_authority
+wiring.open_children = lambda configuration, flags: None
 sys.modules[wiring.__name__] = wiring
 sys.argv = ["sealgate", "serve", "--config", sys.argv[1], "--access-log", "all"]
 from sealgate.cli import main

@@ -6,6 +6,7 @@ A crash leaves only that sibling, which the next attempt removes.
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -19,7 +20,7 @@ from typing import Final
 from sealgate.adapters import protected_files
 from sealgate.adapters.configuration import reference
 from sealgate.adapters.configuration.loading import FILE_NAME
-from sealgate.adapters.configuration.settings import Keys
+from sealgate.adapters.configuration.settings import ROLES, Keys
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.keys import file, keyring
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
@@ -232,8 +233,9 @@ def _endorse(data: Path, plan: Plan, public: dict[Purpose, bytes], root_passphra
 
 def _configuration(plan: Plan) -> str:
     values: dict[str, str] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
+    values["collector.enabled"] = "yes"
     if plan.passphrase_reference is not None:
-        values["keys.passphrase"] = plan.passphrase_reference
+        values["keys.passphrase"] = values["vault.passphrase"] = plan.passphrase_reference
     if plan.device is not None:
         values |= {"keys.store": "pkcs11", "keys.pkcs11_module": str(plan.device.pkcs11_module)}
         values |= {"keys.pkcs11_token": plan.device.pkcs11_token, "keys.pkcs11_pin": plan.device.pkcs11_pin}
@@ -244,7 +246,7 @@ def _configuration(plan: Plan) -> str:
 name = "operator"
 uid = {plan.operator_uid}
 agents = ["*"]
-roles = ["enforce", "operate", "publish", "read", "administer", "retain"]
+roles = {json.dumps(list(ROLES))}
 
 #[[identity]]
 #name = "billing-agent"

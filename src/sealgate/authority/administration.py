@@ -82,6 +82,8 @@ class Administration:
             "previous_version": self._memory.policy_version,
             "policies": rulebook.policy_count,
             "tools": rulebook.tool_count,
+            "proposed_by": caller.principal,
+            "approved_by": None,
         }
         former = self.rulebook
         if former is not None:

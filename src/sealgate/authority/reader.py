@@ -1,14 +1,18 @@
 """Reads records back: opens bodies, finds a record by its id."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealgate.encoding import canonical, sealed_group, statement
 from sealgate.model.errors import AlteredError
+from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal, JournalRecord
+
+_RECORD_ID: Final = b',"record_id":"'
+UUID_CHARS: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,22 @@ class StoredRecord:
         if not isinstance(content, dict):
             raise AlteredError(f"body of record {self.index} is not an object", index=self.index)
         return content
+
+    def record_id(self) -> str | None:
+        """Return the record's id, or None when the body cannot be read any more. Batches are not parsed for it.
+
+        In a canonical body nothing behind ``items`` holds an unescaped quote, so the last such member is the record's.
+        """
+        if self.body is None or len(self.body) <= MAX_BODY_BYTES:
+            content = self.content()
+            return None if content is None else str(content["record_id"])
+        start = self.body.rfind(_RECORD_ID) + len(_RECORD_ID)
+        return self.body[start : start + UUID_CHARS].decode("ascii")
+
+
+def _second(stored: StoredRecord) -> int:
+    """Return the statement's time in seconds; before all others where the statement has expired."""
+    return statement.parse(stored.statement).claims.iat if stored.statement else -1
 
 
 class Reader:
@@ -74,21 +94,27 @@ class Reader:
     def find(self, record_id: str) -> StoredRecord | None:
         """Return the record with this id, or None. Ids grow with the index, so this bisects: O(log n), no memory.
 
-        A record whose body cannot be read any more (erased) cannot be found by its id; its neighbours can.
+        A record whose body cannot be read any more (expired, erased) cannot be found by its id; its neighbours can.
+        Across a stretch without bodies the statements' times lead on, to the second; where statements are gone too,
+        what is there is older than anything that could be found.
         """
         low, high = 0, self.size
+        second = int(record_id.replace("-", "")[:12], 16) // 1000
         while low < high:
             middle = (low + high) // 2
             at, stored = middle, self.read(middle)
-            while stored.body is None and at + 1 < high:
+            if stored.body is None and (time := _second(stored)) != second:
+                low, high = (middle + 1, high) if time < second else (low, middle)
+                continue
+            while stored.body is None and at + 1 < high and _second(stored) <= second:
                 at += 1
                 stored = self.read(at)
-            content = stored.content()
-            if content is None:  # nothing readable from the middle up
+            found = stored.record_id()
+            if found is None:  # nothing readable from the middle up
                 high = middle
-            elif content["record_id"] == record_id:
+            elif found == record_id:
                 return stored
-            elif content["record_id"] < record_id:
+            elif found < record_id:
                 low = at + 1
             else:
                 high = middle

@@ -278,11 +278,23 @@ class Recorder:
         alone: bool = False,
     ) -> None:
         """Sign, seal and append finished body bytes."""
+        subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
+        self._submit(lambda seq: self._seal(body, draft, subject, seq, scope), draft, body, done, alone=alone)
+
+    def _submit(
+        self,
+        make: Callable[[int], tuple[JournalRecord, bytes]],
+        draft: Draft,
+        body: bytes,
+        done: Callable[[Receipt | UnavailableError], None],
+        *,
+        alone: bool,
+    ) -> None:
+        """Use the next sequence number: append what ``make`` makes of it, or count it as missed."""
         seq = self._seq
         self._seq += 1
-        subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
         try:
-            record, signed = self._seal(body, draft, subject, seq, scope)
+            record, signed = make(seq)
         except UnavailableError as error:
             self.note_missed(error.message, seq)
             done(error)
@@ -298,11 +310,43 @@ class Recorder:
 
         self._journal.append(record, complete, alone=alone)
 
-    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int, scope: str) -> tuple[JournalRecord, bytes]:
+    def record_batch(
+        self,
+        draft: Draft,
+        finish: Callable[[dict[str, Any]], tuple[bytes, bytes]],
+        *,
+        agent: str | None,
+        scope: str,
+    ) -> asyncio.Future[Receipt]:
+        """Write a batch's record, whose body was begun elsewhere; the future is as ``record``'s, its body left out.
+
+        ``finish`` takes the members that come behind ``items`` and returns commitment and compressed body.
+        """
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        content = self._content(draft, None, None, None, None)
+        rest = {name: value for name, value in content.items() if name > "items"}
+        subject = self._subject(agent) if agent else _AUTHORITY_SUBJECT
+
+        def make(seq: int) -> tuple[JournalRecord, bytes]:
+            commitment, compressed = finish(rest)
+            signed = self._sign(commitment, draft, subject, seq)
+            key = self._data_keys.current(scope, draft.unix_ms)
+            aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
+            nonce = self.entropy(sealed_body.NONCE_BYTES)
+            return JournalRecord(
+                signed, sealed_body.seal_compressed(key.cipher, key.key_id, nonce, compressed, aad)
+            ), signed
+
+        self._submit(make, draft, b"", lambda result: _resolve(future, result), alone=False)
+        return future
+
+    def _sign(self, commitment: bytes, draft: Draft, subject: str, seq: int) -> bytes:
         protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)
-        commitment = canonical.sha256(body)
         signature = self.signer.sign(statement.signing_input(protected, commitment))
-        signed = statement.assemble(protected, commitment, signature)
+        return statement.assemble(protected, commitment, signature)
+
+    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int, scope: str) -> tuple[JournalRecord, bytes]:
+        signed = self._sign(canonical.sha256(body), draft, subject, seq)
         key = self._data_keys.current(scope, draft.unix_ms)
         aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
         sealed = sealed_body.seal(key.cipher, key.key_id, self.entropy(sealed_body.NONCE_BYTES), body, aad)

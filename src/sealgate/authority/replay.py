@@ -13,13 +13,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
 from sealgate.authority.state import Memory
-from sealgate.encoding import sealed_body
+from sealgate.encoding import sealed_body, sealed_group
 from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.lifecycle import State
+from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.journal import Journal
 from sealgate.retention.holds import Hold
 
 VERSION: Final = 2
+RENEW_BYTES: Final = 256 << 20
+"""Bytes of sealed bodies before the snapshot that are read again at most: batch records are large."""
+
+_BATCH: Final = bytes((sealed_body.COMPRESSED,))
+_ARCHIVED: Final = bytes((sealed_body.GROUPED,))
+_BLOCK: Final = 2048
 RENEW_REQUESTS: Final = 100_000
 """Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
 
@@ -35,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decisions: list[OpenDecision]
     limits: dict[str, Any]
     holds: list[Hold] = []
+    batches: bytes = b""
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -48,6 +56,7 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         [decision for decision in memory.decisions if decision.state is not State.REPORTED],
         limits,
         list(memory.holds.values()),
+        memory.batches.dump(),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -66,6 +75,7 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.policy_version = snapshot.policy_version
     memory.paused = dict(snapshot.paused)
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
+    memory.batches.load(snapshot.batches)
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits
@@ -82,8 +92,10 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
         AlteredError: a record does not open or is not what its statement commits to.
     """
     stop = journal.size
-    start = max(0, min(memory.cursor, stop) - RENEW_REQUESTS)
+    start = _renew_from(journal, min(memory.cursor, stop))
     for index, record in journal.read(start, stop):
+        if index < memory.cursor and _is_batch(record.sealed_body):
+            continue  # a batch: the snapshot has its id
         content = reader.open(index, record).content()
         if content is not None:
             memory.apply(index, content)
@@ -91,3 +103,18 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
             memory.cursor = index + 1
         if index % 10_000 == 0:
             progress(index - start, stop - start)
+
+
+def _is_batch(sealed: bytes) -> bool:
+    """Tell it without opening: sealed compressed, or archived and longer than any other record."""
+    return sealed[:1] == _BATCH or (sealed[:1] == _ARCHIVED and sealed_group.body_bytes(sealed) > MAX_BODY_BYTES)
+
+
+def _renew_from(journal: Journal, cursor: int) -> int:
+    """Return the first record to read again: so many records before the cursor, and no more bytes than RENEW_BYTES."""
+    start, size = cursor, 0
+    while start > max(0, cursor - RENEW_REQUESTS) and size < RENEW_BYTES:
+        block = max(0, cursor - RENEW_REQUESTS, start - _BLOCK)
+        size += sum(sealed_group.body_bytes(record.sealed_body) for _, record in journal.read(block, start))
+        start = block
+    return start

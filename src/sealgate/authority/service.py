@@ -16,7 +16,9 @@ from typing import Any, Final, Protocol
 
 from sealgate.authority import answers, key_rotation, replay
 from sealgate.authority.administration import Administration
+from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
+from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
 from sealgate.authority.holds import Holds
@@ -67,6 +69,12 @@ class Storage(Protocol):
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory, or None."""
 
+    def load_erasures(self) -> list[bytes]:
+        """Return all stored states of erasures, in no order."""
+
+    def store_erasure(self, erasure_id: str, state: bytes) -> None:
+        """Replace the state of an erasure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -88,6 +96,7 @@ class Parts:
     close: Callable[[], None]
     retention: RetentionSettings | None = None
     bundles: Bundles | None = None
+    backup_days: int = 30
 
 
 class Authority:
@@ -121,6 +130,14 @@ class Authority:
         self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
         self.retention = _retention(parts)
         self._keeper: asyncio.Task[None] | None = None
+        self._erasures = Erasures(
+            recorder=parts.recorder,
+            data_keys=parts.data_keys,
+            journal=parts.journal,
+            files=parts.storage,
+            holds=self._holds,
+            backup_days=parts.backup_days,
+        )
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
         # The hot paths are bound once: each saves a call per request.
@@ -128,6 +145,8 @@ class Authority:
         self.redeem = self._execution.redeem
         self.report_outcome = self._execution.report_outcome
         self.capture = Capture(memory=parts.memory, recorder=parts.recorder, reader=parts.reader).capture
+        self._batches = Batches(memory=parts.memory, recorder=parts.recorder, reader=parts.reader)
+        self.record_batches = self._batches.record
         self.receipt = parts.receipts.receipt
         self.transparent_statement = parts.receipts.transparent_statement
         self.pause = self._administration.pause
@@ -139,6 +158,8 @@ class Authority:
         self.release_hold = self._holds.release
         self.confirm_hold = self._holds.confirm
         self.holds = self._holds.describe
+        self.erase = self._erasures.erase
+        self.erasures = self._erasures.status
 
     async def start(self) -> None:
         """Rebuild the memory, load the policy set, record what expired meanwhile, begin to publish.
@@ -156,6 +177,8 @@ class Authority:
         if parts.journal.size == 0:
             await self._found()
         self._load_policy(limits)
+        self._erasures.load()
+        await self._finish_erasures()
         self._started = True
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
@@ -225,6 +248,11 @@ class Authority:
         """Return what a retention run would delete now."""
         return await self._require_retention().plan()
 
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive the journal up to now; nothing expires."""
+        del caller  # its role was checked; nothing is lost by it
+        return {"segments": await self._require_retention().compact(roll=True)}
+
     async def run_retention(self, caller: Identity) -> dict[str, Any]:
         """Delete what is due. Raises as ``Retention.run``."""
         del caller  # its role was checked; what is due is not the caller's choice
@@ -265,6 +293,8 @@ class Authority:
         return {
             **decisions,
             **executions,
+            "sealgate_batches_total": float(self._batches.batches),
+            "sealgate_items_total": float(self._batches.items),
             "sealgate_records_total": float(parts.recorder.recorded),
             "sealgate_journal_size": float(parts.journal.size),
             "sealgate_journal_syncs_total": float(parts.journal.syncs),
@@ -274,23 +304,25 @@ class Authority:
             "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
+            "sealgate_erasures_executed_total": float(self._erasures.executed),
         }
 
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
         self._gate.stopping = True
+        if self.retention is not None:
+            await self.retention.stop()
         for task in (self._housekeeping, self._keeper):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        if self.retention is not None:
-            await self.retention.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
             await loop.run_in_executor(None, self._store_last_snapshot)
         await loop.run_in_executor(None, self._parts.journal.close)
+        self._batches.close()
         if self._parts.judges is not None:
             self._parts.judges.close()
         self._parts.close()
@@ -317,7 +349,15 @@ class Authority:
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
                 _LOG.exception("housekeeping failed")
 
+    async def _finish_erasures(self) -> None:
+        """Finish what a crash interrupted; what cannot be done now is tried again with the next healing."""
+        try:
+            await self._erasures.resume()
+        except UnavailableError as error:
+            _LOG.error("an erasure cannot be finished now: %s", error)  # the reason says it all
+
     async def _heal(self) -> None:
+        await self._finish_erasures()
         recorder = self._parts.recorder
         if recorder.failure is None and recorder.missed is None:
             return
@@ -366,9 +406,9 @@ def _retention(parts: Parts) -> Retention | None:
 
 def _newest_id(reader: Reader) -> str | None:
     for index in range(reader.size - 1, max(-1, reader.size - 1000), -1):
-        content = reader.read(index).content()
-        if content is not None:
-            return str(content["record_id"])
+        record_id = reader.read(index).record_id()
+        if record_id is not None:
+            return record_id
     return None
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sealgate.authority import hold_records
-from sealgate.authority.idempotency import Remembered
+from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
@@ -33,6 +33,7 @@ class Memory:
 
     decisions: OpenDecisions
     remembered: Remembered
+    batches: RememberedBatches = field(default_factory=RememberedBatches)
     paused: dict[str, str] = field(default_factory=dict)
     policy_version: str | None = None
     holds: dict[str, Hold] = field(default_factory=dict)
@@ -70,7 +71,9 @@ class Memory:
                 pass  # evidence only; nothing of it decides
 
     def _remember(self, index: int, body: dict[str, Any], now: int) -> None:
-        if body.get("request_id") and body.get("agent"):
+        if body["kind"] == Kind.RECORDS_CAPTURED:
+            self.batches.remember(RememberedBatches.key(body["principal"], body["batch_id"]), index)
+        elif body.get("request_id") and body.get("agent"):
             self.remembered.remember(Remembered.key(body["agent"]["id"], body["request_id"]), index, now)
 
     def _decision(self, body: dict[str, Any], now: int) -> None:

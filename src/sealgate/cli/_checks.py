@@ -61,6 +61,7 @@ def run(configuration: Configuration) -> Iterator[Finding]:
         "sync": _sync,
         "clock": _clock,
         "authority": _authority,
+        "collector": _collector,
     }
     for name, check in checks.items():
         try:
@@ -228,12 +229,35 @@ def _authority(found: Configuration) -> Iterator[Finding]:
         yield Finding("policy", "warning", detail, "`sealgate policy publish`")
 
 
+def _collector(found: Configuration) -> Iterator[Finding]:
+    """Ask the collector, where one is configured."""
+    if found.collector.enabled == "no":
+        yield Finding("collector", "ok", "not configured")
+        return
+    if not found.collector.socket.exists():
+        status: Status = "failed" if found.server.socket.exists() else "warning"
+        yield Finding("collector", status, "not running: there is no socket", "`sealgate serve` starts it")
+        return
+    transport = httpx.HTTPTransport(uds=str(found.collector.socket))
+    try:
+        with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ASK_TIMEOUT_S) as client:
+            wrong = _not_ready(client.get("/readyz"))
+    except httpx.HTTPError as error:
+        yield Finding("collector", "failed", f"the socket does not answer: {error}", "see the authority's messages")
+        return
+    if wrong:
+        yield Finding("collector", "failed", f"not ready: {wrong}", "until it is, senders keep what they have")
+    else:
+        yield Finding("collector", "ok", "running, and its authorities answer")
+
+
 def _not_ready(answer: httpx.Response) -> str:
     """Return what keeps the authority from deciding, the policy set excepted: that has its own finding."""
     if answer.status_code == httpx.codes.OK:
         return ""
     try:
         checks: dict[str, str] = answer.json()["checks"]
-        return ", ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok" and name != "policy")
+        wrong = {name: state for name, state in checks.items() if state != "ok" and not name.startswith("child ")}
+        return ", ".join(f"{name}: {state}" for name, state in wrong.items() if name != "policy")
     except (ValueError, KeyError, AttributeError):
         return f"status {answer.status_code}"

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from sealgate.adapters.configuration import loading
-from sealgate.adapters.configuration.retention import classes_of, period_of
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
@@ -19,6 +18,7 @@ from sealgate.adapters.judging.process import ProcessJudge
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
+from sealgate.adapters.retention_classes import classes_of, period_of
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
@@ -36,6 +36,7 @@ from sealgate.authority.service import Authority, Parts
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli import _logs
+from sealgate.cli._children import CHILDREN, Supervisor
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
@@ -91,6 +92,14 @@ def open_authority(
     authority = _authority(configuration, ring, keys, journal, data_keys, lock, ledger)
     resolver = ConfiguredIdentities(configuration.identity, ApiKeys(data / API_KEYS))
     return authority, resolver, _listeners(configuration)
+
+
+def open_children(configuration_file: Path | None, overrides: Sequence[str] = ()) -> Supervisor | None:
+    """Return who keeps the configured child processes running, or None where none is configured."""
+    path = loading.find(configuration_file, os.environ)
+    configuration = loading.load(path, os.environ, overrides)
+    enabled = [child for child in CHILDREN if child.enabled(configuration)]
+    return Supervisor(enabled, config_path=path, flags=overrides) if enabled else None
 
 
 def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:
@@ -179,6 +188,7 @@ def _authority(
                 interval_s=configuration.retention.run_at_interval_s,
             ),
             bundles=ShrinkingBundles(DirectoryLog(configuration.data_directory / "log"), ledger.size),
+            backup_days=configuration.keys.backup_days,
         )
     )
     publisher.when_halted(authority.halt)

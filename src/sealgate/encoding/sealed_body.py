@@ -6,8 +6,8 @@
     version 2   0x02 · key_id16 · nonce12 · AES-256-GCM(dek, zstd(body), aad)
     version 3   0x03 · key_id16 · nonce12 · a place in a sealed group (``sealed_group``): archived bodies
 
-The associated data ties the ciphertext to one log and one statement, so that ciphertexts cannot be swapped. GCM does not
-commit to its key; the statement's commitment, which is over the plain body, does.
+The associated data ties the ciphertext to one log and one statement, so that ciphertexts cannot be swapped. GCM does
+not commit to its key; the statement's commitment, which is over the plain body, does.
 
 Batch records are written in version 2. What is compressed was authenticated before it is expanded, and still it is
 expanded into bounded memory only. The library is loaded by the first body of version 2: a verifier reads plain bodies
@@ -32,6 +32,9 @@ NONCE_BYTES: Final = 12
 _VERSIONS: Final = (VERSION, COMPRESSED, GROUPED)
 _HEADER: Final = 1 + KEY_ID_BYTES + NONCE_BYTES
 _TAG_BYTES: Final = 16
+FLUSH_BLOCK: Final = 1
+"""Given to a compressor's ``flush``: let out what was fed so far, and go on (zstandard.COMPRESSOBJ_FLUSH_BLOCK)."""
+
 _LEVEL: Final = 1
 """Of zstd: 3 gives a tenth less for twice the time (bench/RESULTS.md)."""
 

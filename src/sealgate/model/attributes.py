@@ -121,7 +121,7 @@ class InputReceived(Attributes, kw_only=True):
 
 
 class ContextRetrieved(Attributes, kw_only=True):
-    """The agent read something: what was asked, how much came, each part by digest. ``count`` includes what is omitted."""
+    """The agent read something: what was asked, how much came, parts by digest. ``count`` includes what is omitted."""
 
     source: Text | None = None
     source_type: Literal["documents", "rows", "messages", "memory"] | None = None

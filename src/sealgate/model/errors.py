@@ -13,7 +13,8 @@
     │   ├── ForkError         … two signed histories contradict each other
     │   └── GapError          … records are missing without an excuse
     └── UnavailableError      the disk, the clock, the key store or the authority failed; nothing ran
-        └── JournalError      … the journal cannot record
+        ├── JournalError      … the journal cannot record
+        └── BusyError         … too much is waiting; nothing was taken
 
 Messages are one lower-case line with user input in backticks; ``hint`` says what to do about it.
 """
@@ -81,3 +82,7 @@ class UnavailableError(SealgateError):
 
 class JournalError(UnavailableError):
     """The journal cannot record; decisions are SILENCE until it is healed."""
+
+
+class BusyError(UnavailableError):
+    """Too much is waiting already. Nothing was taken; the same may be sent again, more slowly."""

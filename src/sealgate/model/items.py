@@ -73,7 +73,7 @@ class Redaction(Member, kw_only=True):
 
 
 class Item(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What every item has, beside its ``kind``. ``salt`` is base64url of 16 random bytes, null where there is no digest.
+    """What every item has beside its ``kind``. ``salt`` is base64url of 16 random bytes, null where there is no digest.
 
     ``producer`` is null for what came by OTLP. ``privacy_policy`` is the SHA-256 of the field policy that was applied.
     """

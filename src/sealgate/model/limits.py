@@ -8,12 +8,6 @@ MAX_BODY_BYTES: Final = 32 * 1024
 MAX_BATCH_BODY_BYTES: Final = 1024 * 1024
 """The body of a batch record (``records.captured``), in bytes; no other kind may be longer than MAX_BODY_BYTES."""
 
-MAX_BATCH_ITEMS: Final = 512
-"""Items in one batch record: one signature for so many."""
-
-MAX_ITEM_BYTES: Final = 32 * 1024
-"""One captured or observed item, in bytes of its canonical text."""
-
 MAX_STATEMENT_BYTES: Final = 4096
 """A signed statement, in bytes. Ours are about 220; room for longer identifiers, none for abuse."""
 
@@ -22,6 +16,12 @@ MAX_DEPTH: Final = 16
 
 MAX_REQUEST_BYTES: Final = 256 * 1024
 """One API request body, in bytes. Over it the request is refused, never judged in part."""
+
+MAX_ITEM_BYTES: Final = 32 * 1024
+"""A captured item's canonical text, in bytes: as a record's body, for the same reason."""
+
+MAX_BATCH_ITEMS: Final = 512
+"""Items in one batch: enough to share one signature and one sync, few enough to answer for one by one."""
 
 MAX_BATCH_EVALUATIONS: Final = 100
 """Evaluations in one AuthZEN batch."""

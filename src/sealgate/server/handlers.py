@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,6 +61,8 @@ class Handlers:
         )
         self.openapi = b"{}"
         self.stopping = False
+        self.children: Mapping[str, str] = {}
+        """What each process beside the authority does. Shown with readiness, never a part of it."""
 
     async def evaluate(self, call: Call) -> Response:
         """Decide one question."""
@@ -115,6 +117,13 @@ class Handlers:
         """Record something other than a decision."""
         return Response(200, _encode(await self._operations.capture(_typed(call), call.caller)))
 
+    async def record_batches(self, call: Call) -> Response:
+        """Record batches of items. Their bytes go on as they came: the authority parses them off the event loop.
+
+        Also while stopping, as outcomes are: what a collector hands in has happened already.
+        """
+        return Response(200, _encode(await self._operations.record_batches(call.request.body, call.caller)))
+
     async def receipt(self, call: Call) -> Response:
         """Return the newest receipt."""
         return Response(200, _encode(self._receipt(call)))
@@ -149,6 +158,16 @@ class Handlers:
         _empty(call)
         agent = require_name(call.parameters["id"], "agent")
         return Response(200, _encode(await self._operations.resume(agent, call.caller)))
+
+    async def erase(self, call: Call) -> Response:
+        """Erase a subject."""
+        return Response(
+            200, _encode(await self._operations.erase(call.parameters["subject"], _typed(call), call.caller))
+        )
+
+    async def erasures(self, call: Call) -> Response:
+        """Return the erasures of a subject."""
+        return Response(200, _encode(self._operations.erasures(call.parameters["subject"])))
 
     async def publish_policy(self, call: Call) -> Response:
         """Publish a bundle. Its bytes go on as they came: their digest is the policy version."""
@@ -198,6 +217,11 @@ class Handlers:
         del call
         return Response(200, _encode(await self._operations.plan_retention()))
 
+    async def compact_journal(self, call: Call) -> Response:
+        """Archive closed segments."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.compact_journal(call.caller)))
+
     async def run_retention(self, call: Call) -> Response:
         """Delete what is due."""
         _empty(call)
@@ -237,6 +261,9 @@ class Handlers:
         state = self._operations.readiness()
         if self.stopping:
             state = {"ready": False, "checks": {**state["checks"], "server": "stopping"}}
+        if self.children:
+            beside = {f"child {name}": doing for name, doing in self.children.items()}
+            state = {**state, "checks": {**state["checks"], **beside}}
         return Response(200 if state["ready"] else 503, _encode(state))
 
     async def metrics(self, call: Call) -> Response:

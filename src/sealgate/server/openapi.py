@@ -36,6 +36,9 @@ _REQUEST_ID: Final = {
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "record_id": {"type": "string", "format": "uuid", "description": "A record's id, lower case."},
     "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "An agent's id."},
+    "subject": {"type": "string", "pattern": "^sub_[a-z2-7]{26}$", "description": "A subject's token."},
+    "lookup": {"type": "string", "format": "uuid", "description": "A look-up's id."},
+    "version": {"type": "string", "minLength": 1, "maxLength": 64, "description": "The version that you have."},
     "tile": {"type": "string", "minLength": 1, "description": "As C2SP tlog-tiles names it, slashes included."},
 }
 _ALWAYS: Final = (
@@ -166,27 +169,33 @@ def _structures(routes: Sequence[Route]) -> list[type[msgspec.Struct]]:
 
 
 def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
+    structures = _structures(routes)
+    _, schemas = msgspec.json.schema_components(
+        [kind for kind in structures if kind is not EvaluationsResponse], ref_template=_REF
+    )
+    if EvaluationsResponse in structures:
+        schemas.update(_evaluations_response())
+    for lenient in _LENIENT:
+        if lenient.__name__ in schemas:
+            schemas[lenient.__name__].pop("additionalProperties", None)
+    return dict(schemas)
+
+
+def _evaluations_response() -> dict[str, Any]:
     # EvaluationResponse and EvaluationError are told apart by their members, which msgspec cannot do when it decodes,
     # so it cannot describe their union either: it is written here.
-    structures = [kind for kind in _structures(routes) if kind is not EvaluationsResponse]
-    _, schemas = msgspec.json.schema_components(structures, ref_template=_REF)
-    union = [kind.__name__ for kind in get_args(get_args(EvaluationsResponse.__annotations__["evaluations"])[0])]
-    _, more = msgspec.json.schema_components(
-        get_args(get_args(EvaluationsResponse.__annotations__["evaluations"])[0]), ref_template=_REF
-    )
-    schemas.update(more)
-    schemas["EvaluationsResponse"] = {
-        "title": "EvaluationsResponse",
-        "description": (EvaluationsResponse.__doc__ or "").strip(),
-        "type": "object",
-        "properties": {
-            "evaluations": {"type": "array", "items": {"anyOf": [{"$ref": _REF.format(name=name)} for name in union]}}
-        },
-        "required": ["evaluations"],
+    members = get_args(get_args(EvaluationsResponse.__annotations__["evaluations"])[0])
+    _, schemas = msgspec.json.schema_components(members, ref_template=_REF)
+    one_of = [{"$ref": _REF.format(name=kind.__name__)} for kind in members]
+    return schemas | {
+        "EvaluationsResponse": {
+            "title": "EvaluationsResponse",
+            "description": (EvaluationsResponse.__doc__ or "").strip(),
+            "type": "object",
+            "properties": {"evaluations": {"type": "array", "items": {"anyOf": one_of}}},
+            "required": ["evaluations"],
+        }
     }
-    for lenient in _LENIENT:
-        schemas[lenient.__name__].pop("additionalProperties", None)
-    return dict(schemas)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from sealgate.model.batches import BatchesRecorded
+from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.evaluation import (
     CaptureRequest,
     EvaluationRequest,
@@ -45,6 +47,12 @@ class Operations(Protocol):
     async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
         """Record something other than a decision."""
 
+    async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
+        """Record batches of items from a collector; idempotent by principal and batch id.
+
+        ``body`` is JSON of a ``BatchesRequest`` as it came: a large one is parsed where it holds up no decision.
+        """
+
     def receipt(self, record_id: str, caller: Identity) -> dict[str, Any]:
         """Return the newest receipt of a record.
 
@@ -63,6 +71,17 @@ class Operations(Protocol):
 
     def agents(self) -> list[dict[str, Any]]:
         """Return the known agents and whether each is paused."""
+
+    async def erase(self, subject: str, request: ErasureRequest, caller: Identity) -> Erasure:
+        """Erase a subject as far as can be now; the same id again continues.
+
+        Raises:
+            InputError: the subject is no token, or the id was used for another erasure.
+            NotPermittedError: code `erasure-under-way`.
+        """
+
+    def erasures(self, subject: str) -> list[Erasure]:
+        """Return the erasures of a subject and how far each is."""
 
     async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
         """Check, record and enact a policy bundle.
@@ -99,6 +118,9 @@ class Operations(Protocol):
 
     async def plan_retention(self) -> dict[str, Any]:
         """Return what a retention run would delete now."""
+
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive the journal's closed segments; nothing expires."""
 
     async def run_retention(self, caller: Identity) -> dict[str, Any]:
         """Delete what is due.

@@ -6,6 +6,7 @@ import msgspec
 
 from sealgate.model.errors import (
     AlteredError,
+    BusyError,
     ConfigurationError,
     EncodingError,
     EvidenceError,
@@ -60,6 +61,7 @@ TOO_LARGE: Final = Kind(413, "body-too-large", "The body is too large")
 TARGET_TOO_LONG: Final = Kind(414, "target-too-long", "The request target is too long")
 MEDIA_TYPE: Final = Kind(415, "unsupported-media-type", "The content type is not offered here")
 HEAD_TOO_LARGE: Final = Kind(431, "head-too-large", "The headers are too large")
+BUSY: Final = Kind(429, "busy", "Too much is waiting")
 INTERNAL: Final = Kind(500, "internal", "The authority failed", opaque=True)
 UNAVAILABLE: Final = Kind(503, "unavailable", "The authority cannot do this now")
 OVERLOADED: Final = Kind(503, "overloaded", "The authority has too much to do")
@@ -77,11 +79,13 @@ KIND_OF_ERROR: Final[dict[type[SealgateError], Kind]] = {
     ForkError: Kind(500, "evidence-forked", "Two signed histories contradict each other", opaque=True),
     GapError: Kind(500, "evidence-gap", "Records are missing", opaque=True),
     UnavailableError: UNAVAILABLE,
+    BusyError: BUSY,
     JournalError: Kind(503, "journal-unavailable", "Nothing can be recorded now"),
 }
 """Each error class, with its own answer. A subclass that is not listed is answered as its nearest listed base."""
 
 KIND_OF_CODE: Final[dict[str, Kind]] = {
+    "busy": BUSY,
     "permit-already-redeemed": Kind(409, "permit-already-redeemed", "The permit is used up"),
     "permit-expired": Kind(410, "permit-expired", "The permit has expired"),
     "permit-mismatch": Kind(403, "permit-mismatch", "The permit is for something else"),
@@ -89,6 +93,11 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "record-unknown": Kind(404, "record-unknown", "There is no such record"),
     "decision-unknown": Kind(404, "decision-unknown", "There is no such decision"),
     "policy-unknown": Kind(404, "policy-unknown", "No policy set is in force"),
+    "subject-unknown": Kind(404, "subject-unknown", "There is no such subject"),
+    "lookup-unknown": Kind(404, "lookup-unknown", "There is no such look-up"),
+    "second-person-needed": Kind(403, "second-person-needed", "Another person has to do this"),
+    "lookup-state": Kind(409, "lookup-state", "The look-up is not at this point"),
+    "erasure-under-way": Kind(409, "erasure-under-way", "Another erasure of the subject is under way"),
     "agent-unknown": Kind(404, "agent-unknown", "There is no such agent"),
     "request-id-reused": Kind(409, "request-id-reused", "The request id was used for something else"),
     "outcome-unexpected": Kind(409, "outcome-unexpected", "No outcome is expected for this"),
@@ -98,7 +107,6 @@ KIND_OF_CODE: Final[dict[str, Kind]] = {
     "lifecycle": Kind(409, "lifecycle", "This cannot follow what was before"),
     "hold-unknown": Kind(404, "hold-unknown", "There is no such hold"),
     "hold-not-open": Kind(409, "hold-not-open", "Nothing about this hold waits for this"),
-    "second-person-needed": Kind(403, "second-person-needed", "Another person has to confirm"),
     "retention-running": Kind(409, "retention-running", "A retention run is under way"),
     "outcome-already-reported": Kind(409, "outcome-already-reported", "The outcome is already recorded"),
 }
@@ -140,6 +148,6 @@ def problem(kind: Kind, detail: str, *, hint: str = "", instance: str = "") -> P
 def answer(content: Problem, *headers: tuple[bytes, bytes], close: bool = False) -> Response:
     """Return the HTTP answer that carries a problem."""
     more = list(headers)
-    if content.status == UNAVAILABLE.status:
+    if content.status in {BUSY.status, UNAVAILABLE.status}:
         more.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     return Response(content.status, _encode(content), PROBLEM, more, close)

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
+from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import (
     CaptureRequest,
@@ -105,11 +107,21 @@ ROUTES: Final[tuple[Route, ...]] = (
     _post(
         "/v1/records",
         "capture",
-        "Record a session, an input, a reasoning step, an event",
+        "Record a session, an input, a reasoning step, an event; services: accesses, erasures, holds, expiry, roles",
         takes=CaptureRequest,
         answer=Recorded,
-        roles=_roles("enforce"),
+        roles=_roles("enforce", "service"),
         codes=("request-id-reused",),
+    ),
+    _post(
+        "/v1/batches",
+        "record_batches",
+        "Record batches of captured and observed items (for collectors)",
+        takes=BatchesRequest,
+        answer=BatchesRecorded,
+        roles=_roles("collect"),
+        max_bytes=MAX_BATCHES_BYTES,
+        codes=("request-id-reused", "subject-not-allowed"),
     ),
     _get(
         "/v1/receipts/{record_id}",
@@ -159,6 +171,22 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=Recorded,
         roles=_roles("operate"),
         codes=("agent-unknown",),
+    ),
+    _post(
+        "/v1/subjects/{subject}/erasure",
+        "erase",
+        "Erase a subject: destroy its data keys, or refuse; the same id again continues",
+        takes=ErasureRequest,
+        answer=Erasure,
+        roles=_roles("erase"),
+        codes=("erasure-under-way",),
+    ),
+    _get(
+        "/v1/subjects/{subject}/erasure",
+        "erasures",
+        "The erasures of a subject and how far each is",
+        answer=list[Erasure],
+        roles=_roles("erase", "read"),
     ),
     _post(
         "/v1/policies",
@@ -227,6 +255,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=dict[str, Any],
         roles=_roles("retain"),
         codes=("retention-running",),
+    ),
+    _post(
+        "/v1/log/compact",
+        "compact_journal",
+        "Archive the journal's closed segments",
+        takes=answers.Nothing,
+        answer=dict[str, Any],
+        roles=_roles("retain", "operate"),
     ),
     _get("/v1/log/checkpoint", "checkpoint", "The signed head of the log", answer="text/plain"),
     _get("/v1/log/tile/{tile}", "tile", "A tile or entry bundle (C2SP tlog-tiles)", answer="application/octet-stream"),

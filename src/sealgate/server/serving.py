@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import uvloop
 
@@ -32,6 +32,16 @@ _log = logging.getLogger("sealgate.server")
 _STOP_TIMEOUT_S: Final = 10.0  # what the authority may take to drain; systemd's default patience is 90 s
 
 
+class Companions(Protocol):
+    """Processes beside the service that live as long as it serves."""
+
+    def start(self) -> None:
+        """Begin to start them; returns at once. Called when the service listens."""
+
+    async def stop(self) -> None:
+        """Stop them. Called while the service still serves, so that they can hand in what they hold."""
+
+
 class Server:
     """Serves one service on all its listeners, in one process and one event loop."""
 
@@ -42,12 +52,14 @@ class Server:
         listeners: Listeners,
         *,
         access_log: AccessLog | None = None,
+        companions: Companions | None = None,
     ) -> None:
         if listeners.unix is None and listeners.https is None:
             raise ConfigurationError("no listener is configured", hint="name a Unix socket or an HTTPS port")
         self._service = api.service
         self._listeners = listeners
         self._access_log = access_log
+        self._companions = companions
         self.application = Application(
             api, resolver, access_log=access_log, max_request_bytes=listeners.max_request_bytes
         )
@@ -88,8 +100,11 @@ class Server:
             _notify(b"READY=1")
             if ready is not None:
                 ready()
+            if self._companions is not None:
+                self._companions.start()
             await self._stop.wait()
             _notify(b"STOPPING=1")
+            await self._stop_companions()
             drained = await self._drain(servers, connections)
             sweeper.cancel()
         finally:
@@ -170,6 +185,15 @@ class Server:
             _log.warning("%d connections were dropped while stopping", left)
             connections.abort()
         return not left
+
+    async def _stop_companions(self) -> None:
+        """Stop the companions; a second signal does not wait for them (they end with this process)."""
+        if self._companions is None:
+            return
+        ends = [asyncio.ensure_future(self._companions.stop()), asyncio.ensure_future(self._hurry.wait())]
+        _, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in pending:
+            end.cancel()
 
     async def _stop_service(self) -> bool:
         try:

@@ -13,9 +13,28 @@ from typing import Any, Final, TypeVar
 from sealgate.adapters.configuration.profiles import NAMES as PROFILES
 from sealgate.model.errors import ConfigurationError
 
-ROLES: Final = ("enforce", "operate", "publish", "read", "administer", "retain")
-"""What a caller may do: ask and report; pause, resume, rotate; publish policies; read any receipt; administer;
-place holds and run retention."""
+GATE_ROLES: Final = ("enforce", "operate", "publish", "approve", "read", "administer", "collect", "service", "retain")
+"""What a caller may do: ask and report; pause, resume, rotate; publish or propose policies; approve what another
+proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a service
+did; place holds and run retention."""
+
+READING_ROLES: Final = (
+    "agent",
+    "developer",
+    "analyst",
+    "investigator",
+    "compliance",
+    "administrator",
+    "auditor",
+)
+"""How a caller reads evidence; the reading policies say what each may see."""
+
+
+VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
+"""What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
+export and erase persons; ask what a token stands for; consent to what another asked."""
+
+ROLES: Final = GATE_ROLES + VAULT_ROLES + READING_ROLES
 
 _Section = TypeVar("_Section")
 _YES_NO: Final = ("yes", "no")
@@ -182,6 +201,13 @@ class Keys:
     )
     kms_key: str = _set("", "The AWS KMS key that wraps data keys: id, ARN or `alias/…`.")
     kms_region: str = _set("", "The region of the KMS key; empty: as the AWS environment says.")
+    backup_days: int = _set(
+        30,
+        "How long a backup of the data keys is kept at most: an erasure is complete after this.",
+        "days",
+        least=0,
+        most=366,
+    )
     kms_endpoint: str = _set("", "Another address of KMS than the region's, e.g. of a private endpoint.")
     pkcs11_module: Path = _set(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = _set("", "The token's label.")
@@ -190,6 +216,59 @@ class Keys:
     pkcs11_log_label: str = _set("sealgate-log", "The label of the Ed25519 log key on the token.")
     pkcs11_receipt_label: str = _set("sealgate-receipt", "The label of the Ed25519 receipt key on the token.")
     pkcs11_wrapping_label: str = _set("sealgate-wrapping", "The label of the AES-256 key-encryption key on the token.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """The vault: what tokens stand for. A process of its own."""
+
+    enabled: str = _set(
+        "no", "Whether `sealgate serve` starts it beside the authority (`--alone` does not).", choices=("yes", "no")
+    )
+    directory: Path = _set(Path("vault"), "The vault's folder; relative to the data directory.")
+    socket: Path = _set(Path("vault/vault.sock"), "Its Unix socket; relative to the data directory.")
+    socket_group: str = _set("", "The group whose members may connect besides the vault's user; empty: nobody else.")
+    passphrase: str = _set("file:vault/unlock", "Where the passphrase of the vault's key file is.")
+    lookup_lifetime_s: int = _set(
+        900,
+        "How long a look-up waits for consent, and its requester may then fetch the value.",
+        "seconds",
+        least=10,
+        most=86_400,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collector:
+    """The process that takes captured and observed items in batches and hands them to the authority."""
+
+    enabled: str = _set(
+        "no", "Whether `sealgate serve` starts it beside the authority (`--alone` does not).", choices=("yes", "no")
+    )
+    socket: Path = _set(Path("collector.sock"), "Its Unix socket; relative to the data directory.")
+    listen: str = _set(
+        "", "Address and port of its HTTPS listener, with the certificates of [tls]; empty: no listener."
+    )
+    workers: int = _set(
+        0, "Processes that validate and redact; 0: the collector does it alone.", "processes", least=0, most=64
+    )
+    linger_ms: int = _set(
+        5,
+        "How long items without a batch id wait for others that can share their record.",
+        "milliseconds",
+        least=0,
+        most=1000,
+    )
+    pending_bytes: int = _set(
+        64 << 20, "More bytes that wait for their record are answered 429.", "bytes", least=1 << 20, most=1 << 34
+    )
+    pending_requests: int = _set(
+        512, "More requests that wait for their record are answered 429.", "requests", least=1, most=1 << 16
+    )
+    environment: str = _set("", "The environment of items that name none; empty: that of [records].")
+    region: str = _set("", "The region of items that name none; empty: that of [records].")
+    cluster: str = _set("", "The cluster of items that name none.")
+    deployment_version: str = _set("", "The deployment's version of items that name none.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +285,21 @@ class WitnessEntry:
 
     url: str = _required("The witness's submission prefix; `add-checkpoint` is appended.")
     vkey: str = _required("The witness's verifier key, as it publishes it.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteEntry:
+    """Where the collector sends items; repeat `[[route]]`. The first that takes an item wins; none: it is refused.
+
+    Without any entry all items go to this authority, under the retention class of [records].
+    """
+
+    region: str = _set("", "Items of this region; empty: of any.")
+    classification: str = _set("", "Items of this data classification; empty: of any.")
+    authority: str = _set("", "`unix:/path` or `https://host:port` of an authority; empty: this one.")
+    key: str = _set("", "Where the API key for it is (role `collect`): `file:`, `credential:` or `command:`.")
+    ca: Path = _set(Path(), "Who signs its certificate, PEM; empty: the system's authorities.")
+    retention_class: str = _set("", "The retention class of these items; empty: that of [records].")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,9 +373,12 @@ class Configuration:
     timestamps: Timestamps = _section(Timestamps)
     records: Records = _section(Records)
     keys: Keys = _section(Keys)
+    collector: Collector = _section(Collector)
+    vault: Vault = _section(Vault)
     log: Log = _section(Log)
     retention: Retention = _section(Retention)
     witness: tuple[WitnessEntry, ...] = ()
+    route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
     retention_class: tuple[RetentionClassEntry, ...] = ()
 
@@ -301,6 +398,8 @@ SECTIONS: Final[dict[str, type]] = {
     "timestamps": Timestamps,
     "records": Records,
     "keys": Keys,
+    "collector": Collector,
+    "vault": Vault,
     "log": Log,
     "retention": Retention,
 }
@@ -308,6 +407,7 @@ SECTIONS: Final[dict[str, type]] = {
 
 REPEATED: Final[dict[str, type]] = {
     "witness": WitnessEntry,
+    "route": RouteEntry,
     "identity": IdentityEntry,
     "retention_class": RetentionClassEntry,
 }
@@ -323,6 +423,10 @@ def check_together(configuration: Configuration) -> None:
     if configuration.tls.listen and Path() in (configuration.tls.certificate, configuration.tls.key):
         raise ConfigurationError(
             "`tls.listen` needs `tls.certificate` and `tls.key`", hint="set both, or empty `listen`"
+        )
+    if configuration.collector.listen and Path() in (configuration.tls.certificate, configuration.tls.key):
+        raise ConfigurationError(
+            "`collector.listen` needs `tls.certificate` and `tls.key`", hint="set both, or empty `listen`"
         )
     if configuration.ledger.witness_quorum > len(configuration.witness):
         quorum, witnesses = configuration.ledger.witness_quorum, len(configuration.witness)

@@ -29,7 +29,7 @@ MAX_SEALED_BYTES: Final = MAX_BATCH_BODY_BYTES + 8192
 """A sealed body: the body, its key id, nonce and tag, and what a body that does not compress grows by."""
 
 SPARSE_EVERY: Final = 64
-"""One remembered offset for so many records: 1 KiB of memory for 8,000 records, at most so many heads read to find one."""
+"""One remembered offset for so many records: 1 KiB of memory for 8,000 records; to find one, at most so many heads."""
 
 _HEADER = struct.Struct("<8sIIQQ32s")
 _CRC = struct.Struct("<I")

@@ -22,6 +22,7 @@ READ_AS = {
     "log": {"log", "settings"},
     "witness": {"entry"},
     "identity": {"entry"},
+    "retention_class": {"entry"},
     "authority": {"authority", "configuration", "found"},
 }
 """The names under which the code holds a section, where it is not the section's own."""

@@ -1,0 +1,1 @@
+"""Ways to an authority from another process."""
