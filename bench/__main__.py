@@ -26,6 +26,7 @@ NAMES = (
     "secrets",
     "at_rest",
     "retention",
+    "reconstruct",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -60,11 +60,7 @@ async def measure(runs: Iterable[Recorded], *, enforced: bool, captured: bool) -
         world.ledger.step()
         world.ledger.close()
         written = retained.bytes_per_record(data, count)["all"]
-        loop = asyncio.get_running_loop()
-        closed: asyncio.Future[None] = loop.create_future()
-        world.journal.roll(lambda _: _settle(loop, closed))
-        await closed
-        await world.retention.compact()
+        await world.retention.compact(roll=True)
         world.close()
         rest = retained.bytes_per_record(data, count)
     return {
@@ -72,10 +68,6 @@ async def measure(runs: Iterable[Recorded], *, enforced: bool, captured: bool) -
         "bytes_as_written": round(written),
         **{f"bytes_{part}": round(size) for part, size in rest.items() if size >= 1},
     }
-
-
-def _settle(loop: asyncio.AbstractEventLoop, closed: "asyncio.Future[None]") -> None:
-    loop.call_soon_threadsafe(closed.set_result, None)
 
 
 async def _record(

@@ -272,6 +272,11 @@ class Twin:
         """Return an empty plan."""
         return {"bodies": 0, "statements": 0, "held": 0, "expiries": [], "unknown_classes": {}}
 
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive nothing."""
+        del caller
+        return {"segments": 0}
+
     async def run_retention(self, caller: Identity) -> dict[str, Any]:
         """Delete nothing."""
         del caller

@@ -30,7 +30,7 @@ def main():
         rows = projection.rows(made.batch(index, items), index, key_of(index))
         gone = [Erasure(index, (key_of(index + 1).hex(),))] if index % 50 == 49 else []
         store.append(rows, index + 1, gone)
-        print(index + 1, flush=True)
+        print(index + 1, flush=True)  # noqa: T201 - the parent reads it
         store.forget(lambda _index: None)
         store.roll(everything=index % 20 == 19)
 

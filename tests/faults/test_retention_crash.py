@@ -1,4 +1,4 @@
-"""Killed before any system call that matters in a retention run: nothing is gone without a record, the next run ends it.
+"""Killed before any system call of a retention run: nothing is gone without a record, and the next run ends it.
 
 A child process does the real run and dies before its n-th rename, sync, write or unlink, for every n until it survives.
 """

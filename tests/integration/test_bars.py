@@ -1,6 +1,9 @@
 """Correctness bars that need a whole authority, scaled down."""
 
-from bench import agentdojo, erase, loss, otel, pii, redact, secrets
+import asyncio
+
+from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets
+from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
 
@@ -72,3 +75,29 @@ def test_secrets_reach_their_bars(data_folder):
     del data_folder
 
     assert secrets.run(Options()).missed == []
+
+
+def test_exactly_what_is_due_goes_in_fourteen_days(tmp_path):
+    """Three classes, a hold, a clock set by the hour: as the oracle says each day; every deletion is a record."""
+    (tmp_path / "right").mkdir()
+    figures, missed = asyncio.run(retention.live(tmp_path / "right", 3))
+
+    assert missed == []
+    assert min(figures["bodies"], figures["statements"], figures["keys"], figures["held_most"]) > 10
+
+
+def test_the_oracle_of_retention_sees_what_is_not_as_it_should(tmp_path, monkeypatch):
+    """Positive control: an oracle that was told another time disagrees."""
+    monkeypatch.setitem(retention._BODY_DAYS, "brief", 3)
+    _, missed = asyncio.run(retention.live(tmp_path, 2))
+
+    assert missed
+
+
+def test_a_record_at_rest_takes_no_more_than_it_may(data_folder):
+    """Recorded runs, archived: journal, proofs and statements leave room for the evidence store below 500 bytes."""
+    runs = list(read(data_folder / "agentdojo" / "runs_dev.jsonl.xz", 60))
+    figures = asyncio.run(at_rest.measure(runs, enforced=True, captured=True))
+
+    assert figures["bytes_all"] + at_rest.EVIDENCE_BYTES <= at_rest.BAR_BYTES
+    assert figures["bytes_as_written"] > 2 * figures["bytes_all"]

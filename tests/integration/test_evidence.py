@@ -82,7 +82,7 @@ async def story(authority):
 
 async def published(kit, authority):
     """Wait until the log has all records, then stop."""
-    await kit.until(lambda: (kit.folder / "log" / "checkpoint").exists())
+    await kit.until((kit.folder / "log" / "checkpoint").exists)
     size = kit.journal.size
     await kit.until(lambda: int((kit.folder / "log" / "checkpoint").read_text().split("\n")[1]) >= size)
     await authority.stop()

@@ -12,8 +12,8 @@ from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import DAY_MS, Terms
 
-A = Identity(principal="anna", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"retain"}))
-B = Identity(principal="bert", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"retain"}))
+A = Identity(principal="anna", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
+B = Identity(principal="bert", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
 CLASSES = Classes(
     [
         Rule("default", Terms(0, 30, 60)),
@@ -60,7 +60,7 @@ def started(kit, **more):
 
 @in_loop
 async def test_exactly_what_is_due_goes(kit):
-    """After three days the short class has lost its bodies, nothing else; the record tells which, before it happened."""
+    """After three days the short class has lost its bodies, nothing else; the record tells which."""
     authority = await started(kit)
     await capture(authority, "event.logged", 20)
     await capture(authority, "session.started", 20)
@@ -166,3 +166,46 @@ async def test_the_plan_changes_nothing(kit):
     assert (await authority.run_retention(A))["bodies"] == 5
     assert json.dumps(plan)
     await authority.stop()
+
+
+@in_loop
+async def test_decisions_go_on_while_a_run_writes_anew(kit):
+    """A run, records and reads at the same time: nothing is lost, every answer is right; a second run is refused."""
+    authority = await started(kit)
+    await capture(authority, "event.logged", 300)
+    kit.clock.shift_ms = 3 * DAY_MS
+    running = asyncio.create_task(authority.run_retention(A))
+    await asyncio.sleep(0)
+    with pytest.raises(NotPermittedError, match="under way"):
+        await authority.run_retention(A)
+    rounds = 0
+    while not running.done():
+        await capture(authority, "session.started", 5)
+        assert kit.reader.read(kit.reader.size - 1).content() is not None
+        rounds += 1
+    done = await running
+    kinds = list(bodies(kit).values())
+
+    assert done["bodies"] == 300
+    assert rounds > 0
+    assert kinds.count("session.started") == rounds * 5
+    await authority.stop()
+
+
+@in_loop
+async def test_what_the_log_has_not_read_yet_keeps_its_statement(kit):
+    """Statements go only when they are under the published checkpoint, also when their time is long over."""
+    authority = await started(kit)
+    authority._parts.publisher.stop()
+    size = authority._parts.bundles.published()
+    await capture(authority, "event.logged", 600)
+    kit.clock.shift_ms = 10 * DAY_MS
+    done = await authority.run_retention(A)
+
+    assert (done["bodies"], done["statements"]) == (600, 0)
+    assert authority._parts.bundles.published() == size
+    await authority.stop()
+    again = await started(kit)
+    await kit.until(lambda: again._parts.bundles.published() > 600)
+    assert (await again.run_retention(A))["statements"] > 300
+    await again.stop()

@@ -30,6 +30,13 @@ class Holds:
         """Return every hold that was ever asked for, oldest first."""
         return list(self._memory.holds.values())
 
+    def covers(self, subject: str) -> str | None:
+        """Return why this subject's data must stay, or None. A hold that names no subjects may cover anybody's."""
+        for hold in self.all():
+            if hold.protects and (not hold.selection.subjects or subject in hold.selection.subjects):
+                return f"hold {hold.hold_id}"
+        return None
+
     def describe(self) -> list[dict[str, Any]]:
         """Return the holds as the API shows them."""
         return [

@@ -44,6 +44,11 @@ class StoredRecord:
         return self.body[start : start + UUID_CHARS].decode("ascii")
 
 
+def _second(stored: StoredRecord) -> int:
+    """Return the statement's time in seconds; before all others where the statement has expired."""
+    return statement.parse(stored.statement).claims.iat if stored.statement else -1
+
+
 class Reader:
     """Opens records of one log. Read-only; may be used from any thread that may read the journal."""
 
@@ -89,13 +94,19 @@ class Reader:
     def find(self, record_id: str) -> StoredRecord | None:
         """Return the record with this id, or None. Ids grow with the index, so this bisects: O(log n), no memory.
 
-        A record whose body cannot be read any more (erased) cannot be found by its id; its neighbours can.
+        A record whose body cannot be read any more (expired, erased) cannot be found by its id; its neighbours can.
+        Across a stretch without bodies the statements' times lead on, to the second; where statements are gone too,
+        what is there is older than anything that could be found.
         """
         low, high = 0, self.size
+        second = int(record_id.replace("-", "")[:12], 16) // 1000
         while low < high:
             middle = (low + high) // 2
             at, stored = middle, self.read(middle)
-            while stored.body is None and at + 1 < high:
+            if stored.body is None and (time := _second(stored)) != second:
+                low, high = (middle + 1, high) if time < second else (low, middle)
+                continue
+            while stored.body is None and at + 1 < high and _second(stored) <= second:
                 at += 1
                 stored = self.read(at)
             found = stored.record_id()

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
 from sealgate.authority.state import Memory, Pending
-from sealgate.encoding import sealed_body
+from sealgate.encoding import sealed_body, sealed_group
 from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
+from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.journal import Journal
 from sealgate.retention.holds import Hold
 
@@ -25,6 +26,7 @@ RENEW_BYTES: Final = 256 << 20
 """Bytes of sealed bodies before the snapshot that are read again at most: batch records are large."""
 
 _BATCH: Final = bytes((sealed_body.COMPRESSED,))
+_ARCHIVED: Final = bytes((sealed_body.GROUPED,))
 _BLOCK: Final = 2048
 RENEW_REQUESTS: Final = 100_000
 """Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
@@ -104,7 +106,7 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
     stop = journal.size
     start = _renew_from(journal, min(memory.cursor, stop))
     for index, record in journal.read(start, stop):
-        if index < memory.cursor and record.sealed_body[:1] == _BATCH:
+        if index < memory.cursor and _is_batch(record.sealed_body):
             continue  # a batch: the snapshot has its id
         content = reader.open(index, record).content()
         if content is not None:
@@ -115,11 +117,16 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
             progress(index - start, stop - start)
 
 
+def _is_batch(sealed: bytes) -> bool:
+    """Tell it without opening: sealed compressed, or archived and longer than any other record."""
+    return sealed[:1] == _BATCH or (sealed[:1] == _ARCHIVED and sealed_group.body_bytes(sealed) > MAX_BODY_BYTES)
+
+
 def _renew_from(journal: Journal, cursor: int) -> int:
     """Return the first record to read again: so many records before the cursor, and no more bytes than RENEW_BYTES."""
     start, size = cursor, 0
     while start > max(0, cursor - RENEW_REQUESTS) and size < RENEW_BYTES:
         block = max(0, cursor - RENEW_REQUESTS, start - _BLOCK)
-        size += sum(len(record.sealed_body) for _, record in journal.read(block, start))
+        size += sum(sealed_group.body_bytes(record.sealed_body) for _, record in journal.read(block, start))
         start = block
     return start

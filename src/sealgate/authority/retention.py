@@ -16,7 +16,7 @@ import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -29,7 +29,7 @@ from sealgate.model.errors import NotPermittedError, SealgateError, UnavailableE
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.model.records import Kind
 from sealgate.model.scopes import DEFAULT_TENANT
-from sealgate.ports.archiving import ArchivingJournal, ClosedSegment, Label
+from sealgate.ports.archiving import ArchivingJournal, ClosedSegment, Label, Summary
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal
 from sealgate.retention import plan as planning
@@ -37,6 +37,7 @@ from sealgate.retention.classes import LEDGER, Classes
 from sealgate.retention.plan import Action, Expiry, Plan, Verdict
 
 _LOG = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
 _GRACE_MS: Final = 3_600_000
 """After the end of a key's period, until it may be destroyed: clocks may be set back a little."""
 
@@ -64,6 +65,9 @@ class Bundles(Protocol):
 
     def minimum(self) -> int:
         """Return the first index that is still served."""
+
+    def published(self) -> int:
+        """Return how many records are under the published checkpoint."""
 
 
 class RunStore(Protocol):
@@ -136,7 +140,7 @@ class Retention:
     async def plan(self) -> dict[str, Any]:
         """Return what a run would do now. Nothing changes."""
         now = self._parts.recorder.time.now_ms()
-        plan = await asyncio.to_thread(self._plan, now)
+        plan = await _in_thread(self._plan, now)
         return describe(plan)
 
     async def stop(self) -> None:
@@ -145,12 +149,14 @@ class Retention:
         async with self._turn:
             pass
 
-    async def compact(self) -> int:
-        """Archive closed segments; return how many. Nothing expires."""
+    async def compact(self, *, roll: bool = False) -> int:
+        """Archive closed segments, with ``roll`` also the one that is appended to; return how many."""
         async with self._turn:
-            done = await asyncio.to_thread(self._compact)
+            if roll:
+                await self._roll()
+            done = await _in_thread(self._compact)
             if done:
-                await asyncio.to_thread(self._settle)
+                await _in_thread(self._settle, set())
             return done
 
     async def run(self) -> dict[str, Any]:
@@ -179,40 +185,52 @@ class Retention:
             found = None
         await self._close_due_segment(note.now_ms)
         parts.progress.step = "archiving"
-        await asyncio.to_thread(self._compact)
+        await _in_thread(self._compact)
         parts.progress.step = "planning"
-        plan = await asyncio.to_thread(self._plan, note.now_ms, closed_only=True)
+        plan = await _in_thread(self._plan, note.now_ms, closed_only=True)
         expiries = plan.expiries()
         if expiries and found is None:
-            await asyncio.to_thread(parts.notes.store_run, msgspec.json.encode(note))
+            await _in_thread(parts.notes.store_run, msgspec.json.encode(note))
         parts.progress.step = "recording"
         if expiries:
-            known = await asyncio.to_thread(self._recorded, note)
+            known = await _in_thread(self._recorded, note)
             for expiry in expiries:
                 await self._record(expiry, known.get((expiry.layer, expiry.retention_class), set()), note.run_id)
         parts.progress.step = "deleting"
-        await asyncio.to_thread(self._rewrite, plan)
-        keys = await asyncio.to_thread(self._idle_keys, note.now_ms)
+        await _in_thread(self._rewrite, plan)
+        keys = await _in_thread(self._idle_keys, note.now_ms)
         await self._destroy(keys, note.run_id)
         parts.progress.step = "publishing"
-        await asyncio.to_thread(self._settle)
+        lost = {
+            index // TILE_WIDTH for index, verdict in plan.actions.items() if verdict.action is Action.DROP_STATEMENT
+        }
+        await _in_thread(self._settle, lost if found is None else await _in_thread(self._lost))
         pruned = await self._prune(note.run_id)
-        await asyncio.to_thread(parts.notes.store_run, None)
+        await _in_thread(parts.notes.store_run, None)
         return {**describe(plan), "run_id": note.run_id, "keys_destroyed": len(keys), "pruned_below": pruned}
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
-    def _labels(self, *, closed_only: bool) -> Iterator[tuple[Label, bool]]:
-        """Yield (label, whether it is archived) of all records that may be looked at."""
-        journal, stop = self._parts.journal, 0
+    def _labels(self, now_ms: int, *, closed_only: bool) -> Iterator[Label]:
+        """Yield labels of all records of which something can be due."""
+        journal, stop, classes = self._parts.journal, 0, self._parts.settings.classes
+
+        def wanted(summary: Summary) -> bool:
+            terms = [classes.effective(name) for name in summary.classes]
+            return (
+                not all(classes.knows(name) for name in summary.classes)
+                or (summary.bodies and any(item.body_due(summary.earliest_ms, now_ms) for item in terms))
+                or (summary.statements and any(item.statement_due(summary.earliest_ms, now_ms) for item in terms))
+            )
+
         for segment in journal.closed():
             if segment.archived:
-                yield from ((label, True) for label in journal.labels(segment.sequence))
+                yield from journal.labels(segment.sequence, wanted)
             else:
-                yield from ((label, False) for label in self._opened(segment.start, segment.stop))
+                yield from self._opened(segment.start, segment.stop)
             stop = segment.stop
         if not closed_only:
-            yield from ((label, False) for label in self._opened(stop, journal.size))
+            yield from self._opened(stop, journal.size)
 
     def _opened(self, start: int, stop: int) -> Iterator[Label]:
         reader = self._parts.reader
@@ -227,9 +245,10 @@ class Retention:
         """Make the plan. Bodies are opened only where something is due and a hold may name it."""
         parts, classes = self._parts, self._parts.settings.classes
         holds = [hold for hold in list(parts.memory.holds.values()) if hold.protects]
-        edge = max(0, parts.journal.size - 1) // TILE_WIDTH * TILE_WIDTH
+        # The log reads statements once it sequences them, and those of its last bundle at each start.
+        edge = max(0, min(parts.journal.size, parts.bundles.published()) - 1) // TILE_WIDTH * TILE_WIDTH
         plan = Plan()
-        for label, _ in self._labels(closed_only=closed_only):
+        for label in self._labels(now_ms, closed_only=closed_only):
             may_go = label.index < edge
             entry = entry_of(label, None, statement_may_go=may_go)
             if not classes.knows(label.retention_class):
@@ -261,8 +280,10 @@ class Retention:
 
     async def _close_due_segment(self, now_ms: int) -> None:
         """If something in the segment that is appended to is due, close it: only closed ones can be written anew."""
-        if not await asyncio.to_thread(self._active_is_due, now_ms):
-            return
+        if await _in_thread(self._active_is_due, now_ms):
+            await self._roll()
+
+    async def _roll(self) -> None:
         loop = asyncio.get_running_loop()
         closed: asyncio.Future[None] = loop.create_future()
 
@@ -362,7 +383,7 @@ class Retention:
         for segment in parts.journal.closed():
             stop = segment.stop
             if segment.archived:
-                candidates -= {label.key_id for label in parts.journal.labels(segment.sequence) if label.key_id}
+                candidates -= parts.journal.key_ids(segment.sequence)
             else:
                 candidates -= self._keys_of(segment.start, segment.stop)
         return sorted(candidates - self._keys_of(stop, parts.journal.size))
@@ -389,28 +410,39 @@ class Retention:
                 held=0,
                 key_ids=[key.hex() for key in some],
             )
-            await asyncio.to_thread(self._parts.data_keys.destroy_many, some)
+            await _in_thread(self._parts.data_keys.destroy_many, some)
         self._parts.reader.forget()
 
-    def _settle(self) -> None:
-        """Let the public statement bundles follow the archived part of the journal."""
-        parts, stop, absent = self._parts, 0, set[int]()
-        for segment in parts.journal.closed():
+    def _settle(self, lost: set[int]) -> None:
+        """Let the public statement bundles follow the archived part of the journal; ``lost`` ones lose statements."""
+        stop = 0
+        for segment in self._parts.journal.closed():
             if not segment.archived:
                 break
             stop = segment.stop
-            absent |= {
-                label.index // TILE_WIDTH for label in parts.journal.labels(segment.sequence) if not label.statement
-            }
-        parts.bundles.settle(stop, absent, parts.journal.statements)
+        self._parts.bundles.settle(stop, lost, self._parts.journal.statements)
+
+    def _lost(self) -> set[int]:
+        """Return the bundles of which any statement has expired: a crash may have left some as they were."""
+        journal = self._parts.journal
+        return {
+            label.index // TILE_WIDTH
+            for segment in journal.closed()
+            if segment.archived
+            for label in journal.labels(segment.sequence)
+            if not label.statement
+        }
 
     async def _prune(self, run_id: str) -> int:
-        """Prune the part of the shard before the first statement that is still there, where that is asked for."""
+        """Prune the part of the shard before the first statement that has to stay, where that is asked for.
+
+        The ledger's own records among it stay in the journal; what they excuse and announce lies before the minimum.
+        """
         parts = self._parts
         before = parts.bundles.minimum()
         if not parts.settings.prune:
             return before
-        first = await asyncio.to_thread(self._first_statement)
+        first = await _in_thread(self._first_statement)
         minimum = first // TILE_WIDTH * TILE_WIDTH
         if minimum <= before:
             return before
@@ -425,18 +457,28 @@ class Retention:
             held=0,
             key_ids=[],
         )
-        return await asyncio.to_thread(parts.bundles.prune, minimum)
+        return await _in_thread(parts.bundles.prune, minimum)
 
     def _first_statement(self) -> int:
         stop = 0
         for segment in self._parts.journal.closed():
             for label in self._parts.journal.labels(segment.sequence) if segment.archived else ():
-                if label.statement:
+                if label.statement and label.retention_class != LEDGER:
                     return label.index
             if not segment.archived:
                 return segment.start
             stop = segment.stop
         return stop
+
+
+async def _in_thread(work: Callable[..., _Found], *arguments: Any, **more: Any) -> _Found:
+    """Run blocking work in a thread. If the caller goes away, still wait: nothing may touch the files after a stop."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **more))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _touched(plan: Plan, segment: ClosedSegment) -> bool:

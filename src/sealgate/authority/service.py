@@ -18,10 +18,10 @@ from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
-from sealgate.authority.erasure import Erasures, Holds, NoHolds
+from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
-from sealgate.authority.holds import Holds as LegalHolds
+from sealgate.authority.holds import Holds
 from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.publisher import Publisher
@@ -100,7 +100,6 @@ class Parts:
 
     settings: Mapping[str, str] = field(default_factory=dict)
     """The configuration in force without secrets, by name; a change of it is a record."""
-    holds: Holds | None = None
     backup_days: int = 30
     retention: RetentionSettings | None = None
     bundles: Bundles | None = None
@@ -135,17 +134,17 @@ class Authority:
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
         )
+        self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
+        self.retention = _retention(parts)
+        self._keeper: asyncio.Task[None] | None = None
         self._erasures = Erasures(
             recorder=parts.recorder,
             data_keys=parts.data_keys,
             journal=parts.journal,
             files=parts.storage,
-            holds=parts.holds or NoHolds(),
+            holds=self._holds,
             backup_days=parts.backup_days,
         )
-        self._holds = LegalHolds(memory=parts.memory, recorder=parts.recorder)
-        self.retention = _retention(parts)
-        self._keeper: asyncio.Task[None] | None = None
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
         # The hot paths are bound once: each saves a call per request.
@@ -261,6 +260,11 @@ class Authority:
         """Return what a retention run would delete now."""
         return await self._require_retention().plan()
 
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive the journal up to now; nothing expires."""
+        del caller  # its role was checked; nothing is lost by it
+        return {"segments": await self._require_retention().compact(roll=True)}
+
     async def run_retention(self, caller: Identity) -> dict[str, Any]:
         """Delete what is due. Raises as ``Retention.run``."""
         del caller  # its role was checked; what is due is not the caller's choice
@@ -318,13 +322,13 @@ class Authority:
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
         self._gate.stopping = True
+        if self.retention is not None:
+            await self.retention.stop()
         for task in (self._housekeeping, self._keeper):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        if self.retention is not None:
-            await self.retention.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:

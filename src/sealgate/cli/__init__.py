@@ -18,7 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "agents": ("agents", "List, pause and resume agents."),
     "receipt": ("receipt", "Fetch a receipt as files."),
     "serve": ("serve", "Run the authority."),
-    "log": ("log", "Look at, re-verify and export a log."),
+    "log": ("log", "Look at, re-verify and export a log; archive its journal."),
     "vault": ("vault", "Make and run the vault."),
     "subject": ("subject", "Register, find, export and erase a person."),
     "lookup": ("lookup", "Ask what a token stands for; consent to it."),

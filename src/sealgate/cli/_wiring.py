@@ -19,6 +19,7 @@ from sealgate.adapters.judging.process import ProcessJudge
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
+from sealgate.adapters.retention_classes import classes_of, period_of
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from sealgate.adapters.configuration.retention import classes_of
+from sealgate.adapters.retention_classes import classes_of
 from sealgate.cli._calls import call, segment
 from sealgate.cli._configuration import load, options
 from sealgate.model.errors import InputError

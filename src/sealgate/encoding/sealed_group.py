@@ -12,7 +12,6 @@ caller to check, as with every body. All numbers are big-endian.
 """
 
 import struct
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -55,6 +54,12 @@ def reference(key_id: bytes, nonce: bytes, place: int, offset: int, length: int)
     return bytes((sealed_body.GROUPED,)) + key_id + nonce + _PLACE.pack(place, offset, length)
 
 
+def body_bytes(sealed: bytes) -> int:
+    """Return how long the body is that a sealed body of any version stands for, roughly: compressed ones count so."""
+    grouped = sealed[:1] == bytes((sealed_body.GROUPED,)) and len(sealed) == _HEAD + _PLACE.size
+    return int(_PLACE.unpack_from(sealed, _HEAD)[2]) if grouped else len(sealed)
+
+
 def open_group(cipher: AESGCM, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
     """Return the bodies of a group, one behind the other.
 
@@ -85,8 +90,7 @@ class Bodies:
     def __init__(self, origin: str, find: FindCipher) -> None:
         self._origin = origin
         self._find = find
-        self._lock = threading.Lock()
-        self._opened: dict[bytes, bytes] = {}
+        self._opened: tuple[tuple[bytes, bytes], ...] = ()  # replaced as one: threads need no lock
 
     def open(self, sealed: bytes, group: bytes | None, entry: Callable[[], bytes]) -> bytes | None:
         """Return the body, or None when it expired or its key was destroyed. ``entry`` gives the statement's digest.
@@ -112,18 +116,14 @@ class Bodies:
 
     def _group(self, cipher: AESGCM, head: bytes, group: bytes, place: int) -> bytes:
         name = head + place.to_bytes(8, "big")
-        with self._lock:
-            found = self._opened.pop(name, None)
-        if found is None:
-            nonce = head[1 + KEY_ID_BYTES :]
-            found = open_group(cipher, nonce, group, associated_data(self._origin, place))
-        with self._lock:
-            self._opened[name] = found  # the newest is last
-            while len(self._opened) > _KEPT:
-                del self._opened[next(iter(self._opened))]
-        return found
+        for known, plain in self._opened:
+            if known == name:
+                return plain
+        nonce = head[1 + KEY_ID_BYTES :]
+        plain = open_group(cipher, nonce, group, associated_data(self._origin, place))
+        self._opened = ((name, plain), *self._opened[: _KEPT - 1])
+        return plain
 
     def forget(self) -> None:
         """Drop opened groups from memory: a key was destroyed."""
-        with self._lock:
-            self._opened.clear()
+        self._opened = ()

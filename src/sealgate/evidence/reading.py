@@ -54,12 +54,10 @@ def wide_rows(session: Session, parts: Sequence[Part], keys: Sequence[Key]) -> d
         wanted = [key for key in keys if part.low <= key[0] <= part.high]
         if wanted:
             indexes = sorted({index for index, _ in wanted})
-            sql = (
-                f"SELECT {_WIDE} FROM {part.relation} WHERE journal_index BETWEEN ? AND ? "
-                "AND journal_index IN (SELECT unnest(CAST(? AS BIGINT[])))"
-            )
             named = set(wanted)
-            for row in session.fetch(sql, [indexes[0], indexes[-1], indexes]):
+            sql = f"SELECT {_WIDE} FROM {part.relation} WHERE journal_index BETWEEN ? AND ?"
+            sql += f" AND journal_index IN ({', '.join(str(int(index)) for index in indexes)})"
+            for row in session.fetch(sql, [indexes[0], indexes[-1]]):
                 if row[:2] in named:
                     found[row[0], row[1]] = row
     return found

@@ -46,9 +46,7 @@ def _rows(session: Session, name: str, limit: int) -> list[Values]:
         if chain is None and (decision := column(row, "refers_to")) is not None:
             above = finding.by_id(session, decision)
             rows = [above, row] if above is not None else rows
-    ids = [column(row, "id") for row in rows if column(row, "kind") in {Kind.DECISION, Kind.TOOL_CALL}]
-    unique = {row[:2]: row for row in [*rows, *(finding.referring(session, ids, limit) if ids else [])]}
-    return [unique[key] for key in sorted(unique)][:limit]
+    return finding.around(session, rows, limit)
 
 
 def tree(rows: Sequence[Values], proof: Proof) -> list[Node]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from sealgate.ledger.reading import read_statement_bundle, read_wide, tile_reader
+from sealgate.ledger.reading import read_minimum, read_statement_bundle, read_wide, tile_reader
 from sealgate.model.errors import AlteredError, EncodingError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
@@ -44,7 +44,7 @@ def fsck(
     statements_expected: bool = True,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
-    """Check every public file that the newest checkpoint covers.
+    """Check every public file that the newest checkpoint covers; of a pruned log, those from its minimum index on.
 
     Without ``key`` the result is self-consistency only. A log whose statements have expired is checked with
     ``statements_expected=False``: bundles that are there are still compared.
@@ -57,9 +57,10 @@ def fsck(
     if note is None:
         raise NotProvenError("the log has no checkpoint", hint="is this the log's directory?")
     head = _head(note, key, "checkpoint")
-    builder = TileBuilder()
+    start = read_minimum(public)
+    builder = TileBuilder.load(start, tile_reader(public, head.size)) if 0 < start <= head.size else TileBuilder()
     counted, compared = 0, _Tiles(public)
-    for index, width in tiles.bundles_of(0, head.size):
+    for index, width in tiles.bundles_of(start, head.size):
         entries = _entries(public, index, width)
         counted += _check_statements(public, index, entries, expected=statements_expected)
         for entry in entries:

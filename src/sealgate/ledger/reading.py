@@ -1,12 +1,16 @@
 """Tiles, bundles and proofs out of the public files."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from sealgate.model.errors import NotProvenError
+from sealgate.model.errors import AlteredError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
 from sealgate.proofs import bundles, tiles
 from sealgate.proofs.tiles import ReadTile, Tile
+
+MINIMUM: Final = "minimum-index"
+"""The file that names a pruned log's first index (C2SP tlog-tiles: a minimum index)."""
 
 
 def read_wide(public: PublicLog, full_path: str, width: int) -> bytes:
@@ -23,6 +27,18 @@ def read_wide(public: PublicLog, full_path: str, width: int) -> bytes:
             f"public file `{full_path}` is missing", hint="a reader of an old checkpoint may ask again with the newest"
         )
     return data
+
+
+def read_minimum(public: PublicLog) -> int:
+    """Return the first index that a log serves: a multiple of 256, 0 where nothing was pruned.
+
+    Raises:
+        AlteredError: the file that says so is malformed.
+    """
+    text = (public.read(MINIMUM) or b"0\n").decode("ascii", "replace").strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) % TILE_WIDTH:
+        raise AlteredError(f"`{MINIMUM}` is not a multiple of {TILE_WIDTH}")
+    return int(text)
 
 
 def tile_reader(public: PublicLog, size: int) -> ReadTile:

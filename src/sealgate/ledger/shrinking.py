@@ -5,14 +5,13 @@ of what is left need them. A pruned log publishes its minimum index (C2SP tlog-t
 """
 
 from collections.abc import Callable
-from typing import Final
 
+from sealgate.ledger.reading import MINIMUM, read_minimum
 from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
 from sealgate.proofs import bundles, tiles
 
-MINIMUM: Final = "minimum-index"
 ReadStatements = Callable[[int, int], list[bytes]]
 
 
@@ -23,6 +22,7 @@ class ShrinkingBundles:
         """Take the log and what tells how many records are published."""
         self._public = public
         self._size = size
+        self._packed = 0  # all full bundles before this one are deflated: not looked at again
 
     def settle(self, stop: int, absent: set[int], statements: ReadStatements) -> int:
         """Compress every full bundle before ``stop``; take out of those in ``absent`` what the journal has no more.
@@ -31,8 +31,9 @@ class ShrinkingBundles:
             AlteredError: a bundle holds another statement than the journal; it is left as it is.
         """
         changed = 0
-        first = self.minimum() // TILE_WIDTH
-        for number in range(first, min(stop, self._size()) // TILE_WIDTH):
+        minimum, end = self.minimum() // TILE_WIDTH, min(stop, self._size()) // TILE_WIDTH
+        fresh = range(max(minimum, self._packed), end)
+        for number in sorted({*fresh, *(number for number in absent if minimum <= number < end)}):
             path = tiles.bundle_path(tiles.STATEMENTS, number)
             data = self._public.read(path)
             if data is None or (number not in absent and bundles.is_packed(data)):
@@ -40,6 +41,7 @@ class ShrinkingBundles:
             start = number * TILE_WIDTH
             kept = statements(start, start + TILE_WIDTH) if number in absent else None
             changed += self._replace(path, data, kept, start)
+        self._packed = max(self._packed, end)
         return changed
 
     def _replace(self, path: str, data: bytes, kept: list[bytes] | None, start: int) -> bool:
@@ -62,11 +64,11 @@ class ShrinkingBundles:
 
     def minimum(self) -> int:
         """Return the first index that is served; 0 where nothing was pruned."""
-        data = self._public.read(MINIMUM)
-        text = (data or b"0\n").decode("ascii", "replace").strip()
-        if not text.isdigit():
-            raise AlteredError(f"`{MINIMUM}` is not a number")
-        return int(text)
+        return read_minimum(self._public)
+
+    def published(self) -> int:
+        """Return how many records are under the published checkpoint."""
+        return self._size()
 
     def prune(self, minimum: int) -> int:
         """Remove entry bundles, statement bundles and lowest tiles that lie wholly before ``minimum``.

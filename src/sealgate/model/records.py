@@ -24,6 +24,7 @@ class Kind(StrEnum):
     REASONING = "reasoning"
     MODEL_CALL = "model.call"
     EVENT_LOGGED = "event.logged"
+    RECORDS_CAPTURED = "records.captured"
     DECISION = "decision"
     OUTCOME = "outcome"
     FALLBACK = "fallback"

@@ -1,6 +1,6 @@
 """Archiving: closed parts of the journal are written anew, smaller and without what expired. Order never changes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,19 @@ class Kept:
     sealed: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of a block of records at a glance: whether anything in it can be due."""
+
+    classes: tuple[str, ...]
+    earliest_ms: int
+    bodies: bool
+    statements: bool
+
+
+Wanted = Callable[[Summary], bool]
+
+
 class Packer(Protocol):
     """Says what remains. Called on the thread that rewrites."""
 
@@ -64,12 +77,15 @@ class ArchivingJournal(Protocol):
     def closed(self) -> list[ClosedSegment]:
         """Return the closed segments, in order."""
 
-    def labels(self, sequence: int) -> Iterator[Label]:
-        """Yield what an archived segment knows of its records.
+    def labels(self, sequence: int, wanted: Wanted | None = None) -> Iterator[Label]:
+        """Yield what an archived segment knows of its records; of the blocks that are ``wanted`` where that is given.
 
         Raises:
             AlteredError: the segment was altered.
         """
+
+    def key_ids(self, sequence: int) -> set[bytes]:
+        """Return the data keys that bodies of an archived segment need."""
 
     def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
         """Write one closed segment anew. Durable on return, and the former content has no name any more.

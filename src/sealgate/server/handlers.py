@@ -246,6 +246,11 @@ class Handlers:
         del call
         return Response(200, _encode(await self._operations.plan_retention()))
 
+    async def compact_journal(self, call: Call) -> Response:
+        """Archive closed segments."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.compact_journal(call.caller)))
+
     async def run_retention(self, call: Call) -> Response:
         """Delete what is due."""
         _empty(call)

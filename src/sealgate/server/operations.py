@@ -144,6 +144,9 @@ class Operations(Protocol):
     async def plan_retention(self) -> dict[str, Any]:
         """Return what a retention run would delete now."""
 
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive the journal's closed segments; nothing expires."""
+
     async def run_retention(self, caller: Identity) -> dict[str, Any]:
         """Delete what is due.
 

@@ -16,7 +16,9 @@ import duckdb_extension_httpfs
 from sealgate.model.errors import ConfigurationError, UnavailableError
 
 _EXTENSION: Final = "extensions/v{version}/httpfs.duckdb_extension"
-_PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {level}, PARQUET_VERSION V2"
+_PARQUET: Final = (
+    "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {level}, PARQUET_VERSION V2, ROW_GROUP_SIZE 16384"
+)
 
 
 class Engine:

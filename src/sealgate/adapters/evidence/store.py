@@ -157,11 +157,14 @@ class DuckStore:
         relations = [f"{self.database}.rows"]
         overlapping = f"SELECT name FROM {self.database}.segments WHERE last_id >= ? AND first_id <= ?"
         relations += [self._parquet(name) for (name,) in self._engine.execute(overlapping, [ids[0], ids[-1]])]
-        found = []
-        for relation in relations:
-            sql = f"SELECT id FROM {relation} WHERE id {between} AND id IN (SELECT unnest(CAST(? AS UUID[])))"
-            found += self._engine.execute(sql, [ids[0], ids[-1], ids])
-        return found
+        # As a table: each value of a list of parameters costs the engine's binding more than the question does.
+        self._engine.register("wanted", tables.column("id", ids))
+        try:
+            wanted = "id IN (SELECT CAST(id AS UUID) FROM wanted)"
+            asked = [f"SELECT id FROM {relation} WHERE id {between} AND {wanted}" for relation in relations]
+            return [row for sql in asked for row in self._engine.execute(sql, [ids[0], ids[-1]])]
+        finally:
+            self._engine.unregister("wanted")
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -273,7 +276,9 @@ class DuckStore:
         self._engine.execute("CREATE OR REPLACE TEMP TABLE gone(record BIGINT)")
         if erasure.indexes is not None and erasure.from_index is not None:
             indexes = list(expiry.named(erasure.indexes, erasure.from_index))
-            self._engine.execute("INSERT INTO gone SELECT unnest(CAST(? AS BIGINT[]))", [indexes])
+            self._engine.register("wanted", tables.column("record", indexes))
+            self._engine.execute("INSERT INTO gone SELECT record FROM wanted")
+            self._engine.unregister("wanted")
         segments = self._engine.execute(f"SELECT name FROM {self.database}.segments")
         parts = [(f"{self.database}.rows", None), *((self._parquet(name), name) for (name,) in segments)]
         return sum(self._forget_in(*part, erasure, (by_key, others), remains) for part in parts)
@@ -302,8 +307,10 @@ class DuckStore:
 
     def _rewrite(self, relation: str, name: str | None, dead: list[int], moved: dict[int, str]) -> None:
         self._engine.execute("CREATE OR REPLACE TEMP TABLE changed(record BIGINT, new_key UUID)")
-        pairs = [dead + list(moved), [None] * len(dead) + list(moved.values())]
-        self._engine.execute("INSERT INTO changed SELECT unnest(CAST(? AS BIGINT[])), unnest(CAST(? AS UUID[]))", pairs)
+        numbers, keys = [*dead, *moved], [*([None] * len(dead)), *moved.values()]
+        self._engine.register("wanted", tables.column("record", numbers).append_column("new_key", [keys]))
+        self._engine.execute("INSERT INTO changed SELECT record, CAST(new_key AS UUID) FROM wanted")
+        self._engine.unregister("wanted")
         if name is None:
             set_key = f"UPDATE {relation} SET key_id = new_key FROM changed WHERE journal_index = record"
             with self._transaction() as execute:
@@ -383,9 +390,9 @@ class _View:
 
     def ranges(self, names: Sequence[str]) -> list[tuple[int, int]]:
         """Return ranges of indexes that hold all rows of these chains."""
-        keys = "SELECT md5_number_lower(unnest(?))"
+        keys = ", ".join(["md5_number_lower(?)"] * len(names))
         sql = f"SELECT low, high FROM {self._database}.chains WHERE key IN ({keys}) ORDER BY 1"
-        return [(low, high) for low, high in self.fetch(sql, [list(names)])]
+        return [(low, high) for low, high in self.fetch(sql, list(names))]
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement that only reads."""

@@ -70,6 +70,11 @@ def table(rows: Sequence[Sequence[Any]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=_FIELDS)
 
 
+def column(name: str, values: Sequence[Any]) -> pa.Table:
+    """Return an Arrow table of one column."""
+    return pa.table({name: list(values)})
+
+
 def chains_of(relation: str) -> str:
     """Return the query of (key, low, high) over rows."""
     keys = " UNION ALL ".join(f"SELECT {key} AS name, journal_index FROM {relation}" for key in CHAIN_KEYS)

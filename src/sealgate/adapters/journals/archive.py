@@ -32,7 +32,7 @@ from sealgate.adapters.journals.segment import Header
 from sealgate.encoding import sealed_body, sealed_group
 from sealgate.model.errors import EncodingError
 from sealgate.model.limits import MAX_BATCH_BODY_BYTES
-from sealgate.ports.archiving import Kept, Label
+from sealgate.ports.archiving import Kept, Label, Summary
 from sealgate.ports.journal import JournalRecord
 
 MAGIC: Final = b"SEALARCH"
@@ -258,6 +258,12 @@ class Block:
     def key_ids(self) -> set[bytes]:
         """The data keys that bodies of this block need."""
         return {group.key_id for group in self._groups}
+
+    @property
+    def summary(self) -> Summary:
+        """What is known at a glance."""
+        bodies = any(number != NO_GROUP for number in self._column)
+        return Summary(tuple(self._classes), min(self._times), bodies, any(self._statement_lengths))
 
     def labels(self) -> Iterator[Label]:
         """Yield what is known of each record."""

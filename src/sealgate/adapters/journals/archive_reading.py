@@ -1,6 +1,7 @@
 """Reads archived segments: records in order, labels without opening anything. From any thread."""
 
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final, Self
 from sealgate.adapters.journals import archive
 from sealgate.adapters.journals.archive import FRAME, HEADER_BYTES, MAX_BLOCK_BYTES, Block
 from sealgate.model.errors import AlteredError, EncodingError
-from sealgate.ports.archiving import Label
+from sealgate.ports.archiving import Label, Wanted
 from sealgate.ports.journal import JournalRecord
 
 _HEAD_BYTES: Final = FRAME.size + archive.HEAD.size
@@ -104,10 +105,16 @@ class ArchiveFile:
                 raise self._altered(block.first) from error
             yield from found[max(0, start - block.first) : stop - block.first]
 
-    def labels(self) -> Iterator[Label]:
-        """Yield the labels of all records."""
+    def labels(self, wanted: Wanted | None = None) -> Iterator[Label]:
+        """Yield the labels of the records in wanted blocks, or of all."""
         for block in self.blocks():
-            yield from block.labels()
+            time.sleep(0)  # the gate's thread may run now
+            if wanted is None or wanted(block.summary):
+                yield from block.labels()
+
+    def key_ids(self) -> set[bytes]:
+        """Return the data keys that the bodies need."""
+        return {key_id for block in self.blocks() for key_id in block.key_ids}
 
     def _altered(self, index: int) -> AlteredError:
         return AlteredError(

@@ -21,7 +21,7 @@ from sealgate.adapters.journals.segment import MAX_SEALED_BYTES
 from sealgate.adapters.journals.writer import SegmentWriter, create_first_segment
 from sealgate.model.errors import ConfigurationError, InputError, JournalError, SealgateError
 from sealgate.model.limits import MAX_STATEMENT_BYTES
-from sealgate.ports.archiving import ClosedSegment, Label, Packer
+from sealgate.ports.archiving import ClosedSegment, Label, Packer, Wanted
 from sealgate.ports.journal import Completion, JournalRecord
 
 DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
@@ -214,9 +214,13 @@ class FileJournal:
         """Return the closed segments, in order."""
         return self._rewriter.closed()
 
-    def labels(self, sequence: int) -> Iterator[Label]:
+    def labels(self, sequence: int, wanted: Wanted | None = None) -> Iterator[Label]:
         """Yield what an archived segment knows of its records."""
-        return self._rewriter.labels(sequence)
+        return self._rewriter.labels(sequence, wanted)
+
+    def key_ids(self, sequence: int) -> set[bytes]:
+        """Return the data keys that bodies of an archived segment need."""
+        return self._rewriter.key_ids(sequence)
 
     def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
         """Write one closed segment anew. Blocks; from one thread at a time, never the one that appends."""

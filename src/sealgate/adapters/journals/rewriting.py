@@ -17,7 +17,7 @@ from sealgate.adapters.journals.archive_reading import ArchiveFile
 from sealgate.adapters.journals.reading import segment_frames
 from sealgate.adapters.journals.recovery import Segment, archive_path
 from sealgate.model.errors import InputError, UnavailableError
-from sealgate.ports.archiving import ClosedSegment, Label, Packer
+from sealgate.ports.archiving import ClosedSegment, Label, Packer, Wanted
 from sealgate.ports.journal import JournalRecord
 
 _MODE: Final = 0o600
@@ -47,11 +47,17 @@ class Rewriter:
                 return slot, segment, after.header.first_index
         raise InputError(f"journal segment {sequence} is not closed", hint="only closed segments are archived")
 
-    def labels(self, sequence: int) -> Iterator[Label]:
+    def labels(self, sequence: int, wanted: Wanted | None = None) -> Iterator[Label]:
         """Yield what an archived segment knows of its records."""
         _, segment, _ = self._find(sequence)
         with ArchiveFile(segment.path) as file:
-            yield from file.labels()
+            yield from file.labels(wanted)
+
+    def key_ids(self, sequence: int) -> set[bytes]:
+        """Return the data keys that bodies of an archived segment need."""
+        _, segment, _ = self._find(sequence)
+        with ArchiveFile(segment.path) as file:
+            return file.key_ids()
 
     def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
         """Write one closed segment anew; see ``ports.archiving``."""

@@ -25,6 +25,7 @@ READ_AS = {
     "route": {"entry"},
     "grant": {"grant", "entry"},
     "access": {"access", "settings"},
+    "retention_class": {"entry"},
     "authority": {"authority", "configuration", "found"},
 }
 """The names under which the code holds a section, where it is not the section's own."""
