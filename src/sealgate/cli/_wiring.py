@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from sealgate.adapters.configuration import loading, reference
-from sealgate.adapters.configuration.retention import classes_of, period_of
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities

@@ -65,7 +65,6 @@ class Kind(StrEnum):
     CAPTURE_GAP = "capture.gap"
     TOOL_CALL = "tool.call"
     TOOL_OUTCOME = "tool.outcome"
-    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(

@@ -593,7 +593,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-
 def _check_grants(configuration: Configuration) -> None:
     for grant in configuration.grant:
         try:
