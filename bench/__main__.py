@@ -20,8 +20,13 @@ NAMES = (
     "server",
     "ingest",
     "otel",
+    "loss",
+    "erase",
     "redact",
     "secrets",
+    "at_rest",
+    "retention",
+    "reconstruct",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

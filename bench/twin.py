@@ -16,6 +16,7 @@ from typing import Any
 from sealgate.encoding import canonical
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
 from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.erasure import Erasure, ErasureRequest, State
 from sealgate.model.errors import (
     ConfigurationError,
     InputError,
@@ -31,11 +32,13 @@ from sealgate.model.evaluation import (
     Identity,
     OutcomeRequest,
     PermitReference,
+    PolicyChange,
     ReceiptReference,
     Recorded,
     RedeemRequest,
     RedeemResponse,
 )
+from sealgate.model.grants import Grant, GrantRequest
 from sealgate.model.identifiers import uuid7
 from sealgate.ports.identity import Peer
 from sealgate.server.api import authority_api
@@ -43,7 +46,7 @@ from sealgate.server.decoding import fit
 from sealgate.server.listeners import Listeners, UnixListener
 from sealgate.server.serving import Server, serve
 
-ALL_ROLES = frozenset({"enforce", "operate", "publish", "read", "administer", "collect"})
+ALL_ROLES = frozenset({"enforce", "operate", "publish", "approve", "read", "administer", "retain", "collect"})
 KEYS = {
     "Bearer everything": Identity("operator", "api_key", frozenset({"*"}), ALL_ROLES),
     "Bearer enforce-only": Identity("gateway", "api_key", frozenset({"a1"}), frozenset({"enforce"})),
@@ -67,6 +70,7 @@ class Twin:
         self.records: dict[str, int] = {}
         self.release = asyncio.Event()
         self.waiting = 0
+        self._holds: dict[str, str] = {}
         self.started = self.stopped = False
         self.not_ready = ""
 
@@ -177,15 +181,106 @@ class Twin:
         """Return one agent."""
         return [{"id": "a1", "paused": False}]
 
-    async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
+    async def erase(self, subject: str, request: ErasureRequest, caller: Identity) -> Erasure:
+        """Say that it is executed."""
+        self.calls.append(("erase", subject))
+        del caller
+        receipt = self._record()
+        return Erasure(
+            erasure_id=request.erasure_id,
+            subject=subject,
+            basis=request.basis,
+            operator="twin",
+            proof="internal",
+            state=State.EXECUTED,
+            requested_record_id=receipt.record_id,
+            vault=request.vault,
+            record_id=receipt.record_id,
+            index=receipt.index,
+        )
+
+    def erasures(self, subject: str) -> list[Erasure]:
+        """Know none."""
+        del subject
+        return []
+
+    async def publish_policy(self, bundle: bytes, caller: Identity) -> PolicyChange:
         """Keep the size of the bundle as its version."""
         del caller
-        self.policy = {"version": f"bytes:{len(bundle)}"}
+        version = f"bytes:{len(bundle)}"
+        self.policy = {"version": version}
+        recorded = self._recorded()
+        return PolicyChange(recorded.record_id, recorded.receipt, "published", version)
+
+    async def approve_policy(self, version: str, caller: Identity) -> PolicyChange:
+        """Know of no proposal."""
+        del version, caller
+        raise NotPermittedError("no policy set of this digest waits", code="policy-unknown")
+
+    def pending_policy(self) -> dict[str, Any] | None:
+        """Know of no proposal."""
+        return None
+
+    def grants(self) -> list[Grant]:
+        """Return one grant."""
+        return [Grant(grant_id="g", principal="eve", role="analyst")]
+
+    async def grant_role(self, request: GrantRequest, caller: Identity) -> Recorded:
+        """Count it."""
+        del request, caller
         return self._recorded()
+
+    async def revoke_role(self, grant_id: str, reason: str, caller: Identity) -> Recorded:
+        """Know of no grant."""
+        del grant_id, reason, caller
+        raise NotPermittedError("there is no such grant", code="grant-unknown")
 
     def current_policy(self) -> dict[str, Any] | None:
         """Return what was published last."""
         return self.policy
+
+    async def place_hold(self, wanted: Mapping[str, Any], reason: str, caller: Identity) -> dict[str, Any]:
+        """Remember a hold."""
+        del wanted, reason
+        recorded = self._recorded()
+        self._holds[recorded.record_id] = caller.principal
+        return {"hold_id": recorded.record_id, "stage": "requested", "record_id": recorded.record_id}
+
+    async def release_hold(self, hold_id: str, reason: str, caller: Identity) -> dict[str, Any]:
+        """Ask for a release."""
+        del reason
+        self._known_hold(hold_id)
+        self._holds[hold_id] = caller.principal
+        return {"hold_id": hold_id, "stage": "release_requested", "record_id": self._recorded().record_id}
+
+    async def confirm_hold(self, hold_id: str, caller: Identity) -> dict[str, Any]:
+        """Confirm, unless the same caller asked."""
+        self._known_hold(hold_id)
+        if self._holds[hold_id] == caller.principal:
+            raise NotPermittedError("another person confirms", code="second-person-needed")
+        return {"hold_id": hold_id, "stage": "placed", "record_id": self._recorded().record_id}
+
+    def _known_hold(self, hold_id: str) -> None:
+        if hold_id not in self._holds:
+            raise NotPermittedError(f"there is no hold `{hold_id}`", code="hold-unknown")
+
+    def holds(self) -> list[dict[str, Any]]:
+        """Return the holds."""
+        return [{"hold_id": hold_id, "requested_by": principal} for hold_id, principal in self._holds.items()]
+
+    async def plan_retention(self) -> dict[str, Any]:
+        """Return an empty plan."""
+        return {"bodies": 0, "statements": 0, "held": 0, "expiries": [], "unknown_classes": {}}
+
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive nothing."""
+        del caller
+        return {"segments": 0}
+
+    async def run_retention(self, caller: Identity) -> dict[str, Any]:
+        """Delete nothing."""
+        del caller
+        return await self.plan_retention()
 
     async def rotate_key(self, caller: Identity) -> Recorded:
         """Accept."""

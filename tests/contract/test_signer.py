@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sealgate.adapters.keys import file
 from sealgate.adapters.keys.envelope import COST_OF_RANDOM_PASSPHRASE, Purpose
 from sealgate.encoding import statement
-from sealgate.model.errors import AlteredError, ConfigurationError
+from sealgate.model.errors import AlteredError, ConfigurationError, UnavailableError
 
 PIN = b"1234567890"
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/libsofthsm2.so")
@@ -42,26 +44,63 @@ def _token(tmp_path_factory):
     token.close()
 
 
-@pytest.fixture(name="keys", params=["file", "pkcs11"])
-def _keys(request, tmp_path):
-    """Two signers, and two wrapping keys, of one kind."""
+@pytest.fixture(scope="session", name="kms")
+def _kms():
+    """AWS KMS as moto emulates it, over HTTP on loopback: its address and a function that makes a key there."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    boto3 = pytest.importorskip("boto3")
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "testing")
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        server.start()
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        client = boto3.client("kms", region_name="eu-central-1", endpoint_url=endpoint)
+        yield endpoint, lambda: client.create_key()["KeyMetadata"]["KeyId"], client
+        server.stop()
+
+
+def _kms_wrapping(kms, key, origin="log.example/1"):
+    from sealgate.adapters.keys.kms import KmsWrappingKey
+
+    return KmsWrappingKey(key, origin=origin, region="eu-central-1", endpoint=kms[0])
+
+
+@pytest.fixture(name="wrapping", params=["file", "pkcs11", "kms"])
+def _wrapping(request, tmp_path):
+    """Two wrapping keys of one kind."""
+    if request.param == "kms":
+        kms = request.getfixturevalue("kms")
+        return [_kms_wrapping(kms, kms[1]()) for _ in range(2)]
     if request.param == "pkcs11":
         token = request.getfixturevalue("token")
-        from sealgate.adapters.keys.pkcs11 import Pkcs11Signer, Pkcs11WrappingKey
+        from sealgate.adapters.keys.pkcs11 import Pkcs11WrappingKey
 
-        signers = [Pkcs11Signer(token, label) for label in ("one", "two")]
-        return signers, [Pkcs11WrappingKey(token, label) for label in ("kek", "other")]
-    for name, purpose in (("a", "statement"), ("b", "statement"), ("c", "wrapping"), ("d", "wrapping")):
-        path = tmp_path / name
-        file.generate(path, Purpose(purpose), b"pw", created="now", cost=COST_OF_RANDOM_PASSPHRASE)
-    signers = [file.open_signer(tmp_path / name, b"pw", Purpose.STATEMENT) for name in "ab"]
-    return signers, [file.open_wrapping_key(tmp_path / name, b"pw") for name in "cd"]
+        return [Pkcs11WrappingKey(token, label) for label in ("kek", "other")]
+    for name in "cd":
+        created = {"created": "now", "cost": COST_OF_RANDOM_PASSPHRASE}
+        file.generate(tmp_path / name, Purpose.WRAPPING, b"pw", **created)
+    return [file.open_wrapping_key(tmp_path / name, b"pw") for name in "cd"]
+
+
+@pytest.fixture(name="keys", params=["file", "pkcs11"])
+def _keys(request, tmp_path):
+    """Two signers of one kind."""
+    if request.param == "pkcs11":
+        token = request.getfixturevalue("token")
+        from sealgate.adapters.keys.pkcs11 import Pkcs11Signer
+
+        return [Pkcs11Signer(token, label) for label in ("one", "two")]
+    for name in "ab":
+        file.generate(tmp_path / name, Purpose.STATEMENT, b"pw", created="now", cost=COST_OF_RANDOM_PASSPHRASE)
+    return [file.open_signer(tmp_path / name, b"pw", Purpose.STATEMENT) for name in "ab"]
 
 
 @pytest.mark.parametrize("message", [b"", b"x", bytes(4096)])
 def test_signatures_verify_elsewhere(keys, message):
     """An independent implementation accepts the signature, and not under the other key."""
-    (signer, other), _ = keys
+    signer, other = keys
     signature = signer.sign(message)
 
     Ed25519PublicKey.from_public_bytes(signer.public_key).verify(signature, message)
@@ -71,7 +110,7 @@ def test_signatures_verify_elsewhere(keys, message):
 
 def test_the_key_id_is_the_statement_s(keys):
     """The key identifier is the one that statements carry, and keys differ."""
-    (signer, other), _ = keys
+    signer, other = keys
 
     assert signer.key_id == statement.key_id(signer.public_key)
     assert signer.key_id != other.key_id
@@ -79,7 +118,7 @@ def test_the_key_id_is_the_statement_s(keys):
 
 def test_threads_may_sign_at_once(keys):
     """Signatures made in parallel are all valid."""
-    (signer, _), _ = keys
+    signer, _ = keys
     public_key = Ed25519PublicKey.from_public_bytes(signer.public_key)
     failed: list[Exception] = []
 
@@ -100,13 +139,13 @@ def test_threads_may_sign_at_once(keys):
     assert failed == []
 
 
-def test_wrapping_round_trip(keys):
+def test_wrapping_round_trip(wrapping):
     """A wrapped key opens under its own key only, and hides the key."""
-    _, (kek, other) = keys
+    kek, other = wrapping
     secret = os.urandom(32)
     wrapped = kek.wrap(secret)
 
-    assert len(wrapped) == 40
+    assert len(wrapped) <= 1024
     assert kek.unwrap(wrapped) == secret
     assert secret not in wrapped
     with pytest.raises(AlteredError):
@@ -114,17 +153,77 @@ def test_wrapping_round_trip(keys):
 
 
 @pytest.mark.parametrize("position", [0, 7, 20, 39])
-def test_a_changed_wrapped_key_is_found(keys, position):
-    """One flipped bit anywhere is found, and so is another length; the device works on afterwards."""
-    _, (kek, _) = keys
+def test_a_changed_wrapped_key_is_found(wrapping, position):
+    """One flipped bit anywhere is found, and so is another length; the key works on afterwards."""
+    kek, _ = wrapping
     secret = os.urandom(32)
     wrapped = kek.wrap(secret)
-    flipped = bytes(byte ^ (index == position) for index, byte in enumerate(wrapped))
-    for bad in (flipped, wrapped[:-8], wrapped + bytes(8), b""):
+    place = position * len(wrapped) // 40
+    flipped = bytes(byte ^ (index == place) for index, byte in enumerate(wrapped))
+    for bad in (flipped, wrapped[:-8], wrapped + bytes(8), b"", bytes(2000)):
         with pytest.raises(AlteredError):
             kek.unwrap(bad)
 
     assert kek.unwrap(wrapped) == secret
+
+
+def test_threads_may_wrap_at_once(wrapping):
+    """Keys wrapped and opened in parallel all come back."""
+    kek, _ = wrapping
+    secrets = [os.urandom(32) for _ in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda secret: kek.unwrap(kek.wrap(secret)), secrets)) == secrets
+
+
+def test_kms_binds_a_wrapped_key_to_the_log(kms):
+    """The same KMS key opens nothing for another origin, and what it did not wrap for us; its own origin it does."""
+    key = kms[1]()
+    wrapped = _kms_wrapping(kms, key).wrap(bytes(32))
+    foreign = kms[2].encrypt(KeyId=key, Plaintext=bytes(32))["CiphertextBlob"]
+
+    assert _kms_wrapping(kms, key).unwrap(wrapped) == bytes(32)
+    with pytest.raises(AlteredError):
+        _kms_wrapping(kms, key, "log.example/2").unwrap(wrapped)
+    with pytest.raises(AlteredError):
+        _kms_wrapping(kms, key).unwrap(foreign)
+
+
+def test_a_configuration_names_the_kms_key(kms, tmp_path):
+    """`keys.wrapping = "kms"` opens it without any key file, beside signing keys that are files."""
+    from sealgate.adapters.configuration.settings import Keys
+    from sealgate.adapters.keys.keyring import Keyring
+
+    where = {"kms_key": kms[1](), "kms_region": "eu-central-1", "kms_endpoint": kms[0]}
+    ring = Keyring(Keys(directory=tmp_path, wrapping="kms", **where), tmp_path, "log.example/1")
+    wrapped = ring.open_reading().wrap(bytes(32))
+
+    assert _kms_wrapping(kms, where["kms_key"]).unwrap(wrapped) == bytes(32)
+    with pytest.raises(AlteredError):
+        Keyring(Keys(directory=tmp_path, wrapping="kms", **where), tmp_path, "other/1").open_reading().unwrap(wrapped)
+
+
+def test_kms_that_refuses_or_is_away_is_unavailable(kms, monkeypatch):
+    """An unknown key, missing credentials and an address where nobody listens say so, soon, with what to do."""
+    key = kms[1]()
+    wrapping = _kms_wrapping(kms, key)
+    wrapped = wrapping.wrap(bytes(32))
+    assert wrapping.unwrap(wrapped) == bytes(32)
+    with pytest.raises(UnavailableError, match="NotFound") as unknown:
+        _kms_wrapping(kms, "00000000-0000-0000-0000-000000000000").wrap(bytes(32))
+    assert "keys.kms_key" in unknown.value.hint
+    with pytest.raises(UnavailableError, match="decrypt"):
+        _kms_wrapping(kms, "00000000-0000-0000-0000-000000000000").unwrap(wrapped)
+    started = time.monotonic()
+    with pytest.raises(UnavailableError, match="EndpointConnectionError"):
+        _kms_wrapping(("http://127.0.0.1:9",), key).wrap(bytes(32))
+    assert time.monotonic() - started < 10
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it remembers credentials
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    with pytest.raises(UnavailableError, match="NoCredentials"):
+        _kms_wrapping(kms, key).wrap(bytes(32))
 
 
 def test_a_lost_session_is_opened_again(token):

@@ -28,9 +28,12 @@ from sealgate.authority.timekeeping import Timekeeper
 from sealgate.ledger.log import Keys as LedgerKeys
 from sealgate.ledger.log import Ledger
 from sealgate.ledger.recovery import Stores
+from sealgate.ledger.shrinking import ShrinkingBundles
 from sealgate.model.evaluation import Action, Context, Entity, EvaluationRequest, Identity
+from sealgate.model.scopes import Period
 from sealgate.proofs import notes
 from sealgate.proofs.notes import VerifierKey
+from sealgate.retention.classes import Classes
 
 ORIGIN = "test.example/log"
 CALLER = Identity(principal="tester", proof="unix_peer", agents=frozenset({"a1", "a2"}), roles=frozenset({"enforce"}))
@@ -107,17 +110,35 @@ class Kit:
         SqliteLock.create(folder / "lock.db", ORIGIN)
         SqliteDataKeys.create(folder / "datakeys.db")
 
-    def build(self, *, wrap_journal=lambda journal: journal, times=None, judges=None):
+    def build(
+        self,
+        *,
+        wrap_journal=lambda journal: journal,
+        times=None,
+        judges=None,
+        second_person=False,
+        settings=None,
+        retention=None,
+        segment_bytes=1 << 26,
+    ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
-        self.journal = wrap_journal(FileJournal(self.folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe))
-        keys = SqliteDataKeys(self.folder / "datakeys.db", FileWrappingKey(self.kek))
+        self.journal = wrap_journal(
+            FileJournal(self.folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes)
+        )
+        classes = retention.classes if retention else Classes(())
+        keys = self.keys = SqliteDataKeys(
+            self.folder / "datakeys.db",
+            FileWrappingKey(self.kek),
+            period_of=lambda name: Period.for_maximum(classes.effective(name).body),
+        )
         recorder = Recorder(
             place=Place(ORIGIN, "test", "eu", "test", "default"),
             journal=self.journal,
             signer=FileSigner(self.seed),
             data_keys=keys,
             time=Timekeeper(self.clock),
+            classes=retention.classes if retention else None,
         )
         self.reader = Reader(journal=self.journal, data_keys=keys, origin=ORIGIN)
         memory = Memory(OpenDecisions(late_window_ms=60_000), Remembered(window_ms=900_000))
@@ -143,6 +164,10 @@ class Kit:
                 genesis=self.genesis(),
                 rotations=None,
                 judges=judges,
+                retention=retention,
+                bundles=ShrinkingBundles(stores.public, log.size),
+                second_person=second_person,
+                settings=settings or {},
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

@@ -1,6 +1,9 @@
 """Correctness bars that need a whole authority, scaled down."""
 
-from bench import agentdojo, otel, pii, redact, secrets
+import asyncio
+
+from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets
+from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
 
@@ -26,6 +29,33 @@ def test_tool_calls_of_every_framework_are_recovered(data_folder):
     assert result.figures["as_langfuse_sends_invented"] == result.figures["as_the_framework_sent_invented"] == []
 
 
+def test_nothing_acknowledged_is_lost_or_counted_twice():
+    """Agents, collector and authority are killed, disks fill, the server goes away: each acknowledged item once."""
+    result = loss.run(Options(seconds=4))
+
+    assert result.missed == []
+
+
+def test_an_erased_subject_is_in_no_byte_and_breaks_nothing():
+    """One of 40 is erased: the log, earlier receipts and all others verify; neither value nor key is on disk."""
+    result = erase.run_sized(records=800, subjects=40, batch=5)
+
+    assert result.missed == []
+    assert result.figures["journal_records_erased"] == 4
+    assert result.figures["records_of_others_opened"] == 780
+
+
+def test_the_search_of_the_erasure_bar_finds_every_writing(tmp_path):
+    """Positive control: the value in any of its writings, planted anywhere in a file, is found."""
+    value = "Zoë Ångström \N{EN DASH} 0007"
+    for name, pattern in erase._writings(value).items():
+        (tmp_path / "planted").write_bytes(b"x" * 5000 + pattern + b"y")
+
+        assert any(hit.endswith(name) for hit in erase._hits(tmp_path, erase._writings(value))), name
+    (tmp_path / "planted").write_bytes(b"x" * 5000)
+    assert erase._hits(tmp_path, erase._writings(value)) == []
+
+
 def test_detectors_reach_their_bars(data_folder):
     """Labelled documents and vectors, and the known people of the recorded runs: recall, precision, nothing left."""
     documents, scanner = pii.documents(data_folder), Scanner()
@@ -45,3 +75,29 @@ def test_secrets_reach_their_bars(data_folder):
     del data_folder
 
     assert secrets.run(Options()).missed == []
+
+
+def test_exactly_what_is_due_goes_in_fourteen_days(tmp_path):
+    """Three classes, a hold, a clock set by the hour: as the oracle says each day; every deletion is a record."""
+    (tmp_path / "right").mkdir()
+    figures, missed = asyncio.run(retention.live(tmp_path / "right", 3))
+
+    assert missed == []
+    assert min(figures["bodies"], figures["statements"], figures["keys"], figures["held_most"]) > 10
+
+
+def test_the_oracle_of_retention_sees_what_is_not_as_it_should(tmp_path, monkeypatch):
+    """Positive control: an oracle that was told another time disagrees."""
+    monkeypatch.setitem(retention._BODY_DAYS, "brief", 3)
+    _, missed = asyncio.run(retention.live(tmp_path, 2))
+
+    assert missed
+
+
+def test_a_record_at_rest_takes_no_more_than_it_may(data_folder):
+    """Recorded runs, archived: journal, proofs and statements leave room for the evidence store below 500 bytes."""
+    runs = list(read(data_folder / "agentdojo" / "runs_dev.jsonl.xz", 60))
+    figures = asyncio.run(at_rest.measure(runs, enforced=True, captured=True))
+
+    assert figures["bytes_all"] + at_rest.EVIDENCE_BYTES <= at_rest.BAR_BYTES
+    assert figures["bytes_as_written"] > 2 * figures["bytes_all"]

@@ -6,6 +6,7 @@ A crash leaves only that sibling, which the next attempt removes.
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -19,7 +20,7 @@ from typing import Final
 from sealgate.adapters import protected_files
 from sealgate.adapters.configuration import reference
 from sealgate.adapters.configuration.loading import FILE_NAME
-from sealgate.adapters.configuration.settings import Keys
+from sealgate.adapters.configuration.settings import ROLES, Keys
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.keys import file, keyring
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
@@ -153,6 +154,8 @@ def _fill(data: Path, plan: Plan) -> None:
     )
     make(keys / keyring.PERMIT, Purpose.PERMIT)
     public = _make_files(keys, make) if plan.device is None else _find_on_device(plan.device)
+    if plan.device is None:
+        _make_wrapping(keys, plan, make)
     _endorse(data, plan, public, root_passphrase)
     SqliteDataKeys.create(data / DATA_KEYS)
     protected_files.create(data / FILE_NAME, _configuration(plan).encode())
@@ -161,11 +164,24 @@ def _fill(data: Path, plan: Plan) -> None:
 def _make_files(keys: Path, make: Callable[[Path, Purpose], bytes | None]) -> dict[Purpose, bytes]:
     names = {Purpose.LOG: keyring.LOG, Purpose.RECEIPT: keyring.RECEIPT, Purpose.STATEMENT: "statement.key"}
     public = {purpose: _public(make(keys / name, purpose)) for purpose, name in names.items()}
-    make(keys / keyring.WRAPPING, Purpose.WRAPPING)
     statement_name = keyring.statement_file_name(public[Purpose.STATEMENT])
     (keys / "statement.key").rename(keys / statement_name)
     protected_files.create(keys / keyring.CURRENT, statement_name.encode() + b"\n")
     return public
+
+
+def _make_wrapping(keys: Path, plan: Plan, make: Callable[[Path, Purpose], bytes | None]) -> None:
+    """Make the key-encryption key under a passphrase of its own: who reads bodies opens it and no signing key.
+
+    A passphrase that the operator keeps elsewhere is never joined by one in a file: then all files share theirs.
+    """
+    if plan.passphrase is not None:
+        make(keys / keyring.WRAPPING, Purpose.WRAPPING)
+        return
+    passphrase = secrets.token_urlsafe(32).encode()
+    protected_files.create(keys / keyring.READING_UNLOCK, passphrase + b"\n")
+    cost = COST_OF_RANDOM_PASSPHRASE
+    file.generate(keys / keyring.WRAPPING, Purpose.WRAPPING, passphrase, created=plan.created, cost=cost)
 
 
 def _find_on_device(keys: Keys) -> dict[Purpose, bytes]:
@@ -218,8 +234,9 @@ def _endorse(data: Path, plan: Plan, public: dict[Purpose, bytes], root_passphra
 def _configuration(plan: Plan) -> str:
     values: dict[str, str] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
     values["collector.enabled"] = "yes"
+    values["policies.approval"] = "one_person"
     if plan.passphrase_reference is not None:
-        values["keys.passphrase"] = plan.passphrase_reference
+        values["keys.passphrase"] = values["vault.passphrase"] = plan.passphrase_reference
     if plan.device is not None:
         values |= {"keys.store": "pkcs11", "keys.pkcs11_module": str(plan.device.pkcs11_module)}
         values |= {"keys.pkcs11_token": plan.device.pkcs11_token, "keys.pkcs11_pin": plan.device.pkcs11_pin}
@@ -230,7 +247,7 @@ def _configuration(plan: Plan) -> str:
 name = "operator"
 uid = {plan.operator_uid}
 agents = ["*"]
-roles = ["enforce", "operate", "publish", "read", "administer", "collect"]
+roles = {json.dumps([role for role in ROLES if role not in ("approve", "auditor")])}
 
 #[[identity]]
 #name = "billing-agent"

@@ -7,13 +7,14 @@ from sealgate.authority import answers
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.service_records import ServiceRecords
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import CaptureRequest, Identity, Recorded
 from sealgate.model.identifiers import require_name
 from sealgate.model.limits import MAX_BODY_BYTES
-from sealgate.model.records import CAPTURED_KINDS, Kind
+from sealgate.model.records import CAPTURED_KINDS, SERVICE_KINDS, Kind
 
 _ROOM_FOR_COMMON_BYTES = 4096
 
@@ -25,6 +26,7 @@ class Capture:
         self._memory = memory
         self._recorder = recorder
         self._reader = reader
+        self._services = ServiceRecords(memory=memory, recorder=recorder, reader=reader)
 
     async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
         """Record; the answer comes when it is on stable storage. Repeating a request id gives the first answer.
@@ -34,7 +36,11 @@ class Capture:
             NotPermittedError: the caller may not speak for the agent.
             UnavailableError: it could not be recorded; send it again.
         """
+        if request.kind in SERVICE_KINDS:
+            return await self._services.record(request, caller)
         kind = _kind(request.kind)
+        if "enforce" not in caller.roles:
+            raise NotPermittedError(f"`{caller.principal}` may not capture", hint="this needs the role `enforce`")
         agent = _agent(request.agent, caller)
         if request.task_id is not None:
             require_name(request.task_id, "task id")

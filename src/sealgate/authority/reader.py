@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sealgate.encoding import canonical, sealed_body, statement
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from sealgate.encoding import canonical, sealed_group, statement
 from sealgate.model.errors import AlteredError
 from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.datakeys import DataKeys
@@ -15,7 +17,7 @@ UUID_CHARS: Final = 36
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """One record as it stands in the journal. ``body`` is None when its key was destroyed."""
+    """One record as it stands in the journal. ``body`` is None when it expired or its key was destroyed."""
 
     index: int
     statement: bytes
@@ -42,13 +44,18 @@ class StoredRecord:
         return self.body[start : start + UUID_CHARS].decode("ascii")
 
 
+def _second(stored: StoredRecord) -> int:
+    """Return the statement's time in seconds; before all others where the statement has expired."""
+    return statement.parse(stored.statement).claims.iat if stored.statement else -1
+
+
 class Reader:
     """Opens records of one log. Read-only; may be used from any thread that may read the journal."""
 
     def __init__(self, *, journal: Journal, data_keys: DataKeys, origin: str) -> None:
         self._journal = journal
         self._data_keys = data_keys
-        self._origin = origin
+        self._bodies = sealed_group.Bodies(origin, self._cipher)
 
     @property
     def size(self) -> int:
@@ -68,25 +75,38 @@ class Reader:
 
     def open(self, index: int, record: JournalRecord) -> StoredRecord:
         """Open a journal record's body."""
-        key = self._data_keys.find(sealed_body.key_id_of(record.sealed_body))
-        if key is None:
+        sealed = record.sealed_body
+        body = self._bodies.open(sealed, record.group, lambda: statement.entry_of(record.statement))
+        if body is None:
             return StoredRecord(index, record.statement, None)
-        aad = sealed_body.associated_data(self._origin, statement.entry_of(record.statement))
-        body = sealed_body.unseal(key.cipher, record.sealed_body, aad)
         if canonical.sha256(body) != statement.parse(record.statement).commitment:
             raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
         return StoredRecord(index, record.statement, body)
 
+    def forget(self) -> None:
+        """Drop opened bodies from memory: some expired or a key was destroyed."""
+        self._bodies.forget()
+
+    def _cipher(self, key_id: bytes) -> AESGCM | None:
+        key = self._data_keys.find(key_id)
+        return None if key is None else key.cipher
+
     def find(self, record_id: str) -> StoredRecord | None:
         """Return the record with this id, or None. Ids grow with the index, so this bisects: O(log n), no memory.
 
-        A record whose body cannot be read any more (erased) cannot be found by its id; its neighbours can.
+        A record whose body cannot be read any more (expired, erased) cannot be found by its id; its neighbours can.
+        Across a stretch without bodies the statements' times lead on, to the second; where statements are gone too,
+        what is there is older than anything that could be found.
         """
         low, high = 0, self.size
+        second = int(record_id.replace("-", "")[:12], 16) // 1000
         while low < high:
             middle = (low + high) // 2
             at, stored = middle, self.read(middle)
-            while stored.body is None and at + 1 < high:
+            if stored.body is None and (time := _second(stored)) != second:
+                low, high = (middle + 1, high) if time < second else (low, middle)
+                continue
+            while stored.body is None and at + 1 < high and _second(stored) <= second:
                 at += 1
                 stored = self.read(at)
             found = stored.record_id()

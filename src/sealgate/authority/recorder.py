@@ -20,13 +20,16 @@ from sealgate.model.errors import JournalError, UnavailableError
 from sealgate.model.identifiers import uuid7_number, uuid_text
 from sealgate.model.limits import SALT_BYTES
 from sealgate.model.records import Kind
+from sealgate.model.scopes import DEFAULT_TENANT, Scope
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal, JournalRecord
 from sealgate.ports.signer import Signer
+from sealgate.retention.classes import Classes, Facts
 
 Entropy = Callable[[int], bytes]
 _AUTHORITY_SUBJECT: Final = "urn:sealgate:authority"
 _MAX_PSEUDONYMS: Final = 100_000
+_MAX_SCOPES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Place:
     region: str
     environment: str
     retention_class: str
+    regime: str | None = None
 
 
 class EntropyPool:
@@ -102,8 +106,11 @@ class Recorder:
         data_keys: DataKeys,
         time: Timekeeper,
         entropy: Entropy | None = None,
+        classes: Classes | None = None,
     ) -> None:
         self.place = place
+        self._classes = classes
+        self._classified: dict[Facts, str] = {}
         self.time = time
         self.entropy = entropy = entropy or EntropyPool().take
         self._journal = journal
@@ -113,7 +120,8 @@ class Recorder:
         self._seq = 0
         self._last_id = 0
         self._pseudonyms: dict[str, str] = {}
-        self._scope = f"default/{place.retention_class}"
+        self._scope = Scope(DEFAULT_TENANT, None, place.retention_class).text
+        self._scopes: dict[tuple[str | None, str | None], str] = {}
         self.missed: Missed | None = None
         self.recorded = 0
         self.use_signer(signer)
@@ -157,15 +165,26 @@ class Recorder:
         trace: dict[str, Any] | None = None,
         task_id: str | None = None,
         request_id: str | None = None,
+        retention_class: str | None = None,
+        subject: str | None = None,
     ) -> asyncio.Future[Receipt]:
         """Write the draft's record; the future is done when it is durable, or has the error when it never will be.
+
+        ``retention_class`` is the place's unless given. With a ``subject`` (a subject token) the body is sealed under
+        a key of this subject alone, so that erasing the subject erases it.
 
         Raises:
             EncodingError: a field is outside the record profile; nothing was written and no number was used.
         """
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        body = canonical.encode(self._content(draft, agent, trace, task_id, request_id))
-        self._append(body, draft, agent, lambda result: _resolve(future, result))
+        content = self._content(draft, agent, trace, task_id, request_id)
+        scope = self._scope
+        if retention_class is None and self._classes is not None:
+            retention_class = self._class_of(self._classes, draft, agent)
+        if retention_class is not None or subject is not None:
+            scope = self._scope_of(subject, retention_class)
+            content["retention_class"] = retention_class or self.place.retention_class
+        self._append(canonical.encode(content), draft, agent, lambda result: _resolve(future, result), scope=scope)
         return future
 
     def submit(
@@ -178,6 +197,8 @@ class Recorder:
         task_id: str | None,
         request_id: str | None,
         alone: bool,
+        retention_class: str | None = None,
+        subject: str | None = None,
     ) -> None:
         """Do what ``record`` does for a decision, whose members our own code wrote; ``done`` is called exactly once.
 
@@ -186,8 +207,41 @@ class Recorder:
         Raises:
             EncodingError: the body is too long or has a lone surrogate; nothing was written, ``done`` is not called.
         """
-        body = canonical.encode_own(self._content(draft, agent, trace, task_id, request_id))
-        self._append(body, draft, agent, done, alone=alone)
+        content = self._content(draft, agent, trace, task_id, request_id)
+        scope = self._scope
+        if retention_class is None and self._classes is not None:
+            retention_class = self._class_of(self._classes, draft, agent)
+        if retention_class is not None or subject is not None:
+            scope = self._scope_of(subject, retention_class)
+            content["retention_class"] = retention_class or self.place.retention_class
+        self._append(canonical.encode_own(content), draft, agent, done, scope=scope, alone=alone)
+
+    def _scope_of(self, subject: str | None, retention_class: str | None) -> str:
+        scope = self._scopes.get((subject, retention_class))
+        if scope is None:
+            if len(self._scopes) >= _MAX_SCOPES:
+                self._scopes.clear()
+            scope = Scope(DEFAULT_TENANT, subject, retention_class or self.place.retention_class).text
+            self._scopes[subject, retention_class] = scope
+        return scope
+
+    def _class_of(self, classes: Classes, draft: Draft, agent: dict[str, Any] | None) -> str:
+        """Return the class that the rules give a record; remembered, as few combinations occur."""
+        data, tool = draft.fields.get("data"), draft.fields.get("tool")
+        facts = Facts(
+            draft.kind.value,
+            data["classification"] if data else None,
+            self.place.regime,
+            self.place.region,
+            agent["id"] if agent else None,
+            tool["name"] if tool else None,
+        )
+        known = self._classified.get(facts)
+        if known is None:
+            if len(self._classified) >= _MAX_SCOPES:
+                self._classified.clear()
+            known = self._classified[facts] = classes.classify(facts)
+        return known
 
     def _content(
         self,
@@ -220,11 +274,12 @@ class Recorder:
         agent: dict[str, Any] | None,
         done: Callable[[Receipt | UnavailableError], None],
         *,
+        scope: str,
         alone: bool = False,
     ) -> None:
         """Sign, seal and append finished body bytes."""
         subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
-        self._submit(lambda seq: self._seal(body, draft, subject, seq), draft, body, done, alone=alone)
+        self._submit(lambda seq: self._seal(body, draft, subject, seq, scope), draft, body, done, alone=alone)
 
     def _submit(
         self,
@@ -290,9 +345,9 @@ class Recorder:
         signature = self.signer.sign(statement.signing_input(protected, commitment))
         return statement.assemble(protected, commitment, signature)
 
-    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int) -> tuple[JournalRecord, bytes]:
+    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int, scope: str) -> tuple[JournalRecord, bytes]:
         signed = self._sign(canonical.sha256(body), draft, subject, seq)
-        key = self._data_keys.current(self._scope, draft.unix_ms)
+        key = self._data_keys.current(scope, draft.unix_ms)
         aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
         sealed = sealed_body.seal(key.cipher, key.key_id, self.entropy(sealed_body.NONCE_BYTES), body, aad)
         return JournalRecord(signed, sealed), signed

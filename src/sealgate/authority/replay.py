@@ -12,17 +12,21 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
-from sealgate.authority.state import Memory
-from sealgate.encoding import sealed_body
+from sealgate.authority.state import Memory, Pending
+from sealgate.encoding import sealed_body, sealed_group
 from sealgate.model.errors import AlteredError, EncodingError
+from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
+from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.ports.journal import Journal
+from sealgate.retention.holds import Hold
 
-VERSION: Final = 1
+VERSION: Final = 2
 RENEW_BYTES: Final = 256 << 20
 """Bytes of sealed bodies before the snapshot that are read again at most: batch records are large."""
 
 _BATCH: Final = bytes((sealed_body.COMPRESSED,))
+_ARCHIVED: Final = bytes((sealed_body.GROUPED,))
 _BLOCK: Final = 2048
 RENEW_REQUESTS: Final = 100_000
 """Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
@@ -39,6 +43,11 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decisions: list[OpenDecision]
     limits: dict[str, Any]
     batches: bytes = b""
+    pending: Pending | None = None
+    grants: list[Grant] = []
+    configuration_sha256: str | None = None
+    settings: list[str] = []
+    holds: list[Hold] = []
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -52,6 +61,11 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         [decision for decision in memory.decisions if decision.state is not State.REPORTED],
         limits,
         memory.batches.dump(),
+        memory.pending,
+        list(memory.grants.values()),
+        memory.configuration_sha256,
+        memory.settings,
+        list(memory.holds.values()),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -70,6 +84,10 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.policy_version = snapshot.policy_version
     memory.paused = dict(snapshot.paused)
     memory.batches.load(snapshot.batches)
+    memory.pending = snapshot.pending
+    memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
+    memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
+    memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits
@@ -88,7 +106,7 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
     stop = journal.size
     start = _renew_from(journal, min(memory.cursor, stop))
     for index, record in journal.read(start, stop):
-        if index < memory.cursor and record.sealed_body[:1] == _BATCH:
+        if index < memory.cursor and _is_batch(record.sealed_body):
             continue  # a batch: the snapshot has its id
         content = reader.open(index, record).content()
         if content is not None:
@@ -99,11 +117,16 @@ def replay(memory: Memory, journal: Journal, reader: Reader, progress: Callable[
             progress(index - start, stop - start)
 
 
+def _is_batch(sealed: bytes) -> bool:
+    """Tell it without opening: sealed compressed, or archived and longer than any other record."""
+    return sealed[:1] == _BATCH or (sealed[:1] == _ARCHIVED and sealed_group.body_bytes(sealed) > MAX_BODY_BYTES)
+
+
 def _renew_from(journal: Journal, cursor: int) -> int:
     """Return the first record to read again: so many records before the cursor, and no more bytes than RENEW_BYTES."""
     start, size = cursor, 0
     while start > max(0, cursor - RENEW_REQUESTS) and size < RENEW_BYTES:
         block = max(0, cursor - RENEW_REQUESTS, start - _BLOCK)
-        size += sum(len(record.sealed_body) for _, record in journal.read(block, start))
+        size += sum(sealed_group.body_bytes(record.sealed_body) for _, record in journal.read(block, start))
         start = block
     return start

@@ -11,28 +11,33 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from sealgate.authority import answers, key_rotation, replay
+from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
+from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
+from sealgate.authority.holds import Holds
 from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Recorder
+from sealgate.authority.retention import Bundles, RetainedJournal, Retention, keep
+from sealgate.authority.retention import Parts as RetentionParts
+from sealgate.authority.retention import Settings as RetentionSettings
+from sealgate.authority.roles import Roles
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
 from sealgate.ports.datakeys import DataKeys
-from sealgate.ports.journal import Journal
 from sealgate.ports.judging import Judges
 
 _LOG = logging.getLogger(__name__)
@@ -56,8 +61,20 @@ class Storage(Protocol):
     def store_snapshot(self, sealed: bytes) -> None:
         """Replace the snapshot."""
 
+    def load_run(self) -> bytes | None:
+        """Return the note of a retention run under way, or None."""
+
+    def store_run(self, note: bytes | None) -> None:
+        """Replace that note, or remove it."""
+
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory, or None."""
+
+    def load_erasures(self) -> list[bytes]:
+        """Return all stored states of erasures, in no order."""
+
+    def store_erasure(self, erasure_id: str, state: bytes) -> None:
+        """Replace the state of an erasure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ class Parts:
     """What an authority is put together from; chosen in one place, the composition root."""
 
     memory: Memory
-    journal: Journal
+    journal: RetainedJournal
     data_keys: DataKeys
     recorder: Recorder
     reader: Reader
@@ -78,6 +95,14 @@ class Parts:
     rotations: Rotations
     judges: Judges | None
     close: Callable[[], None]
+    second_person: bool = False
+    """Whether a policy set needs another person's approval before it is in force."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The configuration in force without secrets, by name; a change of it is a record."""
+    backup_days: int = 30
+    retention: RetentionSettings | None = None
+    bundles: Bundles | None = None
 
 
 class Authority:
@@ -88,8 +113,9 @@ class Authority:
         self._administration = Administration(
             memory=parts.memory,
             recorder=parts.recorder,
-            store_policy=parts.storage.store_policy,
+            storage=parts.storage,
             judges=parts.judges,
+            second_person=parts.second_person,
         )
         self._gate = Gate(
             memory=parts.memory,
@@ -108,6 +134,17 @@ class Authority:
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
         )
+        self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
+        self.retention = _retention(parts)
+        self._keeper: asyncio.Task[None] | None = None
+        self._erasures = Erasures(
+            recorder=parts.recorder,
+            data_keys=parts.data_keys,
+            journal=parts.journal,
+            files=parts.storage,
+            holds=self._holds,
+            backup_days=parts.backup_days,
+        )
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
         # The hot paths are bound once: each saves a call per request.
@@ -123,7 +160,17 @@ class Authority:
         self.resume = self._administration.resume
         self.agents = self._administration.agents
         self.publish_policy = self._administration.publish
+        self.approve_policy = self._administration.approve
+        self.pending_policy = self._administration.pending
+        roles = Roles(memory=parts.memory, recorder=parts.recorder)
+        self.grants, self.grant_role, self.revoke_role = roles.all, roles.grant, roles.revoke
         self.public_file = parts.storage.public_file
+        self.erase = self._erasures.erase
+        self.erasures = self._erasures.status
+        self.place_hold = self._holds.place
+        self.release_hold = self._holds.release
+        self.confirm_hold = self._holds.confirm
+        self.holds = self._holds.describe
 
     async def start(self) -> None:
         """Rebuild the memory, load the policy set, record what expired meanwhile, begin to publish.
@@ -140,10 +187,15 @@ class Authority:
             parts.recorder.resume_after(newest)
         if parts.journal.size == 0:
             await self._found()
+        await configuration.record_change(parts.recorder, parts.memory, parts.settings)
         self._load_policy(limits)
+        self._erasures.load()
+        await self._finish_erasures()
         self._started = True
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+        if self.retention is not None and parts.retention is not None:
+            self._keeper = asyncio.create_task(keep(self.retention, parts.retention), name="retention")
 
     async def _found(self) -> None:
         """Write the first record: the log's keys, endorsed by the root key at ``sealgate init``.
@@ -204,6 +256,25 @@ class Authority:
         rulebook = self._administration.rulebook
         return rulebook.describe() if rulebook else None
 
+    async def plan_retention(self) -> dict[str, Any]:
+        """Return what a retention run would delete now."""
+        return await self._require_retention().plan()
+
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive the journal up to now; nothing expires."""
+        del caller  # its role was checked; nothing is lost by it
+        return {"segments": await self._require_retention().compact(roll=True)}
+
+    async def run_retention(self, caller: Identity) -> dict[str, Any]:
+        """Delete what is due. Raises as ``Retention.run``."""
+        del caller  # its role was checked; what is due is not the caller's choice
+        return await self._require_retention().run()
+
+    def _require_retention(self) -> Retention:
+        if self.retention is None:
+            raise UnavailableError("retention is not set up here", hint="`sealgate serve` sets it up")
+        return self.retention
+
     def readiness(self) -> dict[str, Any]:
         """Return whether decisions can be made now, and what is wrong where they cannot."""
         parts = self._parts
@@ -245,15 +316,19 @@ class Authority:
             "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
+            "sealgate_erasures_executed_total": float(self._erasures.executed),
         }
 
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
         self._gate.stopping = True
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._housekeeping
+        if self.retention is not None:
+            await self.retention.stop()
+        for task in (self._housekeeping, self._keeper):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
@@ -286,7 +361,15 @@ class Authority:
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
                 _LOG.exception("housekeeping failed")
 
+    async def _finish_erasures(self) -> None:
+        """Finish what a crash interrupted; what cannot be done now is tried again with the next healing."""
+        try:
+            await self._erasures.resume()
+        except UnavailableError as error:
+            _LOG.error("an erasure cannot be finished now: %s", error)  # the reason says it all
+
     async def _heal(self) -> None:
+        await self._finish_erasures()
         recorder = self._parts.recorder
         if recorder.failure is None and recorder.missed is None:
             return
@@ -313,6 +396,24 @@ class Authority:
         limits = rulebook.dump_limits() if rulebook else {}
         nonce = os.urandom(sealed_body.NONCE_BYTES)
         return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
+
+
+def _retention(parts: Parts) -> Retention | None:
+    if parts.retention is None or parts.bundles is None:
+        return None
+    return Retention(
+        RetentionParts(
+            memory=parts.memory,
+            journal=parts.journal,
+            reader=parts.reader,
+            recorder=parts.recorder,
+            data_keys=parts.data_keys,
+            bundles=parts.bundles,
+            notes=parts.storage,
+            settings=parts.retention,
+            entropy=os.urandom,
+        )
+    )
 
 
 def _newest_id(reader: Reader) -> str | None:

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from sealgate.authority import hold_records
 from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
+from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.retention.holds import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,15 @@ class Usage:
     charges: list[dict[str, Any]] | None
 
 
+class Pending(msgspec.Struct, frozen=True):
+    """A policy set that waits for a second person."""
+
+    policy_version: str
+    proposed_by: str
+    time: str
+    record_id: str
+
+
 @dataclass(slots=True)
 class Memory:
     """Everything that decides the next answer and is not configuration."""
@@ -34,6 +48,11 @@ class Memory:
     batches: RememberedBatches = field(default_factory=RememberedBatches)
     paused: dict[str, str] = field(default_factory=dict)
     policy_version: str | None = None
+    pending: "Pending | None" = None
+    grants: dict[str, Grant] = field(default_factory=dict)
+    configuration_sha256: str | None = None
+    settings: list[str] = field(default_factory=list)
+    holds: dict[str, Hold] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -56,12 +75,30 @@ class Memory:
                 self._redeemed(body)
             case Kind.OUTCOME:
                 self._outcome(body, now)
-            case Kind.POLICY_PUBLISHED:
-                self.policy_version = body["policy_version"]
             case Kind.CONTAINMENT_APPLIED:
                 self.paused[body["target_agent"]] = body["reason"]
             case Kind.CONTAINMENT_LIFTED:
                 self.paused.pop(body["target_agent"], None)
+            case Kind.HOLD_PLACED | Kind.HOLD_RELEASED:
+                hold_records.apply(self.holds, body)
+            case _:
+                self._administered(body)
+
+    def _administered(self, body: dict[str, Any]) -> None:
+        match body["kind"]:
+            case Kind.POLICY_PUBLISHED:
+                self.policy_version = body["policy_version"]
+                if self.pending is not None and self.pending.policy_version == self.policy_version:
+                    self.pending = None
+            case Kind.POLICY_PROPOSED:
+                self.pending = Pending(body["policy_version"], body["proposed_by"], body["time"], body["record_id"])
+            case Kind.ROLE_GRANTED:
+                members = {name: body[name] for name in Grant.__struct_fields__}
+                self.grants[body["grant_id"]] = Grant(**members)
+            case Kind.ROLE_REVOKED:
+                self.grants.pop(body["grant_id"], None)
+            case Kind.CONFIGURATION_CHANGED:
+                self.configuration_sha256, self.settings = body["configuration_sha256"], body["settings"]
             case _:
                 pass  # evidence only; nothing of it decides
 

@@ -31,19 +31,29 @@ def call(config_path: Path | None, flags: tuple[str, ...], method: str, path: st
 def fetch(config_path: Path | None, flags: tuple[str, ...], method: str, path: str, body: Any = None) -> bytes:
     """Return the bytes that the authority answers; raises as ``call``."""
     socket = load(config_path, flags).server.socket
-    transport = UnixTransport(socket, _TIMEOUT_S)
     content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
+    return _exchange(socket, Call(method, path, content), "no authority answers", "start it: `sealgate serve`")
+
+
+def _exchange(socket: Path, request: Call, absent: str, hint: str) -> bytes:
+    transport = UnixTransport(socket, _TIMEOUT_S)
     try:
-        answer = transport.send(Call(method, path, content))
+        answer = transport.send(request)
     except UnavailableError as error:
-        raise UnavailableError(
-            f"no authority answers on `{socket}`: {error.message}", hint="start it: `sealgate serve`"
-        ) from error
+        raise UnavailableError(f"{absent} on `{socket}`: {error.message}", hint=hint) from error
     finally:
         transport.close()
     if not 200 <= answer.status < 300:
         raise _refusal(answer.status, answer.body)
     return answer.body
+
+
+def vault_call(config_path: Path | None, flags: tuple[str, ...], method: str, path: str, body: Any = None) -> Any:
+    """Return the JSON that the vault answers; raises as ``call``."""
+    socket = load(config_path, flags).vault.socket
+    content = b"" if body is None else orjson.dumps(body)
+    answer = _exchange(socket, Call(method, path, content), "no vault answers", "start it: `sealgate vault serve`")
+    return canonical.parse(answer, max_bytes=16 << 20)
 
 
 def _refusal(status: int, body: bytes) -> RefusedError:

@@ -42,6 +42,8 @@ class Child:
 
 CHILDREN: Final[tuple[Child, ...]] = (
     Child("collector", ("collect",), lambda configuration: configuration.collector.enabled == "yes"),
+    Child("evidence", ("evidence", "serve"), lambda configuration: configuration.access.enabled == "yes"),
+    Child("vault", ("vault", "serve"), lambda configuration: configuration.vault.enabled == "yes"),
 )
 """All of them, in the order in which they are stopped."""
 

@@ -5,9 +5,10 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from sealgate.adapters.configuration import loading
+from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
@@ -17,10 +18,12 @@ from sealgate.adapters.judging.process import ProcessJudge
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
+from sealgate.adapters.retention_classes import classes_of, period_of
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
+from sealgate.authority import retention as retained
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
@@ -37,6 +40,7 @@ from sealgate.cli._children import CHILDREN, Supervisor
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
+from sealgate.ledger.shrinking import ShrinkingBundles
 from sealgate.model.errors import UnavailableError
 from sealgate.ports.identity import IdentityResolver
 from sealgate.proofs import notes
@@ -81,7 +85,8 @@ def open_authority(
         segment_bytes=configuration.journal.segment_bytes,
         queue_records=configuration.journal.queue_length,
     )
-    data_keys = SqliteDataKeys(data / DATA_KEYS, keys.wrapping)
+    classes = classes_of(configuration)
+    data_keys = SqliteDataKeys(data / DATA_KEYS, keys.wrapping, period_of=partial(period_of, classes))
     lock = SqliteLock(data / LOCK, configuration.authority.origin)
     ledger = _ledger(configuration, keys, journal, lock)
     authority = _authority(configuration, ring, keys, journal, data_keys, lock, ledger)
@@ -128,6 +133,7 @@ def _authority(
         region=records.region,
         environment=records.environment,
         retention_class=records.retention_class,
+        regime=records.regime or None,
     )
     recorder = Recorder(
         place=place,
@@ -135,6 +141,7 @@ def _authority(
         signer=keys.statement,
         data_keys=data_keys,
         time=Timekeeper(SystemClock(), tolerance_ms=records.clock_tolerance_ms),
+        classes=classes_of(configuration),
     )
     reader = Reader(journal=journal, data_keys=data_keys, origin=place.origin)
     followers = _followers(configuration, ledger)
@@ -174,6 +181,16 @@ def _authority(
             rotations=RotationFiles(ring, configuration.data_directory),
             judges=ProcessJudge() if decisions.judges else None,
             close=close,
+            second_person=configuration.policies.approval == "second_person",
+            settings=reference.flat(configuration),
+            backup_days=configuration.keys.backup_days,
+            retention=retained.Settings(
+                classes=classes_of(configuration),
+                compact=configuration.retention.compact == "yes",
+                prune=configuration.retention.prune == "yes",
+                interval_s=configuration.retention.run_at_interval_s,
+            ),
+            bundles=ShrinkingBundles(DirectoryLog(configuration.data_directory / "log"), ledger.size),
         )
     )
     publisher.when_halted(authority.halt)

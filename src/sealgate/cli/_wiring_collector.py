@@ -13,6 +13,7 @@ from sealgate.adapters.installation import API_KEYS
 from sealgate.adapters.keys import passphrase
 from sealgate.adapters.preparers import HerePreparer, WorkerPreparer
 from sealgate.adapters.redaction import PolicyRedactor
+from sealgate.adapters.vault.redacting import VaultRedactor
 from sealgate.cli import _logs
 from sealgate.cli._wiring_otlp import otlp_receivers
 from sealgate.collector.batching import Outbox
@@ -55,7 +56,10 @@ def open_collector(
 def _redactor(configuration: Configuration) -> PolicyRedactor:
     privacy = configuration.privacy
     key = passphrase.read(privacy.hash_key, base=configuration.data_directory) if privacy.hash_key else None
-    return PolicyRedactor.read(None if privacy.policy == Path() else privacy.policy, key)
+    policy = None if privacy.policy == Path() else privacy.policy
+    if configuration.vault.enabled == "yes":
+        return VaultRedactor.read(policy, key).at(configuration.vault.socket)
+    return PolicyRedactor.read(policy, key)
 
 
 def _routing(configuration: Configuration) -> Routing:

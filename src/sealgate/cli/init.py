@@ -15,11 +15,13 @@ from sealgate.adapters.installation import Plan
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys import passphrase
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.adapters.vault import folder as vault
 from sealgate.cli._configuration import now
 
 JOURNAL: Final = "journal"
 LOCK: Final = "lock.db"
 STAGING: Final = "staging"
+VAULT: Final = "vault"
 
 
 def default_origin() -> str:
@@ -74,7 +76,12 @@ def command(
         root_passphrase=_secret(root_passphrase),
         device=device,
     )
-    installation.create(directory, plan, extra=create_stores)
+
+    def create_rest(data: Path, origin: str) -> None:
+        create_stores(data, origin)
+        vault.create(data / VAULT, created=plan.created, secret=plan.passphrase)
+
+    installation.create(directory, plan, extra=create_rest)
     click.echo(_next_steps(directory, plan))
 
 

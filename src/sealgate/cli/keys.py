@@ -217,7 +217,7 @@ def _api_keys(config_path: Path | None, flags: tuple[str, ...]) -> ApiKeys:
 @click.argument("name")
 @_configuration.options
 @click.option("--agent", "agents", multiple=True, help="An agent it may speak for; repeat; `*` is every agent.")
-@click.option("--role", "roles", multiple=True, help="enforce, operate, publish, read or administer; repeat.")
+@click.option("--role", "roles", multiple=True, help="What it may do; repeat.")
 def add_api_key(
     name: str, config_path: Path | None, flags: tuple[str, ...], agents: tuple[str, ...], roles: tuple[str, ...]
 ) -> None:

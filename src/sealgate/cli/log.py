@@ -1,4 +1,4 @@
-"""``sealgate log``: look at, re-verify and export a log from its public files. Reads only; also while the log grows."""
+"""``sealgate log``: look at, re-verify and export a log from its public files; archive the journal behind it."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from sealgate.adapters.stores.directory import DirectoryLog
+from sealgate.cli._calls import call
+from sealgate.cli._configuration import options
 from sealgate.ledger.export import export as export_log
 from sealgate.ledger.fsck import fsck as check_log
 from sealgate.model.errors import ConfigurationError, EvidenceError, SealgateError
@@ -29,7 +31,7 @@ _FOUND_BROKEN = 1
 
 @click.group()
 def command() -> None:
-    """Look at, re-verify and export a log."""
+    """Look at, re-verify and export a log; archive its journal."""
 
 
 @command.command()
@@ -119,6 +121,14 @@ def show(directory: Path, *, as_json: bool) -> None:
             "signatures": [f"{line.name}+{line.key_id.hex()}" for line in parsed.signatures],
         }
     _print(found, as_json=as_json)
+
+
+@command.command()
+@options
+@_as_json
+def compact(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
+    """Archive the running authority's journal up to now: smaller, and otherwise the same. Nothing expires."""
+    _print(call(config_path, flags, "POST", "/v1/log/compact", {}), as_json=as_json)
 
 
 def _open(directory: Path) -> DirectoryLog:

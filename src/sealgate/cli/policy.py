@@ -16,7 +16,7 @@ from sealgate.policy import DecisionPoint
 from sealgate.policy.bundle import encode
 from sealgate.policy.lint import Finding, lint
 
-from ._calls import call
+from ._calls import call, segment
 from ._configuration import options
 from .policy_directory import read_directory, read_tests
 from .policy_tests import run
@@ -95,7 +95,41 @@ def publish(directory: Path, config_path: Path | None, flags: tuple[str, ...], *
     if as_json:
         _print_json({"policy_version": answer["version"], **recorded})
     else:
-        click.echo(f"published {answer['version']}; record {recorded['record_id']}")
+        _tell(recorded)
+
+
+@command.command()
+@options
+@_as_json
+def pending(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
+    """Show the policy set that waits for a second person."""
+    waiting = call(config_path, flags, "GET", "/v1/policies/pending")
+    if as_json:
+        _print_json(waiting)
+    else:
+        click.echo(f"{waiting['policy_version']}, proposed by {waiting['proposed_by']} at {waiting['time']}")
+
+
+@command.command()
+@click.argument("digest")
+@options
+@_as_json
+def approve(digest: str, config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
+    """Put the proposed policy set DIGEST in force. Who proposed it cannot."""
+    recorded = call(config_path, flags, "POST", f"/v1/policies/{segment(digest)}/approve", {})
+    if as_json:
+        _print_json(recorded)
+    else:
+        _tell(recorded)
+
+
+def _tell(recorded: dict[str, Any]) -> None:
+    version = recorded["policy_version"]
+    if recorded["status"] == "pending":
+        click.echo(f"proposed {version}; record {recorded['record_id']}")
+        click.echo(f"it waits for another person: sealgate policy approve {version}")
+    else:
+        click.echo(f"published {version}; record {recorded['record_id']}")
 
 
 @command.command()

@@ -63,6 +63,7 @@ def flush(folder: pathlib.Path | None, socket: pathlib.Path | None, url: str | N
         items = client.core.recorder.shipper.flush(timeout_s)
         refused = client.core.courier.spool.refused()
     print(f"{client.core.settings.target}: {reports} waiting, {refused} refused")
-    print(f"{client.core.settings.collector.target}: {items} items waiting")
+    if client.core.recorder.spool.folder.is_dir():
+        print(f"{client.core.settings.collector.target}: {items} items waiting")
     if reports or items:
         sys.exit(1)

@@ -15,7 +15,7 @@ import orjson
 from sealgate.collector.routing import Routing
 from sealgate.encoding import canonical
 from sealgate.model import items as items_model
-from sealgate.model.errors import EncodingError, InputError, SealgateError
+from sealgate.model.errors import EncodingError, InputError, SealgateError, UnavailableError
 from sealgate.model.limits import MAX_BATCH_BODY_BYTES, MAX_BATCH_ITEMS, MAX_ITEM_BYTES
 from sealgate.ports.collecting import Redactor
 
@@ -138,6 +138,8 @@ class Preparation:
             data = _canonical(kept)
         except EncodingError as error:
             raise _BadItemError("too-large" if "bytes" in error.message else "invalid", error.message) from error
+        except UnavailableError:  # the vault, for one: not the item's fault, so the whole request is sent again
+            raise
         except SealgateError as error:
             raise _BadItemError("not-redacted", error.message) from error
         return kept, data.decode(), len(data) + data.count(b'"') + data.count(b"\\") + 3

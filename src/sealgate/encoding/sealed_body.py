@@ -4,6 +4,7 @@
 
     version 1   0x01 · key_id16 · nonce12 · AES-256-GCM(dek, body, aad)
     version 2   0x02 · key_id16 · nonce12 · AES-256-GCM(dek, zstd(body), aad)
+    version 3   0x03 · key_id16 · nonce12 · a place in a sealed group (``sealed_group``): archived bodies
 
 The associated data ties the ciphertext to one log and one statement, so that ciphertexts cannot be swapped. GCM does
 not commit to its key; the statement's commitment, which is over the plain body, does.
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 COMPRESSED: Final = 2
+GROUPED: Final = 3
 NONCE_BYTES: Final = 12
-_VERSIONS: Final = (VERSION, COMPRESSED)
+_VERSIONS: Final = (VERSION, COMPRESSED, GROUPED)
 _HEADER: Final = 1 + KEY_ID_BYTES + NONCE_BYTES
 _TAG_BYTES: Final = 16
 FLUSH_BLOCK: Final = 1
@@ -66,7 +68,7 @@ def key_id_of(sealed: bytes) -> bytes:
         EncodingError: not a sealed body.
     """
     if len(sealed) < _HEADER + _TAG_BYTES or sealed[0] not in _VERSIONS:
-        raise EncodingError("not a sealed body of version 1 or 2")
+        raise EncodingError("not a sealed body of version 1, 2 or 3")
     return sealed[1 : 1 + KEY_ID_BYTES]
 
 
@@ -78,6 +80,8 @@ def unseal(cipher: AESGCM, sealed: bytes, aad: bytes) -> bytes:
         EncodingError: what was sealed does not expand to a body.
     """
     key_id_of(sealed)
+    if sealed[0] == GROUPED:
+        raise EncodingError("the body is in a sealed group", hint="open it with `sealed_group.Bodies`")
     nonce = sealed[1 + KEY_ID_BYTES : _HEADER]
     try:
         opened = cipher.decrypt(nonce, sealed[_HEADER:], aad)

@@ -8,7 +8,7 @@ above (one hash for 256 leaves).
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sealgate.ledger.reading import bundle_ranges, cut_bundle, read_wide
+from sealgate.ledger.reading import bundle_ranges, cut_bundle, read_statement_bundle, read_wide
 from sealgate.model.errors import InputError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog, ReadBodies
@@ -62,10 +62,7 @@ def export(
         target.create(tile.path, read_wide(source, tile.full_path, tile.width)[: tile.width * 32])
         files += 1
     for index, width in bundle_ranges(start, stop, head.size):
-        for kind, size_bytes in ((tiles.ENTRIES, 2), (tiles.STATEMENTS, 2)):
-            data = read_wide(source, tiles.bundle_path(kind, index), width)
-            target.create(tiles.bundle_path(kind, index, width), cut_bundle(data, width, size_bytes))
-            files += 1
+        files += _copy_bundles(source, target, index, width)
         if bodies is not None:
             found = _bodies(bodies, index, width, start, stop)
             target.create(tiles.bundle_path(tiles.BODIES, index, width), bundles.encode_bodies(found))
@@ -79,6 +76,18 @@ def export(
     target.settle()
     target.replace("checkpoint", note)
     return Exported(head.origin, head.size, start, stop, files + 1, with_bodies)
+
+
+def _copy_bundles(source: PublicLog, target: PublicLog, index: int, width: int) -> int:
+    """Copy entries and statements; a bundle whose statements have all expired is not there any more."""
+    entries = read_wide(source, tiles.bundle_path(tiles.ENTRIES, index), width)
+    target.create(tiles.bundle_path(tiles.ENTRIES, index, width), cut_bundle(entries, width, 2))
+    path = tiles.bundle_path(tiles.STATEMENTS, index)
+    if width == TILE_WIDTH and source.read(path) is None:
+        return 1
+    statements = read_statement_bundle(source, index, width)
+    target.create(tiles.bundle_path(tiles.STATEMENTS, index, width), cut_bundle(statements, width, 2))
+    return 2
 
 
 def _bodies(read: ReadBodies, index: int, width: int, start: int, stop: int) -> list[bytes | None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from sealgate.ledger.reading import read_wide, tile_reader
+from sealgate.ledger.reading import read_minimum, read_statement_bundle, read_wide, tile_reader
 from sealgate.model.errors import AlteredError, EncodingError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
@@ -44,7 +44,7 @@ def fsck(
     statements_expected: bool = True,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
-    """Check every public file that the newest checkpoint covers.
+    """Check every public file that the newest checkpoint covers; of a pruned log, those from its minimum index on.
 
     Without ``key`` the result is self-consistency only. A log whose statements have expired is checked with
     ``statements_expected=False``: bundles that are there are still compared.
@@ -57,9 +57,10 @@ def fsck(
     if note is None:
         raise NotProvenError("the log has no checkpoint", hint="is this the log's directory?")
     head = _head(note, key, "checkpoint")
-    builder = TileBuilder()
+    start = read_minimum(public)
+    builder = TileBuilder.load(start, tile_reader(public, head.size)) if 0 < start <= head.size else TileBuilder()
     counted, compared = 0, _Tiles(public)
-    for index, width in tiles.bundles_of(0, head.size):
+    for index, width in tiles.bundles_of(start, head.size):
         entries = _entries(public, index, width)
         counted += _check_statements(public, index, entries, expected=statements_expected)
         for entry in entries:
@@ -98,21 +99,27 @@ def _first_bad_entry(data: bytes) -> int:
 
 def _check_statements(public: PublicLog, index: int, entries: list[bytes], *, expected: bool) -> int:
     try:
-        data = read_wide(public, tiles.bundle_path(tiles.STATEMENTS, index), len(entries))
+        data = read_statement_bundle(public, index, len(entries))
     except NotProvenError:
         if expected:
             raise
         return 0
-    at = 0
+    except EncodingError as error:
+        raise AlteredError(f"statement bundle {index}: {error.message}", index=index * TILE_WIDTH) from error
+    at = counted = 0
     for slot, entry in enumerate(entries):
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if end == at + 2 and not expected:  # expired
+            at = end
+            continue
+        counted += 1
         if sha256(data[at + 2 : end]).digest() != entry or end > len(data):
             number = index * TILE_WIDTH + slot
             raise AlteredError(f"statement {number} is not the one that was logged", index=number)
         at = end
     if at != len(data) and len(entries) == TILE_WIDTH:
         raise AlteredError(f"bytes follow the last statement of bundle {index}")
-    return len(entries)
+    return counted
 
 
 class _Tiles:

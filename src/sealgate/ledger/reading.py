@@ -1,12 +1,16 @@
 """Tiles, bundles and proofs out of the public files."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from sealgate.model.errors import NotProvenError
+from sealgate.model.errors import AlteredError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.ports.public_log import PublicLog
 from sealgate.proofs import bundles, tiles
 from sealgate.proofs.tiles import ReadTile, Tile
+
+MINIMUM: Final = "minimum-index"
+"""The file that names a pruned log's first index (C2SP tlog-tiles: a minimum index)."""
 
 
 def read_wide(public: PublicLog, full_path: str, width: int) -> bytes:
@@ -25,6 +29,18 @@ def read_wide(public: PublicLog, full_path: str, width: int) -> bytes:
     return data
 
 
+def read_minimum(public: PublicLog) -> int:
+    """Return the first index that a log serves: a multiple of 256, 0 where nothing was pruned.
+
+    Raises:
+        AlteredError: the file that says so is malformed.
+    """
+    text = (public.read(MINIMUM) or b"0\n").decode("ascii", "replace").strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) % TILE_WIDTH:
+        raise AlteredError(f"`{MINIMUM}` is not a multiple of {TILE_WIDTH}")
+    return int(text)
+
+
 def tile_reader(public: PublicLog, size: int) -> ReadTile:
     """Return a reader for ``proofs.tiles`` over a log that has published ``size``.
 
@@ -41,8 +57,12 @@ def tile_reader(public: PublicLog, size: int) -> ReadTile:
 
 def statements(public: PublicLog, index: int, width: int) -> list[bytes]:
     """Return the first ``width`` statements of a bundle, from a log whose bundle has that width or is full."""
-    data = read_wide(public, tiles.bundle_path(tiles.STATEMENTS, index), width)
-    return _items(data, width, 2)
+    return _items(read_statement_bundle(public, index, width), width, 2)
+
+
+def read_statement_bundle(public: PublicLog, index: int, width: int) -> bytes:
+    """Return a statement bundle as ``read_wide`` does, plain in whichever form it is kept."""
+    return bundles.unpack(read_wide(public, tiles.bundle_path(tiles.STATEMENTS, index), width))
 
 
 def entries(public: PublicLog, index: int, width: int) -> list[bytes]:

@@ -152,6 +152,13 @@ class Recorded(msgspec.Struct, frozen=True):
     receipt: ReceiptReference
 
 
+class PolicyChange(Recorded, frozen=True):
+    """A policy set is in force, or waits for a second person's approval."""
+
+    status: Literal["published", "pending"]
+    policy_version: str
+
+
 class Identity(msgspec.Struct, frozen=True):
     """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles."""
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     REASONING = "reasoning"
     MODEL_CALL = "model.call"
     EVENT_LOGGED = "event.logged"
+    RECORDS_CAPTURED = "records.captured"
     DECISION = "decision"
     OUTCOME = "outcome"
     FALLBACK = "fallback"
@@ -38,7 +39,9 @@ class Kind(StrEnum):
     DELEGATION_GRANTED = "delegation.granted"
     DELEGATION_REVOKED = "delegation.revoked"
     ACCESS = "access"
+    POLICY_PROPOSED = "policy.proposed"
     POLICY_PUBLISHED = "policy.published"
+    CONFIGURATION_CHANGED = "configuration.changed"
     ROLE_GRANTED = "role.granted"
     ROLE_REVOKED = "role.revoked"
     KEY_ADDED = "key.added"
@@ -62,7 +65,6 @@ class Kind(StrEnum):
     CAPTURE_GAP = "capture.gap"
     TOOL_CALL = "tool.call"
     TOOL_OUTCOME = "tool.outcome"
-    RECORDS_CAPTURED = "records.captured"
 
 
 CAPTURED_KINDS = frozenset(
@@ -83,6 +85,17 @@ CAPTURED_KINDS = frozenset(
 
 ITEM_KINDS = CAPTURED_KINDS | {Kind.TOOL_CALL, Kind.TOOL_OUTCOME}
 """Kinds of items: what is captured or observed, many in one ``records.captured`` (see ``items``)."""
+
+
+SERVICE_KINDS = frozenset(
+    {
+        Kind.ACCESS,
+    }
+)
+"""Kinds that another service of this installation may hand to the authority; each member is checked.
+
+Erasures are not among them: only who destroyed the keys says so.
+"""
 
 
 class Producer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -244,13 +257,37 @@ class RecordsCaptured(Common, kw_only=True, forbid_unknown_fields=True):
     items: list[str]
 
 
-class PolicyPublished(Common, kw_only=True, forbid_unknown_fields=True):
-    """A policy set became the current one; ``policy_version`` is the digest of its canonical bytes."""
+class PolicyProposed(Common, kw_only=True, forbid_unknown_fields=True):
+    """A policy set waits for another person's approval; ``policy_version`` is the digest of its canonical bytes."""
 
     policy_version: str
     previous_version: str | None
     policies: int
     tools: int
+    proposed_by: str
+
+
+class PolicyPublished(Common, kw_only=True, forbid_unknown_fields=True):
+    """A policy set became the current one. ``approved_by`` is the second person, null where none was asked for."""
+
+    policy_version: str
+    previous_version: str | None
+    policies: int
+    tools: int
+    proposed_by: str
+    approved_by: str | None
+
+
+class ConfigurationChanged(Common, kw_only=True, forbid_unknown_fields=True):
+    """The authority started with another configuration: which settings differ, never their values.
+
+    ``settings`` are all settings as ``name:digest``, by which the next start tells what changed.
+    """
+
+    configuration_sha256: str
+    previous_sha256: str | None
+    changed: list[str]
+    settings: list[str]
 
 
 class Containment(Common, kw_only=True, forbid_unknown_fields=True):
@@ -295,6 +332,172 @@ class KeyEvent(Common, kw_only=True, forbid_unknown_fields=True):
     root_signature: str
 
 
+class Reader(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who asked: the caller, how it was proved, the reading roles it held then."""
+
+    principal: str
+    proof: str
+    roles: list[str]
+
+
+class FilterTerm(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One term of what was asked for. ``value`` is null where the value itself may be personal."""
+
+    field: str
+    value: str | None
+
+
+class Operation(StrEnum):
+    """What was done with evidence."""
+
+    TRACE = "trace"
+    SEARCH = "search"
+    AGGREGATE = "aggregate"
+    EXPLAIN = "explain"
+    EXPORT = "export"
+    STATUS = "status"
+    REBUILD = "rebuild"
+    SUBJECT_FIND = "subject.find"
+    SUBJECT_EXPORT = "subject.export"
+    SUBJECT_REGISTER = "subject.register"
+    LOOKUP_REQUEST = "lookup.request"
+    LOOKUP_CONSENT = "lookup.consent"
+    LOOKUP_REFUSE = "lookup.refuse"
+    LOOKUP_DISCLOSE = "lookup.disclose"
+    KNOWN_VALUES = "known_values"
+
+
+class Access(Common, kw_only=True, forbid_unknown_fields=True):
+    """Evidence was read, or somebody tried. It is durable before the answer leaves.
+
+    ``target`` is the record, trace, token or subject asked for; ``filter`` the rest of the question. ``count`` says how
+    many records left, ``record_ids`` names the first of them. ``policies`` decided, ``hidden`` are members they hid.
+    """
+
+    service: Literal["evidence", "vault", "authority"]
+    operation: Operation
+    reader: Reader
+    target: str | None
+    filter: list[FilterTerm]
+    outcome: Literal["allowed", "refused"]
+    refusal: str | None
+    policies: list[str]
+    policy_version: str | None
+    hidden: list[str]
+    count: int | None
+    record_ids: list[str]
+    digest: str | None
+    reason: str | None
+    approver: str | None
+
+
+class ErasureRequested(Common, kw_only=True, forbid_unknown_fields=True):
+    """Somebody asked to erase a subject. ``subject`` is a token; what it stood for is nowhere in the log."""
+
+    erasure_id: str
+    subject: str
+    basis: str
+
+
+class ErasureRefused(Common, kw_only=True, forbid_unknown_fields=True):
+    """An erasure was refused: a legal ground or a hold keeps the data."""
+
+    erasure_id: str
+    subject: str
+    basis: str
+    ground: str
+    reason: str
+
+
+class ErasureExecuted(Common, kw_only=True, forbid_unknown_fields=True):
+    """All data keys of a subject are destroyed; backups of them are too by ``complete_after``.
+
+    ``key_ids`` names at most 512 of the ``keys``. ``index_digest`` = base64url(SHA-256 of the 8-byte big-endian indexes
+    of the ``records`` that can be read no more, all in [``from_index``, ``to_index``)).
+    """
+
+    erasure_id: str
+    subject: str
+    basis: str
+    requested_record_id: str
+    scopes: list[str]
+    keys: int
+    key_ids: list[str]
+    from_index: int
+    to_index: int
+    records: int
+    index_digest: str
+    vault: Literal["erased", "not_used"]
+    complete_after: str
+
+
+class HoldSelection(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a hold covers: every list that is not empty must contain the record, and its time lies in the range."""
+
+    subjects: list[str]
+    tasks: list[str]
+    agents: list[str]
+    classes: list[str]
+    records: list[str]
+    since: str | None
+    until: str | None
+
+
+class HoldEvent(Common, kw_only=True, forbid_unknown_fields=True):
+    """A hold was placed or released: first ``requested`` by one person, then ``confirmed`` by another."""
+
+    hold_id: str
+    stage: Literal["requested", "confirmed"]
+    selection: HoldSelection
+    reason: str
+    principal: str
+
+
+class RetentionExpired(Common, kw_only=True, forbid_unknown_fields=True):
+    """Content is about to be deleted because its time is over. Written before the deletion; holds no personal data.
+
+    ``indexes`` names the records exactly: base64url of a deflated bitmap whose first bit is ``from_index``, in each
+    byte from the lowest bit. ``layer`` ``key``: these data keys seal nothing any more and are destroyed; the indexes
+    are null then. ``held`` counts the records of class and range that were due and that a hold keeps.
+    """
+
+    layer: Literal["body", "statement", "shard", "key"]
+    run_id: str
+    from_index: int | None
+    to_index: int | None
+    indexes: str | None
+    expired_class: str
+    count: int
+    held: int
+    key_ids: list[str]
+
+
+class RoleGranted(Common, kw_only=True, forbid_unknown_fields=True):
+    """A principal may read in a role. Empty lists and null do not narrow; ``since`` and ``until`` bound the records."""
+
+    grant_id: str
+    principal: str
+    role: str
+    granted_by: str
+    reason: str
+    valid_from: str | None
+    valid_until: str | None
+    agents: list[str]
+    kinds: list[str]
+    since: str | None
+    until: str | None
+
+
+class RoleRevoked(Common, kw_only=True, forbid_unknown_fields=True):
+    """A granted role was taken back."""
+
+    grant_id: str
+    principal: str
+    role: str
+    revoked_by: str
+    reason: str
+
+
 MODEL: dict[str, type[Common]] = {
     Kind.GENESIS: Genesis,
     Kind.KEY_ADDED: KeyEvent,
@@ -303,11 +506,33 @@ MODEL: dict[str, type[Common]] = {
     Kind.DECISION: Decision,
     Kind.PERMIT_REDEEMED: PermitRedeemed,
     Kind.OUTCOME: OutcomeReported,
+    Kind.POLICY_PROPOSED: PolicyProposed,
     Kind.RECORDS_CAPTURED: RecordsCaptured,
     Kind.POLICY_PUBLISHED: PolicyPublished,
+    Kind.CONFIGURATION_CHANGED: ConfigurationChanged,
+    Kind.ACCESS: Access,
+    Kind.ERASURE_REQUESTED: ErasureRequested,
+    Kind.ERASURE_EXECUTED: ErasureExecuted,
+    Kind.ERASURE_REFUSED: ErasureRefused,
+    Kind.HOLD_PLACED: HoldEvent,
+    Kind.HOLD_RELEASED: HoldEvent,
+    Kind.RETENTION_EXPIRED: RetentionExpired,
+    Kind.ROLE_GRANTED: RoleGranted,
+    Kind.ROLE_REVOKED: RoleRevoked,
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,
     Kind.CAPTURE_GAP: CaptureGap,
     **dict.fromkeys(CAPTURED_KINDS, Captured),
 }
 """The structure of each kind that is written today."""
+
+
+def _members(structure: type[Common]) -> type[msgspec.Struct]:
+    """Return the structure of what a kind has besides the common members."""
+    common = set(Common.__struct_fields__)
+    own = [(item.name, item.type) for item in msgspec.structs.fields(structure) if item.name not in common]
+    return msgspec.defstruct(f"{structure.__name__}Members", own, kw_only=True, forbid_unknown_fields=True)
+
+
+SERVICE_MEMBERS: dict[str, type[msgspec.Struct]] = {kind: _members(MODEL[kind]) for kind in SERVICE_KINDS}
+"""What a service sends as ``data`` for each kind; the authority adds the common members."""

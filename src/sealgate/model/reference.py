@@ -12,10 +12,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from .attributes import Attributes
-from .decisions import REASONS_OF, Reason
+from .decisions import REASONS_OF, Outcome, Reason
 from .items import ATTRIBUTES, Item
 from .lifecycle import TRANSITIONS, State
-from .records import CAPTURED_KINDS, ITEM_KINDS, MODEL, Common, Kind
+from .records import CAPTURED_KINDS, ITEM_KINDS, MODEL, SERVICE_KINDS, Common, Kind
 
 _INTRODUCTION: Final = """\
 # Records
@@ -38,7 +38,11 @@ def page() -> str:
 def _kinds() -> Iterator[str]:
     yield "\n## Kinds\n\n| kind | body | written by |\n| --- | --- | --- |\n"
     for kind, structure in sorted(MODEL.items()):
-        writer = "an enforcement point, as its claim" if kind in CAPTURED_KINDS else "the authority"
+        writer = "the authority"
+        if kind in CAPTURED_KINDS:
+            writer = "an enforcement point, as its claim"
+        elif kind in SERVICE_KINDS:
+            writer = "the authority, or a service of the installation"
         yield f"| `{kind}` | [{structure.__name__}](#{structure.__name__.lower()}) | {writer} |\n"
     reserved = ", ".join(f"`{kind}`" for kind in sorted(set(Kind) - set(MODEL) - ITEM_KINDS))
     yield f"\nReserved, not written yet: {reserved}.\n"
@@ -124,6 +128,8 @@ def _type(hint: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is dict:
         return f"object of {_type(arguments[1])}" if arguments[1] is not object else "object"
+    if issubclass(hint, StrEnum) and hint not in (Outcome, Reason):
+        return ", ".join(f"`{value}`" for value in hint)
     if issubclass(hint, StrEnum):
         return f"[{hint.__name__.lower()}](#outcomes-and-reasons)"
     if issubclass(hint, msgspec.Struct):

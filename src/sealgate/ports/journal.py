@@ -9,10 +9,15 @@ from sealgate.model.errors import JournalError
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One record as it is stored: the signed statement and the sealed body that its commitment covers."""
+    """One record as it is stored: the signed statement and the sealed body that its commitment covers.
+
+    What expired is empty. An archived body lies in a sealed group with others: then ``sealed_body`` says where in
+    ``group`` (``encoding.sealed_group``), and many records share one ``group``.
+    """
 
     statement: bytes
     sealed_body: bytes
+    group: bytes | None = None
 
 
 Completion = Callable[[int | JournalError], None]

@@ -32,6 +32,9 @@ class PublicLog(Protocol):
     def remove_partials(self, full_path: str) -> None:
         """Remove the partial files of a tile or bundle that is there in full."""
 
+    def remove(self, path: str) -> None:
+        """Remove a file whose content has expired, durably; nothing happens where there is none."""
+
     def settle(self) -> int:
         """Make all created files durable; return how many files there were."""
 

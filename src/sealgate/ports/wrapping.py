@@ -4,13 +4,13 @@ from typing import Protocol
 
 
 class WrappingKey(Protocol):
-    """One AES-256 key that wraps 32-byte data keys (RFC 3394). May be called from any thread."""
+    """One key that wraps 32-byte data keys: AES key wrap (RFC 3394) or what a key service does. Any thread may call."""
 
     def wrap(self, key: bytes) -> bytes:
-        """Return the wrapped form of a 32-byte key, 40 bytes.
+        """Return the wrapped form of a 32-byte key, 1 KiB at most; only this key opens it.
 
         Raises:
-            UnavailableError: the device or key cannot be used now.
+            UnavailableError: the device, service or key cannot be used now.
         """
 
     def unwrap(self, wrapped: bytes) -> bytes:
@@ -18,5 +18,5 @@ class WrappingKey(Protocol):
 
         Raises:
             AlteredError: ``wrapped`` was changed, or another key wrapped it.
-            UnavailableError: the device or key cannot be used now.
+            UnavailableError: the device, service or key cannot be used now.
         """

@@ -2,8 +2,12 @@
 
 ``tile/entries``: u16 length (always 32) and entry, as C2SP tlog-tiles asks. ``stmt``: u16 length and statement.
 ``body``: u32 length and canonical body bytes, length 0 where the body is absent (erased, expired, not exported).
+
+A live log may keep a full statement bundle deflated (zlib, RFC 1950). Its first byte then is 0x78, where a plain bundle
+has the high byte of a length below 0x1000. Exports are plain. A statement that expired has length 0.
 """
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -42,15 +46,48 @@ def encode_statements(statements: Iterable[bytes]) -> bytes:
     return b"".join([len(item).to_bytes(2, "big") + item for item in statements])
 
 
-def decode_statements(data: bytes, count: int) -> list[bytes]:
-    """Return the ``count`` statements of a bundle; each is still to be parsed and verified.
+MAX_STATEMENTS_BYTES: Final = TILE_WIDTH * (2 + MAX_STATEMENT_BYTES)
+
+
+def is_packed(data: bytes) -> bool:
+    """Tell whether a statement bundle is deflated."""
+    return data[:1] == b"\x78"
+
+
+def pack(data: bytes) -> bytes:
+    """Return a statement bundle deflated."""
+    return zlib.compress(data, 9)
+
+
+def unpack(data: bytes) -> bytes:
+    """Return a statement bundle plain, whichever form it has.
+
+    Raises:
+        EncodingError: it does not inflate, or to more than any bundle has.
+    """
+    if not is_packed(data):
+        return data
+    inflate = zlib.decompressobj()
+    try:
+        plain = inflate.decompress(data, MAX_STATEMENTS_BYTES + 1)
+    except zlib.error as error:
+        raise EncodingError(f"statement bundle does not inflate: {error}") from error
+    if len(plain) > MAX_STATEMENTS_BYTES or not inflate.eof or inflate.unused_data:
+        raise EncodingError("statement bundle does not inflate to a bundle")
+    return plain
+
+
+def decode_statements(data: bytes, count: int, *, gaps: bool = False) -> list[bytes]:
+    """Return the ``count`` statements of a plain bundle; each is still to be parsed and verified.
+
+    With ``gaps`` expired ones are empty.
 
     Raises:
         EncodingError: there are more or fewer, one is empty or longer than allowed.
     """
     _check_count(count)
     items = _split(data, count, 2, MAX_STATEMENT_BYTES)
-    if not all(items):
+    if not gaps and not all(items):
         raise EncodingError("statement bundle has an empty statement")
     return items
 

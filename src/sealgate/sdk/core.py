@@ -33,14 +33,19 @@ class Core:
         self._transport: Transport | None = None
         self._async_transport: AsyncTransport | None = None
         self._collector: Transport | None = None
+        self._closed = False
         self.courier = Courier(Spool(settings.spool_folder, settings.target), self._send)
         items = ItemSpool(settings.spool_folder, settings.collector.target, max_bytes=settings.spool_bytes)
         self.recorder = Recorder(settings, items, Shipper(items, self._send_batch), redact or redactor_of(settings))
 
     def _send(self, call: Call) -> Answer:
-        return self.transport.send(call)
+        if not self._closed:
+            return self.transport.send(call)
+        return _send_once(self.settings, call)  # a thread of ours that goes on after the client was closed
 
     def _send_batch(self, call: Call) -> Answer:
+        if self._closed:
+            return _send_once(self.settings.collector, call)
         with self._lock:
             if self._collector is None:
                 self._collector = _open(self.settings.collector)
@@ -88,6 +93,7 @@ class Core:
         """Send what the collector takes at once, and close blocking connections; what is left waits on disk."""
         self.recorder.shipper.close()
         with self._lock:
+            self._closed = True
             transports = self._transport, self._collector
             self._transport = self._collector = None
         for transport in transports:
@@ -101,6 +107,14 @@ class Core:
             transport, self._async_transport = self._async_transport, None
         if transport is not None:
             await transport.close()
+
+
+def _send_once(settings: Settings, call: Call) -> Answer:
+    transport = _open(settings)
+    try:
+        return transport.send(call)
+    finally:
+        transport.close()
 
 
 def _open(settings: Settings) -> Transport:

@@ -216,6 +216,14 @@ class ItemSpool:
             self._cursor = None
             return True
 
+    def leave(self) -> None:
+        """Give up this process's epoch with what is left of it: whoever comes next ships it."""
+        with self._lock:
+            self._finish_file()
+            if self._cursor is not None:
+                self._cursor.close()
+                self._cursor = None
+
     def undelivered(self) -> int:
         """Return how many items of this process the collector has not acknowledged."""
         with self._lock:

@@ -137,6 +137,7 @@ class Shipper:
         with self._shipping:
             self._shipment.release()
             self._shipment.close()
+            self.spool.leave()
         return left
 
     def last_moment(self) -> None:

@@ -90,7 +90,7 @@ class Shipment:
                 taken += len(batch.items)
         finally:
             if spool is not None:
-                spool.close_drained(_CLOSE_AT_BYTES)
+                spool.close_drained(min(_CLOSE_AT_BYTES, spool.max_bytes // 4))
             stream.settle(_nothing if spool is None else spool.active)
         return taken
 

@@ -44,7 +44,7 @@ class Transport(Protocol):
         """Return the answer; raises AuthorityUnreachable when there is none in time."""
 
     def close(self) -> None:
-        """Close idle connections; a later call opens new ones."""
+        """Close the connections; a later call opens one for itself."""
 
 
 class AsyncTransport(Protocol):
@@ -54,7 +54,7 @@ class AsyncTransport(Protocol):
         """Return the answer; raises AuthorityUnreachable when there is none in time."""
 
     async def close(self) -> None:
-        """Close idle connections; a later call opens new ones."""
+        """Close the connections; a later call opens one for itself."""
 
 
 class _Broken(Exception):  # noqa: N818  # private signal, always turned into AuthorityUnreachable
@@ -72,6 +72,7 @@ class SocketPool:
         self._path = str(path)
         self._idle: deque[socket.socket] = deque()
         self._process = os.getpid()
+        self._closed = False
 
     @property
     def path(self) -> str:
@@ -95,10 +96,15 @@ class SocketPool:
 
     def give(self, connection: socket.socket) -> None:
         """Keep a connection whose last answer was read to its end."""
-        if len(self._idle) < _MAX_IDLE:
+        if len(self._idle) < _MAX_IDLE and not self._closed:
             self._idle.append(connection)
         else:
             connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections, and from now on those that a call under way gives back."""
+        self._closed = True
+        self.clear()
 
     def clear(self) -> None:
         """Close all idle connections."""
@@ -178,7 +184,7 @@ class UnixTransport:
 
     def close(self) -> None:
         """See Transport."""
-        self._pool.clear()
+        self._pool.close()
 
 
 class AsyncUnixTransport:
@@ -250,7 +256,7 @@ class AsyncUnixTransport:
 
     async def close(self) -> None:
         """See AsyncTransport."""
-        self._pool.clear()
+        self._pool.close()
 
 
 def _left(deadline: float) -> float:

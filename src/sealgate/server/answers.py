@@ -41,6 +41,45 @@ class PauseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class HoldSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a hold covers: every list given must contain the record, and its time lies in the range (RFC 3339)."""
+
+    subjects: list[str] = []
+    tasks: list[str] = []
+    agents: list[str] = []
+    classes: list[str] = []
+    records: list[str] = []
+    since: str | None = None
+    until: str | None = None
+
+
+class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to hold and why. Without personal data: the reason is recorded."""
+
+    selection: HoldSelection
+    reason: str
+
+
+class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a hold may go."""
+
+    reason: str
+
+
+class HoldStep(msgspec.Struct, frozen=True):
+    """A step of a hold was recorded; ``stage`` is where it stands now."""
+
+    hold_id: str
+    stage: str
+    record_id: str
+
+
+class Holds(msgspec.Struct, frozen=True):
+    """All holds."""
+
+    holds: list[dict[str, Any]]
+
+
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An empty object; an empty body means the same."""
 

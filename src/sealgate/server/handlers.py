@@ -12,6 +12,7 @@ from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
 from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
+from sealgate.model.grants import Grants, RevokeRequest
 from sealgate.model.identifiers import require_name, require_uuid
 
 from . import answers, evaluations, metrics, problems
@@ -159,12 +160,50 @@ class Handlers:
         agent = require_name(call.parameters["id"], "agent")
         return Response(200, _encode(await self._operations.resume(agent, call.caller)))
 
+    async def erase(self, call: Call) -> Response:
+        """Erase a subject."""
+        return Response(
+            200, _encode(await self._operations.erase(call.parameters["subject"], _typed(call), call.caller))
+        )
+
+    async def erasures(self, call: Call) -> Response:
+        """Return the erasures of a subject."""
+        return Response(200, _encode(self._operations.erasures(call.parameters["subject"])))
+
     async def publish_policy(self, call: Call) -> Response:
         """Publish a bundle. Its bytes go on as they came: their digest is the policy version."""
         bundle = canonical.parse(call.request.body, max_bytes=call.route.max_bytes, max_depth=64)
         if not isinstance(bundle, dict):
             raise InputError("the bundle is not an object", hint="send the bundle that `sealgate policy` made")
         return Response(200, _encode(await self._operations.publish_policy(call.request.body, call.caller)))
+
+    async def pending_policy(self, call: Call) -> Response:
+        """Return the policy set that waits for approval."""
+        del call
+        waiting = self._operations.pending_policy()
+        if waiting is None:
+            raise NotPermittedError("no policy set waits for approval", code="policy-unknown")
+        return Response(200, _encode(waiting))
+
+    async def approve_policy(self, call: Call) -> Response:
+        """Put a proposed policy set in force."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.approve_policy(call.parameters["digest"], call.caller)))
+
+    async def grants(self, call: Call) -> Response:
+        """Return the granted roles."""
+        del call
+        return Response(200, _encode(Grants(self._operations.grants())))
+
+    async def grant_role(self, call: Call) -> Response:
+        """Grant a role."""
+        return Response(200, _encode(await self._operations.grant_role(_typed(call), call.caller)))
+
+    async def revoke_role(self, call: Call) -> Response:
+        """Take a grant back."""
+        grant_id = require_uuid(call.parameters["grant_id"], "grant id")
+        wanted: RevokeRequest = _typed(call)
+        return Response(200, _encode(await self._operations.revoke_role(grant_id, wanted.reason, call.caller)))
 
     async def current_policy(self, call: Call) -> Response:
         """Return the policy set in force."""
@@ -178,6 +217,44 @@ class Handlers:
         """Start a new signing key."""
         _empty(call)
         return Response(200, _encode(await self._operations.rotate_key(call.caller)))
+
+    async def holds(self, call: Call) -> Response:
+        """Return the legal holds."""
+        del call
+        return Response(200, _encode(answers.Holds(self._operations.holds())))
+
+    async def place_hold(self, call: Call) -> Response:
+        """Ask for a hold."""
+        wanted: answers.HoldRequest = _typed(call)
+        selection = msgspec.structs.asdict(wanted.selection)
+        return Response(200, _encode(await self._operations.place_hold(selection, wanted.reason, call.caller)))
+
+    async def confirm_hold(self, call: Call) -> Response:
+        """Confirm a step of a hold."""
+        _empty(call)
+        hold = require_uuid(call.parameters["id"], "hold id")
+        return Response(200, _encode(await self._operations.confirm_hold(hold, call.caller)))
+
+    async def release_hold(self, call: Call) -> Response:
+        """Ask for a hold's release."""
+        wanted: answers.ReleaseRequest = _typed(call)
+        hold = require_uuid(call.parameters["id"], "hold id")
+        return Response(200, _encode(await self._operations.release_hold(hold, wanted.reason, call.caller)))
+
+    async def plan_retention(self, call: Call) -> Response:
+        """Return what a run would delete."""
+        del call
+        return Response(200, _encode(await self._operations.plan_retention()))
+
+    async def compact_journal(self, call: Call) -> Response:
+        """Archive closed segments."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.compact_journal(call.caller)))
+
+    async def run_retention(self, call: Call) -> Response:
+        """Delete what is due."""
+        _empty(call)
+        return Response(200, _encode(await self._operations.run_retention(call.caller)))
 
     async def checkpoint(self, call: Call) -> Response:
         """Return the signed head of the log."""

@@ -35,7 +35,20 @@ _REQUEST_ID: Final = {
 }
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "record_id": {"type": "string", "format": "uuid", "description": "A record's id, lower case."},
+    "digest": {"type": "string", "minLength": 1, "description": "A policy version, `sha256:…`."},
+    "grant_id": {"type": "string", "format": "uuid", "description": "A grant's id, lower case."},
+    "export_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "An export's id."},
+    "part": {"type": "integer", "minimum": 0, "maximum": 1000000, "description": "A part's number, from 0."},
+    "trace_id": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 256,
+        "description": "A task, trace, session or record.",
+    },
     "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "An agent's id."},
+    "subject": {"type": "string", "pattern": "^sub_[a-z2-7]{26}$", "description": "A subject's token."},
+    "lookup": {"type": "string", "format": "uuid", "description": "A look-up's id."},
+    "version": {"type": "string", "minLength": 1, "maxLength": 64, "description": "The version that you have."},
     "tile": {"type": "string", "minLength": 1, "description": "As C2SP tlog-tiles names it, slashes included."},
 }
 _ALWAYS: Final = (

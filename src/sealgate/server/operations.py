@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sealgate.model.batches import BatchesRecorded
+from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.evaluation import (
     CaptureRequest,
     EvaluationRequest,
     EvaluationResponse,
     Identity,
     OutcomeRequest,
+    PolicyChange,
     Recorded,
     RedeemRequest,
     RedeemResponse,
 )
+from sealgate.model.grants import Grant, GrantRequest
 
 
 class Operations(Protocol):
@@ -71,8 +74,42 @@ class Operations(Protocol):
     def agents(self) -> list[dict[str, Any]]:
         """Return the known agents and whether each is paused."""
 
-    async def publish_policy(self, bundle: bytes, caller: Identity) -> Recorded:
-        """Check, record and enact a policy bundle.
+    async def erase(self, subject: str, request: ErasureRequest, caller: Identity) -> Erasure:
+        """Erase a subject as far as can be now; the same id again continues.
+
+        Raises:
+            InputError: the subject is no token, or the id was used for another erasure.
+            NotPermittedError: code `erasure-under-way`.
+        """
+
+    def erasures(self, subject: str) -> list[Erasure]:
+        """Return the erasures of a subject and how far each is."""
+
+    async def approve_policy(self, version: str, caller: Identity) -> PolicyChange:
+        """Put a proposed policy set in force.
+
+        Raises:
+            NotPermittedError: code `policy-unknown` or `own-proposal`.
+        """
+
+    def pending_policy(self) -> dict[str, Any] | None:
+        """Return the policy set that waits for approval, or None."""
+
+    def grants(self) -> list[Grant]:
+        """Return the granted reading roles."""
+
+    async def grant_role(self, request: GrantRequest, caller: Identity) -> Recorded:
+        """Grant a reading role to somebody else than the caller."""
+
+    async def revoke_role(self, grant_id: str, reason: str, caller: Identity) -> Recorded:
+        """Take a grant back.
+
+        Raises:
+            NotPermittedError: code `grant-unknown`.
+        """
+
+    async def publish_policy(self, bundle: bytes, caller: Identity) -> PolicyChange:
+        """Check, record and enact (or propose) a policy bundle.
 
         Raises:
             InputError: the bundle does not load; nothing changed.
@@ -83,6 +120,39 @@ class Operations(Protocol):
 
     async def rotate_key(self, caller: Identity) -> Recorded:
         """Start a new signing key."""
+
+    async def place_hold(self, wanted: Mapping[str, Any], reason: str, caller: Identity) -> dict[str, Any]:
+        """Ask for a legal hold; it protects at once, another person confirms it."""
+
+    async def release_hold(self, hold_id: str, reason: str, caller: Identity) -> dict[str, Any]:
+        """Ask for a hold's release.
+
+        Raises:
+            NotPermittedError: code `hold-unknown` or `hold-not-open`.
+        """
+
+    async def confirm_hold(self, hold_id: str, caller: Identity) -> dict[str, Any]:
+        """Confirm what another person asked for.
+
+        Raises:
+            NotPermittedError: code `hold-unknown`, `hold-not-open` or `second-person-needed`.
+        """
+
+    def holds(self) -> list[dict[str, Any]]:
+        """Return all holds."""
+
+    async def plan_retention(self) -> dict[str, Any]:
+        """Return what a retention run would delete now."""
+
+    async def compact_journal(self, caller: Identity) -> dict[str, Any]:
+        """Archive the journal's closed segments; nothing expires."""
+
+    async def run_retention(self, caller: Identity) -> dict[str, Any]:
+        """Delete what is due.
+
+        Raises:
+            NotPermittedError: code `retention-running`.
+        """
 
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory (`checkpoint`, `tile/…`), or None.

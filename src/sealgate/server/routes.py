@@ -9,16 +9,19 @@ from urllib.parse import unquote
 import msgspec
 
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
+from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import (
     CaptureRequest,
     EvaluationRequest,
     EvaluationResponse,
     OutcomeRequest,
+    PolicyChange,
     Recorded,
     RedeemRequest,
     RedeemResponse,
 )
+from sealgate.model.grants import GrantRequest, Grants, RevokeRequest
 from sealgate.model.limits import MAX_REQUEST_BYTES
 
 from . import answers
@@ -106,10 +109,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     _post(
         "/v1/records",
         "capture",
-        "Record a session, an input, a reasoning step, an event",
+        "Record a session, an input, a reasoning step, an event; services: accesses, erasures, holds, expiry, roles",
         takes=CaptureRequest,
         answer=Recorded,
-        roles=_roles("enforce"),
+        roles=_roles("enforce", "service"),
         codes=("request-id-reused",),
     ),
     _post(
@@ -172,13 +175,70 @@ ROUTES: Final[tuple[Route, ...]] = (
         codes=("agent-unknown",),
     ),
     _post(
+        "/v1/subjects/{subject}/erasure",
+        "erase",
+        "Erase a subject: destroy its data keys, or refuse; the same id again continues",
+        takes=ErasureRequest,
+        answer=Erasure,
+        roles=_roles("erase"),
+        codes=("erasure-under-way",),
+    ),
+    _get(
+        "/v1/subjects/{subject}/erasure",
+        "erasures",
+        "The erasures of a subject and how far each is",
+        answer=list[Erasure],
+        roles=_roles("erase", "read"),
+    ),
+    _post(
         "/v1/policies",
         "publish_policy",
-        "Publish a policy bundle",
+        "Publish a policy bundle, or propose it where a second person approves",
         takes=msgspec.Raw,
-        answer=Recorded,
+        answer=PolicyChange,
         roles=_roles("publish"),
         max_bytes=MAX_POLICY_BUNDLE_BYTES,
+    ),
+    _get(
+        "/v1/policies/pending",
+        "pending_policy",
+        "The policy set that waits for a second person",
+        answer=dict[str, Any],
+        roles=_roles("publish", "approve"),
+        codes=("policy-unknown",),
+    ),
+    _post(
+        "/v1/policies/{digest}/approve",
+        "approve_policy",
+        "Put a proposed policy set in force; another person than its proposer",
+        takes=answers.Nothing,
+        answer=PolicyChange,
+        roles=_roles("approve"),
+        codes=("policy-unknown", "own-proposal"),
+    ),
+    _get(
+        "/v1/roles/grants",
+        "grants",
+        "The reading roles that are granted",
+        answer=Grants,
+        roles=_roles("administer", "service"),
+    ),
+    _post(
+        "/v1/roles/grants",
+        "grant_role",
+        "Grant a reading role to somebody else",
+        takes=GrantRequest,
+        answer=Recorded,
+        roles=_roles("administer"),
+    ),
+    _post(
+        "/v1/roles/grants/{grant_id}/revoke",
+        "revoke_role",
+        "Take a granted role back",
+        takes=RevokeRequest,
+        answer=Recorded,
+        roles=_roles("administer"),
+        codes=("grant-unknown",),
     ),
     _get(
         "/v1/policies/current",
@@ -195,6 +255,57 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes=answers.Nothing,
         answer=Recorded,
         roles=_roles("operate"),
+    ),
+    _get("/v1/holds", "holds", "The legal holds", answer=answers.Holds, roles=_roles("retain", "read")),
+    _post(
+        "/v1/holds",
+        "place_hold",
+        "Ask for a legal hold; it protects at once",
+        takes=answers.HoldRequest,
+        answer=answers.HoldStep,
+        roles=_roles("retain"),
+    ),
+    _post(
+        "/v1/holds/{id}/confirm",
+        "confirm_hold",
+        "Confirm, as another person, what was asked for",
+        takes=answers.Nothing,
+        answer=answers.HoldStep,
+        roles=_roles("retain"),
+        codes=("hold-unknown", "hold-not-open", "second-person-needed"),
+    ),
+    _post(
+        "/v1/holds/{id}/release",
+        "release_hold",
+        "Ask for a hold's release",
+        takes=answers.ReleaseRequest,
+        answer=answers.HoldStep,
+        roles=_roles("retain"),
+        codes=("hold-unknown", "hold-not-open"),
+    ),
+    _get(
+        "/v1/retention/plan",
+        "plan_retention",
+        "What a retention run would delete now",
+        answer=dict[str, Any],
+        roles=_roles("retain", "read"),
+    ),
+    _post(
+        "/v1/retention/run",
+        "run_retention",
+        "Delete what is due",
+        takes=answers.Nothing,
+        answer=dict[str, Any],
+        roles=_roles("retain"),
+        codes=("retention-running",),
+    ),
+    _post(
+        "/v1/log/compact",
+        "compact_journal",
+        "Archive the journal's closed segments",
+        takes=answers.Nothing,
+        answer=dict[str, Any],
+        roles=_roles("retain", "operate"),
     ),
     _get("/v1/log/checkpoint", "checkpoint", "The signed head of the log", answer="text/plain"),
     _get("/v1/log/tile/{tile}", "tile", "A tile or entry bundle (C2SP tlog-tiles)", answer="application/octet-stream"),

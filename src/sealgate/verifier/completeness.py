@@ -1,11 +1,13 @@
 """Is anything missing? Sequence numbers without holes in each epoch, a statement for every index; or an excuse.
 
 An excuse is a record of the authority: ``capture.gap`` (``gap_epoch``, ``seq_from`` to ``seq_to``, both included) for
-sequence numbers that never came, ``retention.expired`` with ``layer`` ``L1`` (``from_index`` up to and without
-``to_index``) for statements that were deleted in time. Excuses come later in the log than what they excuse, so holes
-are kept until the end.
+sequence numbers that never came, ``retention.expired`` with ``layer`` ``statement`` (``from_index`` up to and without
+``to_index``, of these the ones that its bitmap ``indexes`` names) for statements that were deleted in time. Excuses
+come later in the log than what they excuse, so holes are kept until the end.
 """
 
+import base64
+import zlib
 from typing import Any, Final
 
 from ..model.errors import AlteredError, GapError
@@ -14,6 +16,10 @@ GAP_KINDS: Final = frozenset({"capture.gap", "retention.expired"})
 _MAX_HOLES: Final = 10_000
 """Open holes kept in memory; a log with more is reported as it stands."""
 
+_MAX_BITMAP_BYTES: Final = 8192
+"""An expiry record names at most 65,536 indexes."""
+
+_Range = tuple[int, int]
 _Hole = tuple[int, int, int]
 """First, end (excluded), and the index where the hole was noticed."""
 
@@ -73,10 +79,8 @@ class Completeness:
             name, first, last = record.get("gap_epoch"), record.get("seq_from"), record.get("seq_to")
             if isinstance(name, str) and isinstance(first, int) and isinstance(last, int):
                 self._excused.append((name, first, last + 1))
-        elif record.get("layer") == "L1":
-            first, end = record.get("from_index"), record.get("to_index")
-            if isinstance(first, int) and isinstance(end, int):
-                self._excused.append(("", first, end))
+        elif record.get("layer") in {"L1", "statement"}:
+            self._excused += [("", first, end) for first, end in expired_ranges(record)]
 
     def first_unexcused(self) -> tuple[int, str] | None:
         """Return (index, what is missing) of the first hole that nothing excuses, or None."""
@@ -115,6 +119,30 @@ class Completeness:
         self._missing = [(a, b, c) for a, b, c in saved["missing"]]
         self._unseen = saved["unseen"]
         self._excused = [(a, b, c) for a, b, c in saved["excused"]]
+
+
+def expired_ranges(record: dict[str, Any]) -> list[_Range]:
+    """Return the ranges of indexes that an expiry record names; none where it is malformed."""
+    first, end, text = record.get("from_index"), record.get("to_index"), record.get("indexes")
+    if not isinstance(first, int) or not isinstance(end, int):
+        return []
+    if text is None:
+        return [(first, end)]
+    try:
+        packed = base64.urlsafe_b64decode(str(text) + "=" * (-len(str(text)) % 4))
+        bits = zlib.decompressobj().decompress(packed, _MAX_BITMAP_BYTES)
+    except (ValueError, zlib.error):
+        return []
+    found: list[_Range] = []
+    at = -1
+    for place in range(len(bits) * 8 + 1):
+        there = place < len(bits) * 8 and bits[place >> 3] >> (place & 7) & 1 and first + place < end
+        if there and at < 0:
+            at = place
+        elif not there and at >= 0:
+            found.append((first + at, first + place))
+            at = -1
+    return found
 
 
 def _uncovered(hole: _Hole, excuses: list[tuple[int, int]]) -> int | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..model.errors import NotProvenError
+from ..model.errors import EncodingError, NotProvenError
 from ..model.limits import MAX_BATCH_BODY_BYTES, MAX_CHECKPOINT_BYTES, MAX_STATEMENT_BYTES, TILE_WIDTH
-from ..proofs import tiles, timestamps
+from ..proofs import bundles, tiles, timestamps
 from ..proofs.tiles import Tile
 from ..proofs.tree import HASH_BYTES
 from .report import UnreadableError
@@ -60,9 +60,9 @@ class LogFiles:
         head, longest = _HEADS[kind]
         exact = self._read(tiles.bundle_path(kind, index, width), TILE_WIDTH * (head + longest))
         if exact is not None:
-            return _split(exact, width, head, longest, whole=True)
+            return _split(_plain(kind, exact), width, head, longest, whole=True)
         full = self._read(tiles.bundle_path(kind, index), TILE_WIDTH * (head + longest))
-        return None if full is None else _split(full, width, head, longest, whole=False)
+        return None if full is None else _split(_plain(kind, full), width, head, longest, whole=False)
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """Return the first ``width`` hashes of a tile; upper tiles are kept, as they are asked for again and again.
@@ -114,6 +114,14 @@ class LogFiles:
             return None
         except OSError as error:
             raise UnreadableError(f"`{path}` cannot be read: {error.strerror}") from error
+
+
+def _plain(kind: str, data: bytes) -> bytes:
+    """Inflate a statement bundle; one that does not inflate is split as it stands, and found broken."""
+    try:
+        return bundles.unpack(data) if kind == tiles.STATEMENTS else data
+    except EncodingError:
+        return data
 
 
 def _split(data: bytes, count: int, head: int, longest: int, *, whole: bool) -> Items:

@@ -9,12 +9,14 @@ import inspect
 import json
 import pathlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from bench.loss_collector import Collector
 from sealgate.demo.authority import Authority
 from sealgate.sdk import AsyncClient, Client, configure
 
@@ -165,3 +167,35 @@ def _client(tmp_path: pathlib.Path) -> Iterator[Client]:
         yield client
         configure(None)
         AsyncClient(core=client.core).core.async_transport._pool.clear()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(name="collector")
+def _collector(tmp_path: pathlib.Path) -> Iterator[Collector]:
+    """A collector beside the authority: real HTTP, durable storage."""
+    running = Collector(tmp_path / "collector.sock", tmp_path / "collector.db")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(name="items")
+def _items(client: Client, collector: Collector) -> Callable[[], list[dict[str, Any]]]:
+    """Returns what arrived at the collector once everything has left this process."""
+
+    def arrived() -> list[dict[str, Any]]:
+        assert client.flush(5) == 0
+        return collector.items()
+
+    return arrived
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something holds, ten seconds at most."""
+
+    def wait(check: Callable[[], bool]) -> None:
+        until = time.monotonic() + 10
+        while not check():
+            assert time.monotonic() < until, "it did not happen in time"
+            time.sleep(0.01)
+
+    return wait

@@ -61,7 +61,7 @@ def test_outcomes_wait_and_arrive_in_order(authority, client, spool):
     assert spool.count() == 5
     assert authority.outcomes == []
     assert stat.S_IMODE(spool.folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(file.stat().st_mode) for file in spool.folder.glob("*.json")} == {0o600}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in spool.folder.glob("*.report")} == {0o600}
     end()
     wait_for(lambda: spool.count() == 0)
     waited = [outcome["decision_id"] for outcome in authority.outcomes]
@@ -122,9 +122,13 @@ def test_a_new_process_sends_what_an_old_one_left(authority, client, tmp_path):
     act()
     end()
     assert authority.outcomes == []
-    client.log_event("hello")
-    wait_for(lambda: len(authority.outcomes) == 1)
-    wait_for(lambda: len(authority.captured) == 1)
+
+    @client.guard
+    def other() -> int:
+        return 2
+
+    other()
+    wait_for(lambda: len(authority.outcomes) == 2)
     dead.close()
 
 
@@ -198,7 +202,7 @@ def test_poison_is_moved_aside(authority, client, spool):
         return 1
 
     act()
-    (spool.folder / "00000000000000000000-x.json").write_bytes(b'{"half')
+    (spool.folder / "00000000000000000000-x.report").write_bytes(b'{"half')
     end()
     original = authority.outcome
     authority.outcome = lambda _: (422, {"type": "urn:sealgate:problem:bad", "title": "bad"})

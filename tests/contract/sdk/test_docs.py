@@ -51,6 +51,22 @@ def test_guard_obligation(authority, client):
     assert load("guard_obligation").customers("is") == ["is-0", "is-1", "is-2"]
 
 
+def test_record_chain(client, items):
+    """The snippet leaves every link that its page names."""
+    load("record_chain").main()
+    kinds = [item["kind"] for item in items()]
+    assert kinds[:4] == ["session.started", "session.started", "input.received", "reasoning"]
+    assert {"tool.call", "tool.outcome", "context.retrieved", "model.call", "error", "fallback", "event.logged"} < set(
+        kinds
+    )
+
+
+def test_record_across(client, capsys):
+    """Both the other service and the child process are in the caller's trace."""
+    load("record_across").main()
+    assert capsys.readouterr().out == "True\nTrue\n"
+
+
 @pytest.mark.parametrize("name", settings._FROM_ENVIRONMENT)
 def test_every_setting_is_documented(name):
     """The reference names each setting and its variable."""

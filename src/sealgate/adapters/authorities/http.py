@@ -56,7 +56,7 @@ class HttpAuthority:
     async def record(self, batches: Sequence[BatchRequest]) -> list[BatchRecorded]:
         """Return once all batches are on stable storage there, in their order."""
         body = _encode(BatchesRequest(list(batches)))
-        status, answer = await self._exchange("POST /v1/batches", body)
+        status, answer = await self.exchange("POST /v1/batches", body)
         if status == 200:
             try:
                 recorded = _decode(answer).recorded
@@ -69,10 +69,15 @@ class HttpAuthority:
 
     async def ready(self) -> str:
         """Return "ok" when it answers at all, or why that cannot be said. Whether it can record shows when it does."""
-        status, _ = await self._exchange("GET /healthz", b"")
+        status, _ = await self.exchange("GET /healthz", b"")
         return "ok" if status == 200 else f"it answers {status}"
 
-    async def _exchange(self, line: str, body: bytes) -> tuple[int, bytes]:
+    async def exchange(self, line: str, body: bytes) -> tuple[int, bytes]:
+        """Send one request (`POST /path`) and return status and body.
+
+        Raises:
+            UnavailableError: there is no answer; its effect is unknown.
+        """
         kept = bool(self._kept)
         try:
             async with asyncio.timeout(_TIMEOUT_S):

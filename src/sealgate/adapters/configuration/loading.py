@@ -25,7 +25,9 @@ from sealgate.model.errors import ConfigurationError
 PREFIX: Final = "SEALGATE_"
 FILE_VARIABLE: Final = "SEALGATE_CONFIG"
 FILE_NAME: Final = "sealgate.toml"
-_RELATIVE_TO_DATA: Final = frozenset({"server.socket", "keys.directory", "collector.socket"})
+_RELATIVE_TO_DATA: Final = frozenset(
+    {"server.socket", "access.socket", "keys.directory", "collector.socket", "vault.directory", "vault.socket"}
+)
 
 
 def find(named: Path | None, environment: Mapping[str, str]) -> Path:

@@ -84,6 +84,18 @@ def show(configuration: Configuration) -> str:
     return "\n".join(lines)
 
 
+def flat(configuration: Configuration) -> dict[str, str]:
+    """Return every setting in force by name, as text; entries that repeat are one each. It holds no secret."""
+    found: dict[str, str] = {}
+    for name in SECTIONS:
+        section = getattr(configuration, name)
+        found |= {f"{name}.{item.name}": _toml(getattr(section, item.name)) for item in fields(section)}
+    for name in REPEATED:
+        for number, entry in enumerate(getattr(configuration, name)):
+            found[f"{name}.{getattr(entry, 'name', number)}"] = "\n".join(_settings(entry))
+    return found
+
+
 def _settings(section: Any) -> list[str]:
     values = {item.name: getattr(section, item.name) for item in fields(section)}
     return [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]

@@ -6,18 +6,41 @@ Secrets are never here, only references to them (``file:…``, ``credential:…`
 # ruff: noqa: RUF009  # the calls in class bodies make dataclass fields, which are no shared state
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sealgate.model.errors import ConfigurationError
+from sealgate.adapters.configuration.profiles import NAMES as PROFILES
+from sealgate.model.errors import ConfigurationError, InputError
+from sealgate.model.grants import READING_ROLES, Grant
+from sealgate.model.grants import check as check_grant
 
-ROLES: Final = ("enforce", "observe", "operate", "publish", "read", "administer", "collect")
-"""What a caller may do: ask and report; send telemetry; pause, resume, rotate; publish policies; read any receipt;
-administer; hand in batches that others sent (a collector)."""
+GATE_ROLES: Final = (
+    "enforce",
+    "observe",
+    "operate",
+    "publish",
+    "approve",
+    "read",
+    "administer",
+    "collect",
+    "service",
+    "retain",
+)
+"""What a caller may do: ask and report; send telemetry; pause, resume, rotate; publish or propose policies; approve
+what another proposed; read any receipt; administer; hand in batches that others sent (a collector); record what a
+service did; place holds and run retention."""
+
+VAULT_ROLES: Final = ("erase", "tokenize", "subjects", "lookup", "consent")
+"""What a caller may do with people's data: destroy a person's data keys; exchange values for tokens; register, find,
+export and erase persons; ask what a token stands for; consent to what another asked."""
+
+ROLES: Final = GATE_ROLES + VAULT_ROLES + READING_ROLES
+"""Those, and how a caller reads evidence; the reading policies say what each may see."""
 
 _Section = TypeVar("_Section")
+_YES_NO: Final = ("yes", "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,7 @@ class Records:
     region: str = _set("", "The region, as you name it.")
     environment: str = _set("production", "The environment, as you name it.")
     retention_class: str = _set("default", "The retention class of new records; bodies of a class share data keys.")
+    regime: str = _set("", "The regime that governs this installation's records, e.g. `pci`; empty: none.")
     clock_tolerance_ms: int = _set(
         2000,
         "How far the clock may be behind the newest record; further is SILENCE `clock`.",
@@ -168,6 +192,26 @@ class Keys:
         "file:keys/unlock",
         "Where the passphrase of the key files is: `file:`, `credential:`, `command:`; relative to the data directory.",
     )
+    reading_passphrase: str = _set(
+        "",
+        "Where the passphrase of the key-encryption key alone is, for who only reads; empty: `keys/reading-unlock` "
+        "where it exists, else that of the other key files.",
+    )
+    wrapping: str = _set(
+        "store",
+        "Where the key-encryption key is: with the signing keys (`store`), or elsewhere than they are.",
+        choices=("store", "file", "pkcs11", "kms"),
+    )
+    kms_key: str = _set("", "The AWS KMS key that wraps data keys: id, ARN or `alias/…`.")
+    kms_region: str = _set("", "The region of the KMS key; empty: as the AWS environment says.")
+    backup_days: int = _set(
+        30,
+        "How long a backup of the data keys is kept at most: an erasure is complete after this.",
+        "days",
+        least=0,
+        most=366,
+    )
+    kms_endpoint: str = _set("", "Another address of KMS than the region's, e.g. of a private endpoint.")
     pkcs11_module: Path = _set(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = _set("", "The token's label.")
     pkcs11_pin: str = _set("", "Where the user PIN is: `file:`, `credential:` or `command:`.")
@@ -175,6 +219,26 @@ class Keys:
     pkcs11_log_label: str = _set("sealgate-log", "The label of the Ed25519 log key on the token.")
     pkcs11_receipt_label: str = _set("sealgate-receipt", "The label of the Ed25519 receipt key on the token.")
     pkcs11_wrapping_label: str = _set("sealgate-wrapping", "The label of the AES-256 key-encryption key on the token.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """The vault: what tokens stand for. A process of its own."""
+
+    enabled: str = _set(
+        "no", "Whether `sealgate serve` starts it beside the authority (`--alone` does not).", choices=("yes", "no")
+    )
+    directory: Path = _set(Path("vault"), "The vault's folder; relative to the data directory.")
+    socket: Path = _set(Path("vault/vault.sock"), "Its Unix socket; relative to the data directory.")
+    socket_group: str = _set("", "The group whose members may connect besides the vault's user; empty: nobody else.")
+    passphrase: str = _set("file:vault/unlock", "Where the passphrase of the vault's key file is.")
+    lookup_lifetime_s: int = _set(
+        900,
+        "How long a look-up waits for consent, and its requester may then fetch the value.",
+        "seconds",
+        least=10,
+        most=86_400,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +306,48 @@ class Otlp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """How a policy set comes into force."""
+
+    approval: str = _set(
+        "second_person",
+        "Whether another person than its proposer must approve a policy set; `one_person` is for a single operator.",
+        choices=("second_person", "one_person"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The service through which evidence is read."""
+
+    enabled: str = _set("yes", "Whether `sealgate serve` runs it beside the authority.", choices=("yes", "no"))
+    socket: Path = _set(Path("evidence/evidence.sock"), "Its Unix socket; relative to the data directory.")
+    listen: str = _set("", "Address and port of its HTTPS listener, with the certificate of `[tls]`; empty: none.")
+    policies: Path = _set(Path(), "A folder with reading policies (`*.cedar`) of your own; empty: those we ship.")
+    query_timeout_s: int = _set(10, "A question that takes longer is given up.", "seconds", least=1, most=3600)
+    export_timeout_s: int = _set(600, "An export that takes longer is given up.", "seconds", least=1, most=86_400)
+    queries: int = _set(2, "Questions that run at once.", "questions", least=1, most=64)
+    waiting: int = _set(16, "Questions that wait at once; more are refused.", "questions", least=0, most=4096)
+    max_rows: int = _set(1000, "Rows of one page.", "rows", least=1, most=10_000)
+    max_export_bytes: int = _set(1 << 30, "A longer export is refused.", "bytes", least=1 << 20, most=1 << 40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantEntry:
+    """A reading role with limits; repeat `[[grant]]`. Without limits a role in `[[identity]]` is enough."""
+
+    name: str = _required("How records name this grant.")
+    principal: str = _required("Who may read: the name of an identity or API key.")
+    role: str = _required("The role.", choices=READING_ROLES)
+    valid_from: str = _set("", "From when on, RFC 3339; empty: at once.")
+    valid_until: str = _set("", "Until when, RFC 3339; empty: for ever. An auditor's grant needs one.")
+    agents: tuple[str, ...] = _set((), "The agents whose records may be read; empty: all that the role may.")
+    kinds: tuple[str, ...] = _set((), "The kinds of records; empty: all.")
+    since: str = _set("", "The time of the oldest record, RFC 3339; empty: the first.")
+    until: str = _set("", "The time before which records may be read, RFC 3339; empty: the newest.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """What the program tells its operator. Never record bodies, never secrets."""
 
@@ -302,6 +408,44 @@ class IdentityEntry:
     roles: tuple[str, ...] = _set((), f"What it may do: {', '.join(f'`{role}`' for role in ROLES)}.", choices=ROLES)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What is deleted when. Without profiles and classes nothing expires."""
+
+    profiles: tuple[str, ...] = _set(
+        (), "Ready-made classes to take over: " + ", ".join(f"`{name}`" for name in PROFILES) + ".", choices=PROFILES
+    )
+    run_at_interval_s: int = _set(
+        0, "How often what is due is deleted; 0: only when asked for.", "seconds", least=0, most=31_536_000
+    )
+    compact: str = _set("yes", "Whether closed journal segments are archived by themselves.", choices=_YES_NO)
+    prune: str = _set("no", "Whether entries and tiles before the oldest statement are pruned too.", choices=_YES_NO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionClassEntry:
+    """One retention class; repeat `[[retention_class]]`. Every condition that is set must hold; `*` is a wildcard.
+
+    All classes that govern a record count together: the longest minimum, the shortest maximum. The one named like
+    `records.retention_class` governs what no other does.
+    """
+
+    name: str = _required("The class's name, as records carry it; without `+`.")
+    data: tuple[str, ...] = _set((), "Data classifications it governs.")
+    regimes: tuple[str, ...] = _set((), "Regimes it governs, as `records.regime` names them.")
+    jurisdictions: tuple[str, ...] = _set((), "Jurisdictions it governs, as `records.region` names them.")
+    kinds: tuple[str, ...] = _set((), "Kinds of records it governs.")
+    agents: tuple[str, ...] = _set((), "Agents it governs.")
+    tools: tuple[str, ...] = _set((), "Tools it governs.")
+    minimum_days: int = _set(0, "Evidence must last so long.", "days", least=0, most=36_525)
+    maximum_days: int | None = _set(
+        None, "Bodies are gone after this; absent: nothing has to go.", least=1, most=36_525
+    )
+    receipt_days: int | None = _set(
+        None, "Statements are not needed longer than this; absent: they stay.", least=1, most=36_525
+    )
+
+
 def _section(make: Callable[[], _Section]) -> Any:
     return field(default_factory=make)
 
@@ -323,9 +467,15 @@ class Configuration:
     otlp: Otlp = _section(Otlp)
     log: Log = _section(Log)
     privacy: Privacy = _section(Privacy)
+    policies: Policies = _section(Policies)
+    access: Access = _section(Access)
+    vault: Vault = _section(Vault)
+    retention: Retention = _section(Retention)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
+    grant: tuple[GrantEntry, ...] = ()
+    retention_class: tuple[RetentionClassEntry, ...] = ()
 
     @property
     def data_directory(self) -> Path:
@@ -347,10 +497,20 @@ SECTIONS: Final[dict[str, type]] = {
     "otlp": Otlp,
     "log": Log,
     "privacy": Privacy,
+    "policies": Policies,
+    "access": Access,
+    "vault": Vault,
+    "retention": Retention,
 }
 """The tables of the file, in the order of the documentation."""
 
-REPEATED: Final[dict[str, type]] = {"witness": WitnessEntry, "route": RouteEntry, "identity": IdentityEntry}
+REPEATED: Final[dict[str, type]] = {
+    "witness": WitnessEntry,
+    "route": RouteEntry,
+    "identity": IdentityEntry,
+    "grant": GrantEntry,
+    "retention_class": RetentionClassEntry,
+}
 """The arrays of tables."""
 
 
@@ -375,8 +535,14 @@ def check_together(configuration: Configuration) -> None:
     if configuration.timestamps.url and configuration.timestamps.roots == Path():
         raise ConfigurationError("`timestamps.url` needs `timestamps.roots`", hint="name the PEM file of its root")
     keys = configuration.keys
-    if keys.store == "pkcs11" and (keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin):
-        raise ConfigurationError("`keys.store` is `pkcs11` without module, token and PIN", hint="set `keys.pkcs11_*`")
+    if "pkcs11" in (keys.store, keys.wrapping) and (
+        keys.pkcs11_module == Path() or not keys.pkcs11_token or not keys.pkcs11_pin
+    ):
+        raise ConfigurationError(
+            "keys are on a `pkcs11` device without module, token and PIN", hint="set `keys.pkcs11_*`"
+        )
+    if keys.wrapping == "kms" and not keys.kms_key:
+        raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
     _check_otlp(configuration.otlp)
     names = [entry.name for entry in configuration.identity]
     for entry in configuration.identity:
@@ -384,8 +550,10 @@ def check_together(configuration: Configuration) -> None:
         if sum(map(bool, proofs)) != 1:
             hint = "give exactly one of uid, gid, certificate_sha256, certificate_san"
             raise ConfigurationError(f"identity `{entry.name}` is not named by one proof", hint=hint)
+        _require_separate(f"identity `{entry.name}`", entry.roles)
         if names.count(entry.name) > 1:
             raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
+    _check_grants(configuration)
 
 
 def _check_otlp(otlp: Otlp) -> None:
@@ -423,3 +591,47 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_grants(configuration: Configuration) -> None:
+    for grant in configuration.grant:
+        try:
+            check_grant(as_grant(grant))
+        except InputError as error:
+            raise ConfigurationError(f"grant `{grant.name}`: {error.message}", hint=error.hint) from error
+
+
+SEPARATE: Final = (frozenset({"publish", "approve"}),)
+"""Roles that no one may hold together: who changes the policy does not approve the change."""
+
+
+def _require_separate(who: str, roles: Iterable[str]) -> None:
+    problem = not_separate(roles)
+    if problem:
+        raise ConfigurationError(f"{who} {problem}", hint="give one of them to another person")
+
+
+def not_separate(roles: Iterable[str]) -> str:
+    """Return what is wrong with holding these roles together, or nothing."""
+    held = frozenset(roles)
+    for pair in SEPARATE:
+        if pair <= held:
+            return "holds " + " and ".join(f"`{role}`" for role in sorted(pair))
+    return ""
+
+
+def as_grant(entry: GrantEntry) -> Grant:
+    """Return a configured grant as the desk takes it."""
+    return Grant(
+        grant_id=f"configuration:{entry.name}",
+        principal=entry.principal,
+        role=entry.role,
+        valid_from=entry.valid_from or None,
+        valid_until=entry.valid_until or None,
+        agents=list(entry.agents),
+        kinds=list(entry.kinds),
+        since=entry.since or None,
+        until=entry.until or None,
+        granted_by="configuration",
+        reason="configured",
+    )

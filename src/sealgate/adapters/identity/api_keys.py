@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from sealgate.adapters import protected_files
-from sealgate.adapters.configuration.settings import ROLES
+from sealgate.adapters.configuration.settings import ROLES, not_separate
 from sealgate.encoding import canonical
 from sealgate.model.errors import ConfigurationError, InputError, SealgateError
 from sealgate.model.evaluation import Identity
@@ -89,6 +89,9 @@ class ApiKeys:
         for role in roles:
             if role not in ROLES:
                 raise InputError(f"`{role}` is not a role", hint=f"one of {', '.join(ROLES)}")
+        problem = not_separate(roles)
+        if problem:
+            raise InputError(f"key `{name}` {problem}", hint="give one of them to another person")
         secret = base64.urlsafe_b64encode(os.urandom(SECRET_BYTES)).rstrip(b"=").decode()
         key_id = os.urandom(_ID_BYTES).hex()
         key = ApiKey(key_id, name, hashlib.sha256(secret.encode()).hexdigest(), agents, roles, created)

@@ -9,18 +9,19 @@ import fcntl
 import os
 import threading
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
 
-from sealgate.adapters.journals.reading import segment_frames
+from sealgate.adapters.journals.reading import RecentBlocks, read_records, read_statements
 from sealgate.adapters.journals.recovery import recover
+from sealgate.adapters.journals.rewriting import Rewriter
 from sealgate.adapters.journals.segment import MAX_SEALED_BYTES
 from sealgate.adapters.journals.writer import SegmentWriter, create_first_segment
 from sealgate.model.errors import ConfigurationError, InputError, JournalError, SealgateError
 from sealgate.model.limits import MAX_STATEMENT_BYTES
+from sealgate.ports.archiving import ClosedSegment, Label, Packer, Wanted
 from sealgate.ports.journal import Completion, JournalRecord
 
 DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
@@ -80,6 +81,8 @@ class FileJournal:
             os.close(self._lock)
             raise
         self._size = size
+        self._rewriter = Rewriter(directory, origin, self._segments)
+        self._blocks = RecentBlocks()
         self._syncs = 0
         self._deliver = deliver
         self._limit = queue_records
@@ -194,26 +197,58 @@ class FileJournal:
     def read(self, start: int, stop: int | None = None) -> Iterator[tuple[int, JournalRecord]]:
         """Yield (index, record) of durable records. May be called from any thread."""
         end = self._size if stop is None else min(stop, self._size)
-        for index, data, at, middle, behind in self._frames(start, end):
-            yield index, JournalRecord(data[at:middle], data[middle:behind])
+        yield from read_records(self._segments, start, end, self._blocks)
 
     def statements(self, start: int, stop: int) -> list[bytes]:
         """Return the statements of the durable records ``start`` to ``stop``, without their bodies."""
-        return [data[at:middle] for _, data, at, middle, _ in self._frames(start, min(stop, self._size))]
-
-    def _frames(self, start: int, end: int) -> Iterator[tuple[int, bytes, int, int, int]]:
-        while start < end:
-            slot = bisect_right(self._segments, start, key=lambda segment: segment.header.first_index) - 1
-            behind = slot + 1
-            stop = self._segments[behind].header.first_index if behind < len(self._segments) else end
-            stop = min(stop, end)
-            yield from segment_frames(self._segments[slot], start, stop)
-            start = stop
+        return list(read_statements(self._segments, start, min(stop, self._size)))
 
     @property
     def syncs(self) -> int:
         """How many groups were synced since the start: one fdatasync each."""
         return self._syncs
+
+    # -- archiving: see ports.archiving ------------------------------------------------------------------------------
+
+    def closed(self) -> list[ClosedSegment]:
+        """Return the closed segments, in order."""
+        return self._rewriter.closed()
+
+    def labels(self, sequence: int, wanted: Wanted | None = None) -> Iterator[Label]:
+        """Yield what an archived segment knows of its records."""
+        return self._rewriter.labels(sequence, wanted)
+
+    def key_ids(self, sequence: int) -> set[bytes]:
+        """Return the data keys that bodies of an archived segment need."""
+        return self._rewriter.key_ids(sequence)
+
+    def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
+        """Write one closed segment anew. Blocks; from one thread at a time, never the one that appends."""
+        done = self._rewriter.rewrite(sequence, packer)
+        self._blocks.clear()
+        return done
+
+    def roll(self, done: Callable[[Exception | None], None]) -> None:
+        """Close the segment that is appended to, so that it can be archived. Call on the thread that appends.
+
+        ``done`` is called once, perhaps on the writer thread, with what went wrong.
+        """
+        if self._failure is not None or self._closing:
+            done(self._error())
+            return
+
+        def roll() -> None:
+            problem: Exception | None = None
+            try:
+                self._writer.roll()
+            except OSError as error:  # as with a failed write: only a new segment helps
+                self._failure = f"the journal cannot open a new segment: {error.strerror}"
+                problem = self._error()
+            self._finished += 1
+            done(problem)
+
+        self._appended += 1  # until it is done no append takes place on the caller's thread
+        self._queue.put(roll)
 
     # -- failing and healing -----------------------------------------------------------------------------------------
 

@@ -99,6 +99,11 @@ class SegmentWriter:
             )
         self._start_segment()
 
+    def roll(self) -> None:
+        """Go on in a new segment, if this one has records. Raises OSError as ``write``."""
+        if self._segments[-1].header.first_index < self.size:
+            self._start_segment()
+
     def _start_segment(self) -> None:
         active = self._segments[-1]
         header = Header(active.header.sequence + 1, self.size, active.durable_bytes, active.header.origin)

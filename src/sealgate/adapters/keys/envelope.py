@@ -40,11 +40,12 @@ class Purpose(StrEnum):
     RECEIPT = "receipt"
     WRAPPING = "wrapping"
     PERMIT = "permit"
+    VAULT = "vault"
 
     @property
     def signs(self) -> bool:
         """Tell whether it is an Ed25519 key; the others are symmetric."""
-        return self not in (Purpose.WRAPPING, Purpose.PERMIT)
+        return self not in (Purpose.WRAPPING, Purpose.PERMIT, Purpose.VAULT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,9 +113,9 @@ def open_signer(path: Path, passphrase: bytes, purpose: Purpose) -> FileSigner:
     return signer
 
 
-def open_wrapping_key(path: Path, passphrase: bytes) -> FileWrappingKey:
+def open_wrapping_key(path: Path, passphrase: bytes, purpose: Purpose = Purpose.WRAPPING) -> FileWrappingKey:
     """Return the key-encryption key of a key file. Raises as ``open_signer``."""
-    return FileWrappingKey(_open(path, passphrase, Purpose.WRAPPING)[1])
+    return FileWrappingKey(_open(path, passphrase, purpose)[1])
 
 
 def open_permit_key(path: Path, passphrase: bytes) -> bytes:

@@ -7,6 +7,7 @@
     log.key           signs checkpoints        receipt.key   signs COSE receipts
     wrapping.key      wraps data keys          permit.key    authenticates permits
     unlock            passphrase of all but the root key; root-unlock: that of the root key
+    reading-unlock    passphrase of wrapping.key, so that who reads bodies cannot open a signing key
     genesis.json      the endorsed members of the log's first record
     rotation.json     an endorsed change of keys that waits to be recorded
 """
@@ -33,6 +34,7 @@ PERMIT: Final = "permit.key"
 CURRENT: Final = "current"
 UNLOCK: Final = "unlock"
 ROOT_UNLOCK: Final = "root-unlock"
+READING_UNLOCK: Final = "reading-unlock"
 GENESIS: Final = "genesis.json"
 ROTATION: Final = "rotation.json"
 
@@ -56,16 +58,17 @@ class OpenKeys:
 class Keyring:
     """Opens keys as configured. The passphrase is read once, when the first key is opened."""
 
-    def __init__(self, keys: Keys, data_directory: Path) -> None:
+    def __init__(self, keys: Keys, data_directory: Path, origin: str = "") -> None:
         self._keys = keys
         self._data_directory = data_directory
+        self._origin = origin
         self._passphrase: bytes | None = None
         self._device: Device | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Keyring":
         """Return the keyring of a configuration."""
-        return cls(configuration.keys, configuration.data_directory)
+        return cls(configuration.keys, configuration.data_directory, configuration.authority.origin)
 
     @property
     def directory(self) -> Path:
@@ -81,19 +84,41 @@ class Keyring:
         """
         permit = file.open_permit_key(self.directory / PERMIT, self.passphrase())
         statement = self.statement_signer(self.current_name())
+        wrapping = self.open_reading()
         if self._keys.store == "pkcs11":
             device = self.device()
             log = device.signer(self._keys.pkcs11_log_label)
             receipt = device.signer(self._keys.pkcs11_receipt_label)
-            wrapping = device.wrapping_key(self._keys.pkcs11_wrapping_label)
             return OpenKeys(statement, log, receipt, wrapping, permit)
         return OpenKeys(
             statement,
             file.open_signer(self.directory / LOG, self.passphrase(), Purpose.LOG),
             file.open_signer(self.directory / RECEIPT, self.passphrase(), Purpose.RECEIPT),
-            file.open_wrapping_key(self.directory / WRAPPING, self.passphrase()),
+            wrapping,
             permit,
         )
+
+    def open_reading(self) -> WrappingKey:
+        """Open the key-encryption key and nothing else: what a process needs that reads bodies and signs nothing.
+
+        Raises:
+            ConfigurationError: it is missing, open to others, does not open, or is no such key.
+            UnavailableError: a device, service or passphrase command failed.
+        """
+        where = self._keys.store if self._keys.wrapping == "store" else self._keys.wrapping
+        if where == "pkcs11":
+            return self.device().wrapping_key(self._keys.pkcs11_wrapping_label)
+        if where == "kms":
+            return kms_key(self._keys, self._origin)
+        return file.open_wrapping_key(self.directory / WRAPPING, self._reading_passphrase())
+
+    def _reading_passphrase(self) -> bytes:
+        reference = self._keys.reading_passphrase
+        if not reference and (self.directory / READING_UNLOCK).exists():
+            reference = f"file:{self.directory / READING_UNLOCK}"
+        if not reference:  # made before wrapping.key had a passphrase of its own
+            return self.passphrase()
+        return passphrase.read(reference, base=self._data_directory)
 
     def statement_signer(self, name: str) -> Signer:
         """Return a statement signer by its file name, or its label on the device. Raises as ``open``."""
@@ -159,3 +184,18 @@ class Device:
     def wrapping_key(self, label: str) -> WrappingKey:
         """Return the key-encryption key of a label."""
         return self._pkcs11.Pkcs11WrappingKey(self._token, label)
+
+
+def kms_key(keys: Keys, origin: str) -> WrappingKey:
+    """Return the key-encryption key of AWS KMS; its client is imported only here, because it is an extra.
+
+    Raises:
+        ConfigurationError: the client is not installed.
+        UnavailableError: the AWS environment names no region or credentials that can be read.
+    """
+    try:
+        from sealgate.adapters.keys.kms import KmsWrappingKey  # noqa: PLC0415  # an optional dependency
+    except ImportError as error:
+        hint = "install sealgate[server,kms]"
+        raise ConfigurationError("`keys.wrapping` is `kms`, which needs boto3", hint=hint) from error
+    return KmsWrappingKey(keys.kms_key, origin=origin, region=keys.kms_region, endpoint=keys.kms_endpoint)

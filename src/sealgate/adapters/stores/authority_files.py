@@ -8,6 +8,7 @@ from sealgate.adapters.durable import create_synced, sync_directory
 from sealgate.model.errors import InputError, UnavailableError
 
 _VERSION: Final = re.compile(r"\Asha256:[0-9a-f]{64}\Z", re.ASCII)
+_ERASURE: Final = re.compile(r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.ASCII)
 _PUBLIC: Final = re.compile(r"\A(checkpoint|tile/[0-9]{1,2}/[x0-9/]+(\.p/[0-9]{1,3})?)\Z", re.ASCII)
 
 
@@ -18,6 +19,8 @@ class AuthorityFiles:
         self._policies = data / "policies"
         self._snapshot = data / "snapshot"
         self._public = data / "log"
+        self._erasures = data / "erasures"
+        self._run = data / "retention-run.json"
 
     def load_policy(self, version: str) -> bytes | None:
         """Return the stored policy set with this version, or None; whether it is intact its digest tells the caller."""
@@ -64,6 +67,58 @@ class AuthorityFiles:
             sync_directory(self._snapshot.parent)
         except OSError as error:
             raise UnavailableError(f"snapshot cannot be stored: {error.strerror}", hint="check the disk") from error
+
+    def load_erasures(self) -> list[bytes]:
+        """Return all stored states of erasures, in no order.
+
+        Raises:
+            UnavailableError: one cannot be read.
+        """
+        try:
+            return [path.read_bytes() for path in sorted(self._erasures.glob("*.json"))]
+        except OSError as error:
+            raise UnavailableError(f"erasures cannot be read: {error.strerror}", hint="check the disk") from error
+
+    def store_erasure(self, erasure_id: str, state: bytes) -> None:
+        """Replace the state of an erasure.
+
+        Raises:
+            UnavailableError: it could not be stored; the former state stays.
+        """
+        if not _ERASURE.match(erasure_id):
+            raise InputError(f"`{erasure_id[:80]}` is not an erasure id", hint="it is a lower-case UUID")
+        try:
+            self._erasures.mkdir(mode=0o700, exist_ok=True)
+            create_synced(self._erasures / f"{erasure_id}.json", state)
+            sync_directory(self._erasures)
+        except OSError as error:
+            raise UnavailableError(f"erasure cannot be stored: {error.strerror}", hint="check the disk") from error
+
+    def load_run(self) -> bytes | None:
+        """Return the note of a retention run under way, or None."""
+        try:
+            return self._run.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UnavailableError(f"`{self._run}` cannot be read: {error.strerror}") from error
+
+    def store_run(self, note: bytes | None) -> None:
+        """Replace the note of a retention run, or remove it; durable on return.
+
+        Raises:
+            UnavailableError: it could not be stored; the former one stays.
+        """
+        try:
+            if note is None:
+                self._run.unlink(missing_ok=True)
+            else:
+                create_synced(self._run, note)
+            sync_directory(self._run.parent)
+        except OSError as error:
+            raise UnavailableError(
+                f"`{self._run}` cannot be stored: {error.strerror}", hint="check the disk"
+            ) from error
 
     def public_file(self, name: str) -> bytes | None:
         """Return a file of the public log directory, or None where the log has no such file."""

@@ -97,6 +97,18 @@ class DirectoryLog:
         except OSError as error:
             _unavailable(folder, error)
 
+    def remove(self, path: str) -> None:
+        """Remove a file, durably."""
+        target = self._root / path
+        try:
+            target.unlink()
+            sync_directory(target.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            _unavailable(path, error)
+        self._unsettled.get(os.path.dirname(path), {}).pop(path, None)  # noqa: PTH120 - as above
+
     def settle(self) -> int:
         """Sync every file written since the last call, then the directories that name them."""
         directories: dict[Path, None] = {}

@@ -40,6 +40,10 @@ class MemoryLog:
             del self.files[path]
             self._unsettled.discard(path)
 
+    def remove(self, path: str) -> None:
+        """Forget a file."""
+        self.files.pop(path, None)
+
     def settle(self) -> int:
         """Count."""
         count = len(self._unsettled)

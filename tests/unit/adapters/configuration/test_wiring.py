@@ -23,6 +23,9 @@ READ_AS = {
     "witness": {"entry"},
     "identity": {"entry"},
     "route": {"entry"},
+    "grant": {"grant", "entry"},
+    "access": {"access", "settings"},
+    "retention_class": {"entry"},
     "authority": {"authority", "configuration", "found"},
 }
 """The names under which the code holds a section, where it is not the section's own."""

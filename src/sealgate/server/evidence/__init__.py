@@ -1,0 +1,1 @@
+"""The evidence service over HTTP: its routes and handlers."""

@@ -1,0 +1,1 @@
+"""The vault over HTTP: its routing table and what each route does."""

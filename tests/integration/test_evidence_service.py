@@ -1,0 +1,96 @@
+"""The evidence service as a process beside a real authority: its commands, its client, nothing without the other."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sealgate.model.errors import NotPermittedError, UnavailableError
+from sealgate.sdk.evidence import EvidenceClient
+
+SEALGATE = str(Path(sys.executable).with_name("sealgate"))
+
+
+def _sealgate(folder, *arguments, status=0):
+    done = subprocess.run(
+        [SEALGATE, *arguments, "--config", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="site", scope="module")
+def _site(tmp_path_factory):
+    """A new installation, its authority and its evidence service, each a process of its own."""
+    folder = tmp_path_factory.mktemp("site") / "sg"
+    subprocess.run([SEALGATE, "init", str(folder)], check=True, capture_output=True)
+    off = ["--set", "access.enabled=no", "--set", "collector.enabled=no", "--set", "vault.enabled=no"]
+    commands = (["serve", *off], ["evidence", "serve"])
+    running = []
+    for command, socket in zip(commands, ("sealgate.sock", "evidence/evidence.sock"), strict=True):
+        running.append(subprocess.Popen([SEALGATE, *command, "--config", str(folder)], stderr=subprocess.DEVNULL))
+        deadline = time.monotonic() + 30
+        while not (folder / socket).exists():
+            assert time.monotonic() < deadline
+            assert running[-1].poll() is None
+            time.sleep(0.05)
+    deadline = time.monotonic() + 30
+    while json.loads(_sealgate(folder, "evidence", "status", "--json"))["status"]["projected"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    yield folder, running
+    for process in running:
+        process.kill()
+        process.wait(10)
+
+
+def test_every_command_answers(site, tmp_path):
+    """Tables for people, JSON for programs, a file that fits its digest; a role granted and taken back."""
+    folder, _ = site
+    why = ["--reason", "incident 7"]
+    rows = json.loads(_sealgate(folder, "search", "--kind", "genesis", "--json", *why))["page"]["rows"]
+    record_id = rows[0]["record_id"]
+    assert record_id in _sealgate(folder, "search", *why)
+    assert "genesis" in _sealgate(folder, "trace", record_id, *why)
+    assert "genesis" in _sealgate(folder, "aggregate", "--by", "kind", *why)
+    assert _sealgate(folder, "explain", record_id, *why)
+    assert "SHA-256" in _sealgate(folder, "export", str(tmp_path / "out.jsonl"), *why)
+    assert record_id in (tmp_path / "out.jsonl").read_text("utf-8")
+    granted = _sealgate(folder, "role", "grant", "eve", "analyst", "--reason", "look")
+    assert "eve" in _sealgate(folder, "role", "list")
+    _sealgate(folder, "role", "revoke", granted.split()[-1], "--reason", "over")
+    assert "eve" not in _sealgate(folder, "role", "list")
+    receipt = _sealgate(folder, "receipt", record_id, "--out", str(tmp_path / "r"))
+    assert "tlog-proof" in receipt
+    assert "receipt:" in _sealgate(folder, "explain", str(tmp_path / "r.tlog-proof"), *why)
+    body = tmp_path / "r.body.json"
+    body.write_bytes(body.read_bytes().replace(b"genesis", b"genesiz"))
+    _sealgate(folder, "explain", str(tmp_path / "r.tlog-proof"), *why, status=1)
+
+
+def test_without_the_authority_nothing_is_answered(site):
+    """While the authority runs a question is answered, one in a role not held is refused; once it is gone, none is."""
+    folder, (authority, _) = site
+    with EvidenceClient(socket=folder / "evidence" / "evidence.sock", reason="incident 7") as client:
+        assert client.search()["page"]["rows"]
+        with pytest.raises(NotPermittedError):
+            _refused(client)
+        os.kill(authority.pid, signal.SIGTERM)
+        authority.wait(20)
+        with pytest.raises(UnavailableError):
+            client.search()
+
+
+def _refused(client):
+    """Ask in a role that the caller does not hold."""
+    with EvidenceClient(socket=client._where, role="auditor", reason="x") as other:
+        other.search()
