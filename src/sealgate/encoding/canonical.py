@@ -271,6 +271,23 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return result
 
 
+def refuse_repeated_keys(data: bytes, value: Json) -> None:
+    """Refuse JSON in which a key comes twice in one object; ``value`` is what a parser made of ``data``.
+
+    Raises:
+        EncodingError: says which key, or that it is nested too deeply to be looked at.
+    """
+    try:
+        if orjson.dumps(value) == data:  # compact JSON, as most clients write it: equality proves it
+            return
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise EncodingError(f"not JSON: {error}") from error
+
+
 def _refuse(constant: str) -> NoReturn:
     raise EncodingError(f"number `{constant}` is not finite")
 

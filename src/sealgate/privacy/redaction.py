@@ -27,6 +27,10 @@ MAX_TEXT: Final = 8192
 """Longest text that the record model allows; a text that marks made longer is cut."""
 MAX_ROUNDS: Final = 8
 """Texts are looked at again after marks were set, until nothing is found."""
+MAX_REMEMBERED: Final = 64
+"""Longest text that is remembered when nothing was found in it: names of models and tools come again and again."""
+MAX_CLEAN: Final = 4096
+"""So many texts are remembered."""
 
 _IDENTIFIERS: Final = ("session_id", "task_id")
 
@@ -181,7 +185,7 @@ class _Work:
                 # The record model names its members in small letters; whatever else stands here is looked at.
                 plain = raw.isascii() and raw.replace("_", "a").isalpha() and raw.islower()
                 name = raw if plain else self._guarded(("attributes", "*"), raw, self._text) or "failed"
-                made[name] = self._guarded(("attributes", name), value, self._top)
+                made[name] = None if value is None else self._guarded(("attributes", name), value, self._top)
             self._item["attributes"] = made
 
     def result(self) -> Redacted:
@@ -253,7 +257,7 @@ class _Work:
             shown = name if self._quiet or len(name) < MIN_SQUEEZED else self._text((*path, "*"), name)
             while shown in made:  # two names became one mark
                 shown += "_"
-            made[shown] = self._node((*path, shown), entry, rule)
+            made[shown] = None if entry is None else self._node((*path, shown), entry, rule)
         return made
 
     def _content(self, path: Path, value: dict[str, Any], rule: FieldRule | None) -> dict[str, Any] | None:
@@ -325,6 +329,9 @@ class _Work:
     def _text(self, path: Path, text: str) -> str:
         if self._quiet:
             return text
+        clean, place = self._policy.clean, (path[-2:], text)
+        if self._known is None and place in clean:
+            return text
         found, dropped = self._policy, False
 
         def replacement(finding: Finding, raw: str) -> str:
@@ -341,7 +348,11 @@ class _Work:
             return f"[{finding.type}]"
 
         self._remember_subjects(text)
-        result, _ = _replace(text, found.scanner, self._known, _hint(path), replacement)
+        result, findings = _replace(text, found.scanner, self._known, _hint(path), replacement)
+        if not findings and result == text and len(text) <= MAX_REMEMBERED:
+            if len(clean) >= MAX_CLEAN:
+                clean.clear()
+            clean.add(place)
         if dropped:
             return "[dropped]"
         return result[: max(len(text), MAX_TEXT)]
