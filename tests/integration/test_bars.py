@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets
+from bench import agentdojo, at_rest, erase, ingest, ingest_world, items, loss, otel, pii, redact, retention, secrets
 from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
@@ -101,3 +101,25 @@ def test_a_record_at_rest_takes_no_more_than_it_may(data_folder):
 
     assert figures["bytes_all"] + at_rest.EVIDENCE_BYTES <= at_rest.BAR_BYTES
     assert figures["bytes_as_written"] > 2 * figures["bytes_all"]
+
+
+def test_nothing_that_was_acknowledged_is_missing(data_folder, tmp_path_factory):
+    """Native batches and real spans through workers, sockets and the journal: what was accepted was recorded."""
+    del data_folder
+    figures, missed = {}, []
+
+    with ingest_world.World(tmp_path_factory.mktemp("i") / "a", evidence=False) as world:
+        sent = world.send_native(items.batches(3, 100, 1_795_000_000_000))["accepted"]
+        recorded = ingest._otlp(world, ingest._spans(0.1)[:2], figures, missed)
+        ingest._nothing_lost(world, sent + recorded, figures, missed)
+
+    assert (sent, figures["lost_records"]) == (300, 0)
+    assert [line for line in missed if "bar" not in line] == []
+
+
+def test_lag_is_from_the_acknowledgement_to_the_first_look_that_has_it():
+    """The worst record counts; one that was never seen is no lag at all."""
+    seen = [(1.0, 0), (2.0, 5), (3.5, 9)]
+
+    assert ingest.lag([(0.5, 4), (2.5, 8)], seen) == 1.5
+    assert ingest.lag([(0.5, 9)], seen) is None

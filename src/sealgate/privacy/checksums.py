@@ -166,13 +166,22 @@ _VERHOEFF_P: Final = tuple(
 )
 
 
+_NO_DIGITS: Final = bytes(byte for byte in range(128) if not 48 <= byte <= 57)
+_NO_ALPHANUMERICS: Final = bytes(byte for byte in range(128) if chr(byte) not in _VALUES)
+_AS_NUMBERS: Final = str.maketrans({character: str(value) for character, value in _VALUES.items()})
+
+
 def digits(text: str) -> str:
     """Return the ASCII digits of a text."""
+    if text.isascii():  # ten times faster, and these checks are most of what a suspicious text costs
+        return text.encode("ascii").translate(None, _NO_DIGITS).decode("ascii")
     return "".join(character for character in text if "0" <= character <= "9")
 
 
 def alphanumerics(text: str) -> str:
     """Return the ASCII letters and digits of a text, in upper case."""
+    if text.isascii():
+        return text.upper().encode("ascii").translate(None, _NO_ALPHANUMERICS).decode("ascii")
     return "".join(character for character in text.upper() if character in _VALUES)
 
 
@@ -194,7 +203,7 @@ def weighted(number: str, weights: Iterable[int]) -> int:
 
 def mod_97(text: str) -> bool:
     """Tell whether a text, letters as 10 to 35, is 1 modulo 97 (ISO 7064, MOD 97-10)."""
-    return int("".join(str(_VALUES[character]) for character in text)) % 97 == 1
+    return int(text.translate(_AS_NUMBERS)) % 97 == 1
 
 
 def iban(text: str) -> bool:

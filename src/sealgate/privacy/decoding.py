@@ -35,6 +35,7 @@ _HEX: Final = compile_pattern(
     r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){7,}|\b[0-9a-f]{2}(?: [0-9a-f]{2}){7,}"
 )
 _MIN_PRINTABLE: Final = 0.9
+_SHOWN: Final = bytes(range(32, 127)) + b"\r\n\t"
 
 MAX_DEPTH: Final = 3
 """Encodings within encodings that are undone."""
@@ -157,5 +158,7 @@ def _readable(data: bytes) -> str | None:
         return None
     if text.isprintable():
         return text
+    if len(text) == len(data):  # ASCII
+        return text if len(data) - len(data.translate(None, _SHOWN)) >= _MIN_PRINTABLE * len(data) else None
     shown = sum(character.isprintable() or character in "\r\n\t" for character in text)
     return text if shown >= _MIN_PRINTABLE * len(text) else None

@@ -49,6 +49,11 @@ def like_card(text: str) -> bool:
 def iban_end(text: str, start: int) -> int:
     """Return where the IBAN that starts here ends, or 0: its country says how many characters it has."""
     wanted = IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
+    if not wanted:
+        return 0
+    plain = text[start : start + wanted]
+    if len(plain) == wanted and plain.isascii() and plain.isalnum():  # as machines write it
+        return start + wanted if iban(plain) else 0
     have = 0
     for at in range(start, min(len(text), start + 2 * wanted)):
         character = text[at]
