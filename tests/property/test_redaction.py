@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +62,11 @@ def test_the_short_cut_misses_nothing(text):
         assert POLICY.scanner.find(text) == []
 
 
-SMALLEST = FieldPolicy.from_mapping({})
-FIELD_BY_FIELD = FieldPolicy.from_mapping({"field": [{"path": "attributes.of.nobody", "action": "drop"}]})
+NOBODY = {"field": [{"path": "attributes.of.nobody", "action": "drop"}]}
+SHORT_AND_LONG = [
+    (FieldPolicy.from_mapping(table), FieldPolicy.from_mapping(table | NOBODY))
+    for table in ({}, {"defaults": {"content": "drop"}})
+]
 PEOPLE = KnownValues([KnownValue("name", "Ann Meyer", "sub_1"), KnownValue("phone", "1234567", "sub_2")])
 NAMED = st.dictionaries(
     st.one_of(TEXTS, st.sampled_from(["phone", "Ann Meyer", "token"])),
@@ -71,9 +75,10 @@ NAMED = st.dictionaries(
 )
 
 
-@given(NAMED, JSON, JSON, st.sampled_from([None, PEOPLE]))
+@given(NAMED, JSON, JSON, st.sampled_from([None, PEOPLE]), st.sampled_from(["A" * 22, None, "A"]))
 @settings(max_examples=300, deadline=None)
-def test_one_walk_does_what_every_field_by_itself_gets(data, raw, kept, known):
+@pytest.mark.parametrize("policies", SHORT_AND_LONG)
+def test_one_walk_does_what_every_field_by_itself_gets(policies, data, raw, kept, known, salt):
     """A policy without rules for an item's fields has a short way; it ends where the long way ends."""
     content = {"digest": None, "size_bytes": None, "media_type": None, "value": raw}
     item = {
@@ -81,11 +86,10 @@ def test_one_walk_does_what_every_field_by_itself_gets(data, raw, kept, known):
         "task_id": "t",
         "attributes": {"data": data, "input": content, "parts": [{"content": content, "title": kept}], "note": None},
         "redactions": [],
-        "salt": "A" * 22,
+        "salt": salt,
     }
 
-    short = redact_item(item, SMALLEST, RedactionKeys(), known).item
-    long = redact_item(item, FIELD_BY_FIELD, RedactionKeys(), known).item
+    short, long = (redact_item(item, policy, RedactionKeys(), known).item for policy in policies)
 
     for made in (short, long):
         del made["privacy_policy"]

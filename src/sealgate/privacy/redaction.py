@@ -217,7 +217,11 @@ class _Work:
         """Take the raw values out, which nobody needs to look at then; tell whether something may be in the rest."""
         walk = Walk(lambda path, content: self._content(path, content, None))
         walk.texts += [str(self._item.get(name) or "") for name in _IDENTIFIERS]
-        self._item["attributes"] = walk.members(self._item["attributes"], ("attributes",))
+        try:
+            self._item["attributes"] = walk.members(self._item["attributes"], ("attributes",))
+        except Exception:
+            self._done.clear()  # every field is looked at by itself then, and noted once
+            raise
         return self._policy.scanner.suspects(SEPARATOR.join(walk.texts), self._known)
 
     def _suspicious(self) -> bool:
