@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets
+from bench import agentdojo, at_rest, erase, loss, otel, pii, reconstruct, redact, retention, secrets
 from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
@@ -101,3 +101,13 @@ def test_a_record_at_rest_takes_no_more_than_it_may(data_folder):
 
     assert figures["bytes_all"] + at_rest.EVIDENCE_BYTES <= at_rest.BAR_BYTES
     assert figures["bytes_as_written"] > 2 * figures["bytes_all"]
+
+
+def test_a_task_is_found_among_many_rows(data_folder):
+    """Recorded runs in the store: the figures exist and what does not depend on a quiet machine holds."""
+    del data_folder
+
+    result = reconstruct.run(Options(seconds=1))
+
+    assert result.figures["bytes_all"] <= 500
+    assert result.figures["rows"] >= 20_000
