@@ -90,7 +90,7 @@ def test_a_rebuilt_store_answers_the_same(site):
     assert done["differing"] == []
     assert done["after"]["rows"] >= len(rows) > 3
     running[1] = subprocess.Popen([SEALGATE, "evidence", "serve", "--config", str(folder)], stderr=subprocess.DEVNULL)
-    _until(lambda: (folder / "evidence/evidence.sock").exists())
+    _until((folder / "evidence/evidence.sock").exists)
     again = _rows(folder)
     assert again[-len(rows) :] == rows
 
