@@ -1,144 +1,198 @@
-"""Bar `ingest`: batches of captured records over the collector's socket: validated, redacted, sealed, durable.
+"""Bar `ingest`: what is captured and observed goes in: validated, redacted, sealed, durable, and then searchable.
 
-One command is started as a user starts it (`sealgate init`, `sealgate serve`); a light process sends batches over a few
+One command is started as a user starts it (`sealgate init`, `sealgate serve`); a light process sends over a few
 connections and counts only what was acknowledged. Then every acknowledged record must be in the journal, counted by the
-authority. Processor time is read from the kernel for each process, because a busy machine stretches the clock.
+authority. Three measurements: native batches as fast as they go, OTLP spans as fast as they go, and native batches at
+the rate of the bar while the service that reads evidence follows. The same spans go to Arize Phoenix from PyPI.
 """
 
-import json
-import os
-import subprocess
-import sys
+import importlib.util
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final
 
-from bench import items
-from bench.harness import Options, Result
-from sealgate.demo.authority import Authority
-from sealgate.demo.authority import run as run_command
+from bench import items, otel_throughput
+from bench.harness import Options, Result, data_folder
+from bench.ingest_world import CONNECTIONS, PROTOBUF, World, free_port, gauge, send, used_us
+from bench.peers import phoenix
 
 BAR_RECORDS_PER_S: Final = 20_000
-CONNECTIONS: Final = 4
+BAR_SPANS_PER_S: Final = 10_000
+BAR_TIMES_PHOENIX: Final = 40
+BAR_LAG_S: Final = 5.0
+SUSTAINED_RECORDS_PER_S: Final = 10_000
 BATCH: Final = 512
-WORKERS: Final = 2
-"""Processes that validate and redact: as many as the machine of the bar has processors."""
-
-_PATH: Final = "/v1/records/batch"
+_SPANS: Final = otel_throughput.SPANS_A_REQUEST
+_PHOENIX_REQUESTS: Final = 8
 
 
 def run(options: Options) -> Result:
     """Measure; see the module."""
+    figures: dict[str, Any] = {}
+    missed: list[str] = []
+    seconds = 60.0 if options.full else min(options.seconds / 4, 5.0)
+    spans = _spans(seconds)
     with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as folder:
         place = Path(folder)
-        run_command("init", place / "authority", *Authority.INIT_OPTIONS)
-        _set_workers(place / "authority" / "sealgate.toml")
-        with Authority(place / "authority") as authority:
-            collector = _await_collector(authority)
-            warm = _send(collector, items.batches(8, BATCH, _now()))
-            figures = _measure(authority, collector, options, warm)
-            acknowledged = int(warm["accepted"] + figures.pop("acknowledged"))
-            recorded = int(authority.metric("sealgate_items_total") or 0)
-    figures["lost_records"] = acknowledged - recorded
-    missed = []
-    if figures["native_records_per_s"] < BAR_RECORDS_PER_S:
-        missed.append(
-            f"native_records_per_s is {figures['native_records_per_s']}, at least {BAR_RECORDS_PER_S} is the bar"
-        )
-    if figures["lost_records"] or figures["refused_records"]:
-        missed.append(f"{figures['lost_records']} records were lost, {figures['refused_records']} refused")
-    return Result(
-        name="ingest",
-        figures=figures,
-        runs=1,
-        measured_on=f"{acknowledged} records in batches of {BATCH}, {CONNECTIONS} connections, one machine",
-        missed=missed,
+        with World(place / "a", evidence=False) as world:
+            acknowledged = _native(world, seconds, figures, missed)
+            acknowledged += _otlp(world, spans, figures, missed)
+            _nothing_lost(world, acknowledged, figures, missed)
+        if importlib.util.find_spec("sealgate.evidence") is None:
+            missed.append("searchable lag: this version has no evidence store")
+        else:
+            with World(place / "b", evidence=True) as world:
+                _searchable(world, max(seconds, 6.0), figures, missed)
+        _phoenix(place, spans[:_PHOENIX_REQUESTS], seconds * 2, figures, missed)
+    measured_on = (
+        f"native: batches of {BATCH} AgentDojo calls; OTLP: {_SPANS} spans a request, of real captures; "
+        f"{CONNECTIONS} connections, one machine, all processes on it"
     )
+    return Result("ingest", figures, 1, measured_on, missed)
 
 
-def _set_workers(configuration: Path) -> None:
-    text = configuration.read_text("utf-8")
-    changed = text.replace("#workers = 0", f"workers = {WORKERS}", 1)
-    if changed == text:
-        raise RuntimeError("the configuration has no `collector.workers`")
-    configuration.write_text(changed, "utf-8")
+def _spans(seconds: float) -> list[bytes]:
+    folder = data_folder()
+    if folder is None:
+        return []
+    count = max(_PHOENIX_REQUESTS, int(12_000 * seconds / _SPANS))
+    return list(otel_throughput.requests(folder / "otel", count, now_ns=time.time_ns()))
 
 
-def _measure(authority: Authority, collector: Path, options: Options, warm: dict[str, Any]) -> dict[str, Any]:
-    rate = warm["accepted"] / warm["seconds"]
-    seconds = 60.0 if options.full else min(options.seconds / 2, 10.0)
-    count = max(16, int(rate * seconds / BATCH))
-    bodies = items.batches(count, BATCH, _now())
-    processes = {"authority": [authority.pid], "collector": children(authority.pid)}
-    before = {name: sum(map(cpu_seconds, pids)) for name, pids in processes.items()}
-    bytes_before = authority.journal_bytes()
-    syncs_before = authority.metric("sealgate_journal_syncs_total") or 0
-    sent = _send(collector, bodies)
+def _native(world: World, seconds: float, figures: dict[str, Any], missed: list[str]) -> int:
+    warm = world.send_native(items.batches(16, BATCH, _now()))
+    bodies = items.batches(max(16, int(warm["accepted"] / warm["seconds"] * seconds / BATCH)), BATCH, _now())
+    before, bytes_before = world.cpu(), world.authority.journal_bytes()
+    syncs_before = world.authority.metric("sealgate_journal_syncs_total") or 0
+    sent = world.send_native(bodies)
     records = sent["accepted"]
-    used = {name: sum(map(cpu_seconds, pids)) - before[name] for name, pids in processes.items()}
-    syncs = (authority.metric("sealgate_journal_syncs_total") or 0) - syncs_before
-    return {
+    syncs = (world.authority.metric("sealgate_journal_syncs_total") or 0) - syncs_before
+    cpu = used_us(world.cpu(), before, sent["cpu_s"], records)
+    figures |= {
         "native_records_per_s": round(records / sent["seconds"]),
         "native_p50_ms": round(sent["p50_ms"], 1),
         "native_p99_ms": round(sent["p99_ms"], 1),
-        "native_cpu_us_per_record": {
-            name: round(value / records * 1e6, 1) for name, value in {**used, "sender": sent["cpu_s"]}.items()
-        },
-        "native_records_per_cpu_s": round(records / (sum(used.values()) + sent["cpu_s"])),
+        "native_cpu_us_per_record": cpu,
+        "native_records_per_cpu_s": round(1e6 / cpu["all"]),
         "records_per_sync": round(records / syncs) if syncs else None,
-        "journal_bytes_per_record": round((authority.journal_bytes() - bytes_before) / records),
+        "journal_bytes_per_record": round((world.authority.journal_bytes() - bytes_before) / records),
         "sent_bytes_per_record": round(sum(map(len, bodies)) / records),
         "told_to_wait": sent["told_to_wait"],
         "refused_records": sent["rejected"],
-        "acknowledged": records,
     }
+    _at_least("native_records_per_s", BAR_RECORDS_PER_S, figures, missed)
+    if sent["rejected"]:
+        missed.append(f"{sent['rejected']} records were refused")
+    return int(warm["accepted"] + records)
 
 
-def _send(socket: Path, bodies: list[bytes]) -> dict[str, Any]:
-    data = b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.ingest_load", socket, _PATH, str(CONNECTIONS)],
-        input=data,
-        capture_output=True,
-        check=True,
-        timeout=600,
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
-    if result["problem"]:
-        raise RuntimeError(f"not all was taken: {result['problem']}")
-    return result
+def _otlp(world: World, bodies: list[bytes], figures: dict[str, Any], missed: list[str]) -> int:
+    """Return how many items the spans became."""
+    folder = data_folder()
+    if folder is None or not bodies:
+        missed.append("otlp: the captures are missing")
+        return 0
+    figures |= otel_throughput.otlp(folder / "otel", 10)
+    recorded_before = world.authority.metric("sealgate_items_total") or 0
+    before = world.cpu()
+    sent = world.send_spans(bodies)
+    spans = len(bodies) * _SPANS
+    cpu = used_us(world.cpu(), before, sent["cpu_s"], spans)
+    recorded = int((world.authority.metric("sealgate_items_total") or 0) - recorded_before)
+    figures |= {
+        "otlp_spans_per_s": round(spans / sent["seconds"]),
+        "otlp_p99_ms": round(sent["p99_ms"], 1),
+        "otlp_cpu_us_per_span": cpu,
+        "otlp_spans_per_cpu_s": round(1e6 / cpu["all"]),
+    }
+    _at_least("otlp_spans_per_s", BAR_SPANS_PER_S, figures, missed)
+    expected = round(spans * figures["otlp_items_per_span"])
+    if abs(recorded - expected) > 0.01 * expected:
+        missed.append(f"otlp: {recorded} items recorded of some {expected}")
+    return recorded
 
 
-def _await_collector(authority: Authority) -> Path:
-    path = authority.folder / "collector.sock"
-    deadline = time.monotonic() + 20
-    while not path.is_socket():
-        if time.monotonic() > deadline:
-            raise RuntimeError("the collector did not start")
-        time.sleep(0.05)
-    time.sleep(0.2)
-    return path
+def _nothing_lost(world: World, acknowledged: int, figures: dict[str, Any], missed: list[str]) -> None:
+    recorded = int(world.authority.metric("sealgate_items_total") or 0)
+    figures["lost_records"] = acknowledged - recorded
+    if acknowledged != recorded:
+        missed.append(f"{acknowledged} records were acknowledged, {recorded} recorded")
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that descend from ``pid``."""
-    found: list[int] = []
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit():
-            try:
-                parent = int((path / "stat").read_text("ascii").rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            if parent == pid:
-                found += [int(path.name), *children(int(path.name))]
-    return found
+def _searchable(world: World, seconds: float, figures: dict[str, Any], missed: list[str]) -> None:
+    """Send at the rate of the bar; see when the evidence store has what was acknowledged."""
+    bodies = items.batches(int(SUSTAINED_RECORDS_PER_S * seconds / BATCH) + 1, BATCH, _now())
+    seen: list[tuple[float, float]] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.2):
+            projected = gauge(world.evidence, "sealgate_evidence_projected")
+            if projected is not None:
+                seen.append((time.time(), projected))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    before = world.cpu()
+    try:
+        sent = world.send_native(bodies, rate=SUSTAINED_RECORDS_PER_S / BATCH)
+        last = sent["recorded"][-1][1]
+        deadline = time.monotonic() + 3 * BAR_LAG_S + seconds
+        while (not seen or seen[-1][1] <= last) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        ended.set()
+        watcher.join()
+    worst = lag(sent["recorded"], seen)
+    figures |= {
+        "sustained_records_per_s": round(sent["accepted"] / sent["seconds"]),
+        "searchable_lag_s": None if worst is None else round(worst, 2),
+        "sustained_cpu_us_per_record": used_us(world.cpu(), before, sent["cpu_s"], sent["accepted"]),
+    }
+    if worst is None or worst > BAR_LAG_S:
+        missed.append(f"searchable_lag_s is {figures['searchable_lag_s']}, at most {BAR_LAG_S} is the bar")
+    if figures["sustained_records_per_s"] < 0.97 * SUSTAINED_RECORDS_PER_S:
+        missed.append(f"sustained_records_per_s is {figures['sustained_records_per_s']}")
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of one process, kernel included."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def lag(recorded: list[tuple[float, int]], seen: list[tuple[float, float]]) -> float | None:
+    """Return the longest time from an acknowledgement to when its record was seen, None where one was not seen.
+
+    ``recorded`` has times of acknowledgements and indexes, ``seen`` times and how many records were there; by time.
+    """
+    worst = 0.0
+    for at, index in recorded:
+        there = next((when for when, count in seen if count > index), None)
+        if there is None:
+            return None
+        worst = max(worst, there - at)
+    return worst
+
+
+def _phoenix(place: Path, bodies: list[bytes], seconds: float, figures: dict[str, Any], missed: list[str]) -> None:
+    if not bodies:
+        return
+
+    def export(address: str) -> dict[str, Any]:
+        done = send(address, "/v1/traces", PROTOBUF, bodies)
+        return done | {"spans": len(bodies) * _SPANS}
+
+    found = phoenix.persisted(place, free_port(), free_port(), seconds, export)
+    if found is None:
+        figures["phoenix"] = "could not be installed from PyPI here"
+        missed.append("no comparison with Phoenix: it could not be installed")
+        return
+    times = figures["otlp_spans_per_s"] / max(found["persisted_per_s"], 0.1)
+    figures |= {"phoenix_version": phoenix.VERSION, "phoenix": found, "times_phoenix": round(times, 1)}
+    if times < BAR_TIMES_PHOENIX:
+        missed.append(f"times_phoenix is {figures['times_phoenix']}, at least {BAR_TIMES_PHOENIX} is the bar")
+
+
+def _at_least(name: str, bar: int, figures: dict[str, Any], missed: list[str]) -> None:
+    if figures[name] < bar:
+        missed.append(f"{name} is {figures[name]}, at least {bar} is the bar")
 
 
 def _now() -> int:

@@ -1,7 +1,9 @@
-"""Senders in one light process: ``python -m bench.ingest_load SOCKET PATH CONNECTIONS < bodies``; prints one JSON line.
+"""Senders in one light process: ``python -m bench.ingest_load ADDRESS PATH TYPE CONNECTIONS RATE < bodies``.
 
-Standard input is bodies, each behind its length (4 bytes, big-endian). Each connection sends one, waits for the answer,
-sends the next. The clock starts when all bodies are in memory and the connections are open.
+Prints one JSON line. ``ADDRESS`` is a Unix socket's path or ``host:port``, ``TYPE`` the media type, ``RATE`` bodies a
+second (0: as fast as answers come). Standard input is bodies, each behind its length (4 bytes, big-endian). Each
+connection sends one, waits for the answer, sends the next. The clock starts when all bodies are in memory and the
+connections are open. A JSON answer tells how many records were accepted; with any other type an empty answer means all.
 """
 
 import asyncio
@@ -17,15 +19,31 @@ import uvloop
 from bench.wire import answer_length
 
 
+class Work:
+    """What is left to send, and from when on the next may go."""
+
+    def __init__(self, bodies: deque[bytes], rate: float) -> None:
+        self._bodies = bodies
+        self._every = 1 / rate if rate else 0.0
+        self._next = 0.0
+
+    def take(self) -> tuple[bytes, float] | None:
+        """Return the next body and when it is due (0: now), or None."""
+        if not self._bodies:
+            return None
+        due, self._next = self._next, (self._next or time.perf_counter()) + self._every if self._every else 0.0
+        return self._bodies.popleft(), due
+
+
 class Sender(asyncio.Protocol):
     """Sends bodies from the shared queue, one at a time; one that is told to wait is sent again."""
 
-    def __init__(self, path: str, content_type: str, bodies: deque[bytes]) -> None:
+    def __init__(self, path: str, content_type: str, work: Work) -> None:
         self._head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: ".encode()
-        self._bodies = bodies
+        self._work = work
         self._data = bytearray()
         self.latencies: list[float] = []
-        self.answers: list[bytes] = []
+        self.answers: list[tuple[float, bytes]] = []
         self.told_to_wait = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -34,12 +52,17 @@ class Sender(asyncio.Protocol):
         self._transport = transport
 
     def begin(self) -> None:
-        """Send the next body, or end."""
-        if not self._bodies:
+        """Send the next body when it is due, or end."""
+        taken = self._work.take()
+        if taken is None:
             self._transport.close()
             return
-        self._body = self._bodies.popleft()
-        self._send()
+        self._body, due = taken
+        wait = due - time.perf_counter()
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._send)
+        else:
+            self._send()
 
     def _send(self) -> None:
         self._sent = time.perf_counter()
@@ -59,7 +82,7 @@ class Sender(asyncio.Protocol):
             asyncio.get_running_loop().call_later(0.05, self._send)
             return
         self.latencies.append(time.perf_counter() - self._sent)
-        self.answers.append(answer)
+        self.answers.append((time.time(), answer))
         self.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -78,13 +101,43 @@ def _bodies(data: bytes) -> deque[bytes]:
     return found
 
 
-async def _run(socket: str, path: str, connections: int) -> dict[str, Any]:
+class Tally:
+    """What the answers say."""
+
+    def __init__(self) -> None:
+        self.accepted = self.rejected = 0
+        self.problem = ""
+        self.recorded: list[tuple[float, int]] = []
+        """When an answer came, and the greatest index of its records."""
+
+    def add(self, at: float, answer: bytes, content_type: str) -> None:
+        """Count one answer."""
+        content = answer[answer.index(b"\r\n\r\n") + 4 :]
+        if content_type != "application/json":
+            if not answer.startswith(b"HTTP/1.1 200") or content:
+                self.problem = repr(answer[:400])
+            return
+        said = json.loads(content)
+        self.accepted += said.get("accepted", 0)
+        self.rejected += len(said.get("rejected", ()))
+        if "accepted" not in said or said["rejected"]:
+            self.problem = str(said)[:400]
+        else:
+            self.recorded.append((at, max(receipt["index"] for receipt in said["receipts"])))
+
+
+async def _run(address: str, path: str, content_type: str, connections: int, rate: float) -> dict[str, Any]:
     bodies = _bodies(sys.stdin.buffer.read())
     count = len(bodies)
+    work = Work(bodies, rate)
     loop = asyncio.get_running_loop()
     crew = []
     for _ in range(connections):
-        _, sender = await loop.create_unix_connection(lambda: Sender(path, "application/json", bodies), socket)
+        if "/" in address:
+            _, sender = await loop.create_unix_connection(lambda: Sender(path, content_type, work), address)
+        else:
+            host, _, port = address.rpartition(":")
+            _, sender = await loop.create_connection(lambda: Sender(path, content_type, work), host, int(port))
         crew.append(sender)
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
@@ -93,20 +146,16 @@ async def _run(socket: str, path: str, connections: int) -> dict[str, Any]:
     await asyncio.gather(*(sender.done for sender in crew))
     elapsed = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_SELF)
-    accepted = rejected = 0
-    problem = ""
-    for answer in (answer for sender in crew for answer in sender.answers):
-        content = json.loads(answer[answer.index(b"\r\n\r\n") + 4 :])
-        accepted += content.get("accepted", 0)
-        rejected += len(content.get("rejected", ()))
-        if "accepted" not in content or content["rejected"]:
-            problem = str(content)[:400]
+    tally = Tally()
+    for at, answer in (answer for sender in crew for answer in sender.answers):
+        tally.add(at, answer, content_type)
     latencies = sorted(latency for sender in crew for latency in sender.latencies)
     return {
         "requests": count,
-        "accepted": accepted,
-        "rejected": rejected,
-        "problem": problem,
+        "accepted": tally.accepted,
+        "rejected": tally.rejected,
+        "problem": tally.problem,
+        "recorded": sorted(tally.recorded),
         "told_to_wait": sum(sender.told_to_wait for sender in crew),
         "seconds": elapsed,
         "p50_ms": latencies[len(latencies) // 2] * 1000,
@@ -116,4 +165,5 @@ async def _run(socket: str, path: str, connections: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(_run(sys.argv[1], sys.argv[2], int(sys.argv[3])))))
+    _address, _path, _type, _connections, _rate = sys.argv[1:6]
+    print(json.dumps(uvloop.run(_run(_address, _path, _type, int(_connections), float(_rate)))))

@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from bench.ingest import children
+from bench.ingest_world import children
 from sealgate.adapters.configuration import loading
 from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal

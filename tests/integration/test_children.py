@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.ingest import children
+from bench.ingest_world import children
 from sealgate.cli import _children
 from sealgate.cli._children import CHILDREN, Child, Supervisor
 from sealgate.demo.authority import Authority

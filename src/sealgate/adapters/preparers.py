@@ -9,6 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, Final
 
+import msgspec
+import orjson
+
 from sealgate.collector.preparing import Preparation, Ready, Source, split
 from sealgate.model.errors import UnavailableError
 from sealgate.telemetry.bounds import Bounds
@@ -111,9 +114,17 @@ def _translate(
     preparation: Preparation, export: Export, sender: Sender, bounds: Bounds, agents: frozenset[str]
 ) -> tuple[Translated, Ready]:
     translated = translate(export, sender, bounds)
-    ready = preparation.prepare(translated.items, agents, "otlp")
+    ready = preparation.prepare(map(_as_json, translated.items), agents, "otlp")
     translated.items = []  # what was kept is in the groups; the rest need not travel back
     return translated, ready
+
+
+def _as_json(item: dict[str, Any]) -> dict[str, Any] | msgspec.Raw:
+    """Return an item that our table made as JSON: checked from there in half the time that an object takes."""
+    try:
+        return msgspec.Raw(orjson.dumps(item))
+    except orjson.JSONEncodeError:  # not valid Unicode, for one: the item is judged as it is
+        return item
 
 
 def _translate_there(

@@ -135,7 +135,7 @@ class Preparation:
         try:
             kept = self._redactor.redact(items_model.as_object(known))
             self._enrich(kept)
-            data = canonical.encode_arguments(kept, max_bytes=MAX_ITEM_BYTES)
+            data = _canonical(kept)
         except EncodingError as error:
             raise _BadItemError("too-large" if "bytes" in error.message else "invalid", error.message) from error
         except UnavailableError:  # the vault, for one: not the item's fault, so the whole request is sent again
@@ -201,6 +201,12 @@ def _read(raw: Raw) -> items_model.Item:
         raise _BadItemError("malformed", error.message) from error
     except InputError as error:
         raise _BadItemError("invalid", error.message) from error
+
+
+def _canonical(item: dict[str, Any]) -> bytes:
+    """Return the canonical bytes of an item. Only attributes hold names and numbers that the model does not fix."""
+    encode = canonical.encode_own if canonical.is_plain(item["attributes"], depth=2) else canonical.encode_arguments
+    return encode(item, max_bytes=MAX_ITEM_BYTES)
 
 
 def _id_of(raw: Raw) -> str | None:

@@ -143,7 +143,7 @@ def encode_arguments(value: Json, *, max_bytes: int = MAX_REQUEST_BYTES, max_dep
     Raises:
         EncodingError: the value is not I-JSON (RFC 7493), too deep or too long.
     """
-    if _is_plain(value, 1 + MAX_DEPTH - max_depth):  # the check counts up to MAX_DEPTH
+    if is_plain(value, depth=1 + MAX_DEPTH - max_depth):  # the check counts up to MAX_DEPTH
         data = _dump_plain(value)
     else:
         try:
@@ -162,10 +162,17 @@ def _dump_plain(value: Json) -> bytes:
         raise EncodingError(f"arguments cannot be made canonical: {error}") from error
 
 
-def _is_plain(value: object, depth: int) -> bool:
+_CONTAINERS: Final = frozenset({dict, list})  # asked first: it costs a fifth of an `isinstance` with a union
+
+
+def is_plain(value: object, *, depth: int = 1) -> bool:
     """Tell whether a sorted compact dump equals RFC 8785; refuse what neither form allows.
 
-    Every captured item goes through here, so what is usual costs one look at its type, and keys are looked at together.
+    ``depth`` is the level that the value stands on. Every captured item goes through here, so what is usual costs one
+    look at its type, and keys are looked at together.
+
+    Raises:
+        EncodingError: the value is not I-JSON, or too deep.
     """
     if isinstance(value, dict):
         _check_depth_now(depth)
@@ -181,14 +188,16 @@ def _is_plain(value: object, depth: int) -> bool:
     else:
         plain, members = True, (value,)
     for item in members:
-        kind = type(item)
-        if kind is str or item is None or kind is bool:
+        if item is None:
             continue
-        if kind is float:
-            plain = plain and _is_plain_float(item)  # type: ignore[arg-type]  # kind is float here
-        elif isinstance(item, dict | list):
-            if not _is_plain(item, depth + 1):
+        kind = type(item)
+        if kind is str or kind is bool:
+            continue
+        if kind in _CONTAINERS or isinstance(item, dict | list):
+            if not is_plain(item, depth=depth + 1):
                 plain = False
+        elif kind is float:
+            plain = plain and _is_plain_float(item)  # type: ignore[arg-type]  # kind is float here
         else:
             _check_scalar(item)
     return plain
@@ -260,6 +269,23 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add returns None
         raise EncodingError(f"key `{twice[:80]}` appears twice", hint="send each key once")
     return result
+
+
+def refuse_repeated_keys(data: bytes, value: Json) -> None:
+    """Refuse JSON in which a key comes twice in one object; ``value`` is what a parser made of ``data``.
+
+    Raises:
+        EncodingError: says which key, or that it is nested too deeply to be looked at.
+    """
+    try:
+        if orjson.dumps(value) == data:  # compact JSON, as most clients write it: equality proves it
+            return
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise EncodingError(f"not JSON: {error}") from error
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -83,6 +83,8 @@ class FieldPolicy:
         custom = [_rule(pattern) for pattern in self.patterns]
         self.scanner = Scanner((name for name in TYPES if name not in self.off), custom, minimum)
         self.digest = hashlib.sha256(self._canonical()).hexdigest()
+        self.clean: set[tuple[Path, str]] = set()
+        """Short texts in which the scanner found nothing, with the last names of their path: a memory, never a rule."""
         self._applicable: dict[tuple[str, str], tuple[FieldRule, ...]] = {}
 
     @classmethod

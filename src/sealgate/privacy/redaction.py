@@ -16,6 +16,7 @@ from ..encoding.canonical import encode_arguments, salted_digest
 from ..model.errors import SealgateError
 from . import paths
 from .findings import Finding, resolve
+from .gathering import NUMBER_DIGITS, SEPARATOR, Walk, collect, is_content
 from .keys import RedactionKeys
 from .known import MIN_SQUEEZED, KnownValues
 from .paths import Path
@@ -26,12 +27,12 @@ MAX_TEXT: Final = 8192
 """Longest text that the record model allows; a text that marks made longer is cut."""
 MAX_ROUNDS: Final = 8
 """Texts are looked at again after marks were set, until nothing is found."""
+MAX_REMEMBERED: Final = 64
+"""Longest text that is remembered when nothing was found in it: names of models and tools come again and again."""
+MAX_CLEAN: Final = 4096
+"""So many texts are remembered."""
 
-_CONTENT: Final = frozenset({"digest", "size_bytes", "media_type", "value"})
-_NO_TEXT: Final = frozenset({"digest", "size_bytes"})
-_NUMBER_DIGITS: Final = 7
 _IDENTIFIERS: Final = ("session_id", "task_id")
-_SEPARATOR: Final = "\n\0\n"
 
 _CLASSES: Final = (
     ("secret", frozenset({"secret", "private_key", "jwt", "url_credentials"})),
@@ -165,7 +166,12 @@ class _Work:
     def run(self) -> None:
         """Apply the policy to every field that it is about."""
         try:
-            self._quiet = not self._suspicious()
+            if self._is_uniform():
+                self._quiet = not self._walk()
+                if self._quiet:
+                    return
+            else:
+                self._quiet = not self._suspicious()
         except Exception:  # noqa: BLE001  # a look at all together is only a short cut
             self._quiet = False
         for name in _IDENTIFIERS:
@@ -179,32 +185,52 @@ class _Work:
                 # The record model names its members in small letters; whatever else stands here is looked at.
                 plain = raw.isascii() and raw.replace("_", "a").isalpha() and raw.islower()
                 name = raw if plain else self._guarded(("attributes", "*"), raw, self._text) or "failed"
-                made[name] = self._guarded(("attributes", name), value, self._top)
+                made[name] = None if value is None else self._guarded(("attributes", name), value, self._top)
             self._item["attributes"] = made
 
     def result(self) -> Redacted:
         """Return the item with what it says about its redaction."""
-        made = [Redaction(*key, count) for key, count in self._done.items()]
-        earlier = [Redaction(**entry) for entry in self._item.get("redactions") or [] if _is_redaction(entry)]
-        redactions = tuple(dict.fromkeys((*earlier, *made)))
+        redactions: tuple[Redaction, ...] = tuple([Redaction(*key, count) for key, count in self._done.items()])
+        earlier = self._item.get("redactions")
+        if earlier:
+            known = [Redaction(**entry) for entry in earlier if _is_redaction(entry)]
+            redactions = tuple(dict.fromkeys((*known, *redactions)))
         self._item["redactions"] = [entry.as_mapping() for entry in redactions]
-        self._item["subjects"] = list(dict.fromkeys(self._subjects))
+        self._item["subjects"] = list(dict.fromkeys(self._subjects)) if self._subjects else []
         self._item["privacy_policy"] = self._policy.digest
         if self._item.get("classification") is None and self._types:
             self._item["classification"] = _classification(self._types)
         return Redacted(self._item, redactions, tuple(self._item["subjects"]), tuple(self._wanted))
 
+    def _is_uniform(self) -> bool:
+        """Tell whether the policy lets no raw value stay and says the same of all other fields of this item."""
+        policy, attributes = self._policy, self._item.get("attributes")
+        return (
+            not self._rules
+            and policy.text == "keep"
+            and policy.content in {"digest", "drop"}
+            and isinstance(attributes, dict)
+            and "" not in attributes
+        )
+
+    def _walk(self) -> bool:
+        """Take the raw values out, which nobody needs to look at then; tell whether something may be in the rest."""
+        walk = Walk(lambda path, content: self._content(path, content, None))
+        walk.texts += [str(self._item.get(name) or "") for name in _IDENTIFIERS]
+        self._item["attributes"] = walk.members(self._item["attributes"], ("attributes",))
+        return self._policy.scanner.suspects(SEPARATOR.join(walk.texts), self._known)
+
     def _suspicious(self) -> bool:
         texts: list[str] = [str(self._item.get(name) or "") for name in _IDENTIFIERS]
-        _collect(self._item.get("attributes"), texts)
-        return self._policy.scanner.suspects(_SEPARATOR.join(texts), self._known)
+        collect(self._item.get("attributes"), texts)
+        return self._policy.scanner.suspects(SEPARATOR.join(texts), self._known)
 
     def _guarded(self, path: Path, value: Any, action: Callable[[Path, Any], Any]) -> Any:
         try:
             return action(path, value)
         except Exception:  # noqa: BLE001  # whatever went wrong: the field stays inside, and the item says so
             self._note(path, "failed", "drop")
-            return [] if isinstance(value, list) else {} if isinstance(value, dict) and not _is_content(value) else None
+            return [] if isinstance(value, list) else {} if isinstance(value, dict) and not is_content(value) else None
 
     def _identifier(self, path: Path, value: str) -> str:
         if self._quiet or not self._find(value, ()):
@@ -216,7 +242,7 @@ class _Work:
 
     def _node(self, path: Path, value: Any, inherited: FieldRule | None) -> Any:
         rule = self._rule(path) or inherited
-        if _is_content(value):
+        if is_content(value):
             return self._content(path, value, rule)
         if isinstance(value, dict) and (rule is None or rule.action == "keep"):
             return self._object(path, value, rule)
@@ -231,7 +257,7 @@ class _Work:
             shown = name if self._quiet or len(name) < MIN_SQUEEZED else self._text((*path, "*"), name)
             while shown in made:  # two names became one mark
                 shown += "_"
-            made[shown] = self._node((*path, shown), entry, rule)
+            made[shown] = None if entry is None else self._node((*path, shown), entry, rule)
         return made
 
     def _content(self, path: Path, value: dict[str, Any], rule: FieldRule | None) -> dict[str, Any] | None:
@@ -296,12 +322,15 @@ class _Work:
         if isinstance(value, str):
             return self._text(path, value)
         text = str(value)
-        if len(text) >= _NUMBER_DIGITS and self._find(text, path):
+        if len(text) >= NUMBER_DIGITS and self._find(text, path):
             return self._text(path, text)
         return value
 
     def _text(self, path: Path, text: str) -> str:
         if self._quiet:
+            return text
+        clean, place = self._policy.clean, (path[-2:], text)
+        if self._known is None and place in clean:
             return text
         found, dropped = self._policy, False
 
@@ -319,7 +348,11 @@ class _Work:
             return f"[{finding.type}]"
 
         self._remember_subjects(text)
-        result, _ = _replace(text, found.scanner, self._known, _hint(path), replacement)
+        result, findings = _replace(text, found.scanner, self._known, _hint(path), replacement)
+        if not findings and result == text and len(text) <= MAX_REMEMBERED:
+            if len(clean) >= MAX_CLEAN:
+                clean.clear()
+            clean.add(place)
         if dropped:
             return "[dropped]"
         return result[: max(len(text), MAX_TEXT)]
@@ -361,6 +394,8 @@ class _Work:
         return {"digest": base64.urlsafe_b64encode(made).rstrip(b"=").decode(), "size_bytes": len(data)}
 
     def _rule(self, path: Path) -> FieldRule | None:
+        if not self._rules:
+            return None
         return next((rule for rule in self._rules if paths.fits(rule.path, path)), None)
 
     def _note(self, path: Path, kind: str, action: str) -> None:
@@ -375,10 +410,6 @@ def _canonical(raw: Any) -> bytes | None:
         return None
 
 
-def _is_content(value: Any) -> bool:
-    return isinstance(value, dict) and "digest" in value and "value" in value and _CONTENT.issuperset(value)
-
-
 def _is_mark(text: str) -> bool:
     return (text.startswith("[") and text.endswith("]") and text[1:-1].isidentifier()) or (
         text.startswith(("tok_", "hmac_")) and text.replace("-", "_").isidentifier()
@@ -391,27 +422,6 @@ def _is_redaction(entry: Any) -> bool:
 
 def _hint(path: Path) -> str:
     return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"} and "[" not in part)
-
-
-def _collect(value: Any, texts: list[str]) -> None:
-    """Gather all texts that the policy may touch. A content's digest is none of them.
-
-    Random letters make the matcher build a new state for nearly each of them: with digests an item took fifteen times
-    as long.
-    """
-    if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, dict):
-        untouched = _NO_TEXT if _is_content(value) else ()
-        for name, entry in value.items():
-            if entry is not None and name not in untouched:
-                texts.append(name)
-                _collect(entry, texts)
-    elif isinstance(value, list):
-        for entry in value:
-            _collect(entry, texts)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        texts.append(str(value))
 
 
 def _classification(types: Iterable[str]) -> str:

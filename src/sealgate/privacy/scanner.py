@@ -87,9 +87,9 @@ class Scanner:
         if not matched:
             return False
         ids = frozenset(matched)
-        if self._escaped in ids or any(True for _ in self._blobs(text, ids)):
+        if self._escaped in ids or next(self._blobs(text, ids), None) is not None:
             return True
-        return any(True for _ in self._matches(text, ids, None))
+        return min(ids) < len(self._rules) and next(self._matches(text, ids, None), None) is not None
 
     def _find(self, text: str, hint: str, known: KnownValues | None, depth: int) -> Iterator[Finding]:
         if known is not None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from sealgate.encoding.canonical import refuse_repeated_keys
 from sealgate.model.errors import EncodingError
 
 from . import spans as model
@@ -71,6 +72,7 @@ def _groups(data: bytes, name: str, bounds: Bounds) -> list[dict[str, Any]]:
         request = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise EncodingError(f"not JSON: {error}", hint="send OTLP JSON") from error
+    refuse_repeated_keys(data, request)
     if type(request) is not dict:
         raise EncodingError("the body is not an OTLP request", hint=f"send an object with `{name}`")
     return _objects(request, name)

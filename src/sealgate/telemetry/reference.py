@@ -91,6 +91,7 @@ def _lines() -> Iterator[str]:
     yield "\nA span is also rejected for `invalid_trace_id`, `invalid_span_id`, `invalid_time` and (JSON) `malformed`,"
     yield "and for what the [collector](collector.md) refuses an item for. The others are kept: the answer is"
     yield "a partial success that counts each reason."
+    yield "\nA JSON request in which a key comes twice in one object is refused: readers differ on it."
 
 
 def _convention(convention: Convention) -> Iterator[str]:

@@ -196,3 +196,33 @@ def test_marks_do_not_make_texts_too_long():
 
     assert len(kept) <= redaction.MAX_TEXT
     assert "@" not in kept
+
+
+def test_what_is_remembered_as_clean_hangs_on_its_place():
+    """Digits under a name that says nothing stay, however often; under a name that says telephone they go."""
+    policy = FieldPolicy.from_mapping({})
+    item = _item(extra={"mail": "ann@example.com", "ticket": "0446681800", "phone": {"number": "0446681800"}})
+
+    first, again = (redact_item(item, policy, KEYS).item["attributes"]["extra"] for _ in range(2))
+
+    assert first == again == {"mail": "[email]", "ticket": "0446681800", "phone": {"number": "[phone]"}}
+    assert (("extra", "ticket"), "0446681800") in policy.clean
+
+
+def test_memory_of_clean_texts_is_bounded(monkeypatch):
+    """Ever new texts do not fill memory, and long ones are not remembered."""
+    monkeypatch.setattr(redaction, "MAX_CLEAN", 3)
+    policy = FieldPolicy.from_mapping({})
+    notes = {f"a{number}": f"text {number}" for number in range(9)} | {"long": "x " * 100, "mail": "ann@example.com"}
+
+    redact_item(_item(extra=notes), policy, KEYS)
+
+    assert 0 < len(policy.clean) <= 3
+    assert all(len(text) <= redaction.MAX_REMEMBERED for _, text in policy.clean)
+
+
+def test_names_of_empty_members_are_looked_at():
+    """A person's address as the name of a member without a value does not stay."""
+    done = redact_item(_item(extra={"ann@example.com": None}), MINIMAL, KEYS)
+
+    assert done.item["attributes"]["extra"] == {"[email]": None}
