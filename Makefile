@@ -4,7 +4,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp-$(shell cat requirements/*.txt scripts/setup packages/verify/pyproject.toml pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: setup demo test check lint format lock bench clean
+.PHONY: setup demo test check lint format references lock bench clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,10 @@ lint: setup
 format: setup
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
+
+# Rewrites the pages and schemas that are made from the code.
+references: setup
+	@scripts/references $(VENV)
 
 # Rewrites the lock files; no address of any package index is written into them.
 lock:

@@ -6,11 +6,14 @@ processor time of one core after one warm pass, because the matcher builds its a
 
 *Known people*: tau's customers are registered (e-mail, street, name, birth dates of passengers too); every message of
 every run becomes an item whose raw values the policy keeps, is redacted, written as canonical bytes, and then searched
-for every known e-mail, birth date and street line, in any case.
+for every known e-mail, birth date and street line, in any case. Then the same through a whole installation
+(``bench.tau_on_disk``).
 """
 
+import importlib
 import json
 import lzma
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,17 +35,16 @@ KEEP_ALL: Final = {"defaults": {"content": "keep"}}
 
 def people(folder: Path) -> tuple[KnownValues, set[str]]:
     """Return the registered values of all customers, and the texts of which nothing may be left, in lower case."""
+    known = customers(folder)
+    return KnownValues(known), {each.value.lower() for each in known if each.type != "name"}
+
+
+def customers(folder: Path) -> list[KnownValue]:
+    """Return the values of all customers, each customer with a token of its own."""
     with lzma.open(folder / "tau/users.json.xz") as stream:
         shops: dict[str, dict[str, Any]] = json.load(stream)
-    known, gone = [], set()
-    customers = [(name, user) for shop in shops.values() for name, user in _users(shop, "")]
-    for number, (_, user) in enumerate(customers):
-        token = f"sub_{number:026d}"
-        for kind, value in _values(user):
-            known.append(KnownValue(kind, value, token))
-            if kind != "name":
-                gone.add(value.lower())
-    return KnownValues(known), gone
+    found = enumerate(user for shop in shops.values() for _, user in _users(shop, ""))
+    return [KnownValue(kind, value, f"sub_{number:026d}") for number, user in found for kind, value in _values(user)]
 
 
 def _users(shop: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -118,7 +120,7 @@ def left_over(folder: Path, messages: list[dict[str, Any]]) -> tuple[int, int, i
         item = as_item(message, number)
         before.append(_bytes(item))
         after.append(_bytes(redact_item(item, policy, keys, known).item))
-    return _count(after, gone), _count(before, gone), sum(map(len, after))
+    return count(after, gone), count(before, gone), sum(map(len, after))
 
 
 def _bytes(item: dict[str, Any]) -> bytes:
@@ -128,8 +130,9 @@ def _bytes(item: dict[str, Any]) -> bytes:
         return json.dumps(item, ensure_ascii=False).encode()
 
 
-def _count(written: list[bytes], gone: set[str]) -> int:
-    text = b"\n".join(written).decode().lower()
+def count(written: list[bytes], gone: set[str]) -> int:
+    """Return how often the texts that should be gone are in what was written, in any case."""
+    text = b"\n".join(written).decode("utf-8", "replace").lower()
     return sum(text.count(value) for value in gone if value in text)
 
 
@@ -166,6 +169,12 @@ def run(options: Options) -> Result:
     figures |= {"known_values_left": left, "known_values_before": before, "tau_items": len(messages), "tau_bytes": size}
     if left or not before:
         missed.append(f"{left} of {before} known values left in tau's items")
+    with tempfile.TemporaryDirectory(prefix="sealgate-bench-") as place:
+        on_disk, wrong = importlib.import_module("bench.tau_on_disk").measure(
+            Path(place), folder, None if options.full else 600
+        )
+    figures |= on_disk
+    missed += wrong
     measured_on = (
         "labelled documents and vectors of presidio; ordinary text: tau and AgentDojo messages, one core, warm"
     )

@@ -2,7 +2,21 @@
 
 import asyncio
 
-from bench import agentdojo, at_rest, erase, ingest, ingest_world, items, loss, otel, pii, redact, retention, secrets
+from bench import (
+    agentdojo,
+    at_rest,
+    erase,
+    ingest,
+    ingest_world,
+    items,
+    loss,
+    otel,
+    pii,
+    reconstruct,
+    redact,
+    retention,
+    secrets,
+)
 from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
@@ -123,3 +137,13 @@ def test_lag_is_from_the_acknowledgement_to_the_first_look_that_has_it():
 
     assert ingest.lag([(0.5, 4), (2.5, 8)], seen) == 1.5
     assert ingest.lag([(0.5, 9)], seen) is None
+
+
+def test_a_task_is_found_among_many_rows(data_folder):
+    """Recorded runs in the store: the figures exist and what does not depend on a quiet machine holds."""
+    del data_folder
+
+    result = reconstruct.run(Options(seconds=1))
+
+    assert result.figures["bytes_all"] <= 500
+    assert result.figures["rows"] >= 20_000

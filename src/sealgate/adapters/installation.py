@@ -233,7 +233,7 @@ def _endorse(data: Path, plan: Plan, public: dict[Purpose, bytes], root_passphra
 
 def _configuration(plan: Plan) -> str:
     values: dict[str, str] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
-    values["collector.enabled"] = "yes"
+    values["collector.enabled"] = values["access.enabled"] = "yes"
     values["policies.approval"] = "one_person"
     if plan.passphrase_reference is not None:
         values["keys.passphrase"] = values["vault.passphrase"] = plan.passphrase_reference

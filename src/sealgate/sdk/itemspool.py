@@ -249,9 +249,9 @@ def prepare(parent: pathlib.Path, folder: pathlib.Path, target: str) -> None:
     """
     try:
         if not (folder / "target").is_file():
-            for missing in (parent, *reversed(folder.relative_to(parent).parents[:-1]), folder):
-                path = parent / missing
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            between = [parent / part for part in reversed(folder.relative_to(parent).parents[:-1])]
+            for missing in (parent, *between, folder):
+                missing.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_target(folder / "target", target)
             sync_folder(folder.parent)
             sync_folder(parent)

@@ -120,7 +120,7 @@ class Settings:
     @property
     def spool_folder(self) -> pathlib.Path:
         """Return the folder that holds the spools of all authorities."""
-        return self.spool or default_spool(os.environ)
+        return (self.spool or default_spool(os.environ)).absolute()  # wherever the agent goes from here
 
     def api_key(self) -> str | None:
         """Read the bearer key where it is kept.

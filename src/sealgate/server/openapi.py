@@ -6,7 +6,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
@@ -162,6 +162,8 @@ def _schema(kind: Any) -> dict[str, Any]:
         return {"type": "object"}
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return {"$ref": _REF.format(name=kind.__name__)}
+    if get_origin(kind) is list:
+        return {"type": "array", "items": _schema(get_args(kind)[0])}
     if get_args(kind) and all(
         isinstance(member, type) and issubclass(member, msgspec.Struct) for member in get_args(kind)
     ):

@@ -320,7 +320,7 @@ class Policies:
 class Access:
     """The service through which evidence is read."""
 
-    enabled: str = _set("yes", "Whether `sealgate serve` runs it beside the authority.", choices=("yes", "no"))
+    enabled: str = _set("no", "Whether `sealgate serve` runs it beside the authority.", choices=("yes", "no"))
     socket: Path = _set(Path("evidence/evidence.sock"), "Its Unix socket; relative to the data directory.")
     listen: str = _set("", "Address and port of its HTTPS listener, with the certificate of `[tls]`; empty: none.")
     policies: Path = _set(Path(), "A folder with reading policies (`*.cedar`) of your own; empty: those we ship.")

@@ -19,7 +19,7 @@ Evidence of the log {origin}, records {start} to {last}.
 {count} of these records have their bodies here; of the others there is the signed statement alone.
 Unpack the archive, then check it with the program `sealgate-verify` (package sealgate-verify; it needs no network):
 
-    sealgate-verify log log --trust TRUST.json
+    sealgate-verify log log --trust TRUST.json --from {start} --to {stop}
 
 TRUST.json must come to you by a way that does not depend on whoever gave you this archive: from your contract, your
 operator, an earlier audit. The copy inside (log/trust.json) is for convenience; checking with it shows only that the
@@ -78,5 +78,5 @@ def write_bundle(
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         start, stop = indexes[0], indexes[-1] + 1
         done = export(public, ZippedLog(archive), start=start, stop=stop, bodies=bodies, trust=trust)
-        text = _README.format(origin=done.origin, start=start, last=stop - 1, count=done.bodies)
+        text = _README.format(origin=done.origin, start=start, stop=stop, last=stop - 1, count=done.bodies)
         archive.writestr("README.txt", text)
