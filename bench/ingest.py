@@ -184,6 +184,10 @@ def _phoenix(place: Path, bodies: list[bytes], seconds: float, figures: dict[str
         figures["phoenix"] = "could not be installed from PyPI here"
         missed.append("no comparison with Phoenix: it could not be installed")
         return
+    if not found["persisted"]:
+        figures["phoenix"] = found
+        missed.append("no comparison with Phoenix: it wrote nothing while it was watched")
+        return
     times = figures["otlp_spans_per_s"] / max(found["persisted_per_s"], 0.1)
     figures |= {"phoenix_version": phoenix.VERSION, "phoenix": found, "times_phoenix": round(times, 1)}
     if times < BAR_TIMES_PHOENIX:
