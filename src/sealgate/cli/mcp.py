@@ -11,8 +11,10 @@ from typing import Any
 import click
 
 from sealgate.gateway import methods, secrets
+from sealgate.gateway.configuration import load
 from sealgate.gateway.pins import Pins
 from sealgate.gateway.relay import DEFAULT_TIMEOUT_S, Options
+from sealgate.gateway.serving import serve as run_serve
 from sealgate.gateway.stdio import Wrapped
 from sealgate.gateway.stdio import wrap as run_wrap
 from sealgate.model.identifiers import require_name
@@ -79,12 +81,22 @@ def wrap(
     sys.exit(_run(run_wrap(wrapped, client.core, store, options)))
 
 
+@command.command()
+@click.argument("configuration", type=click.Path(path_type=Path, dir_okay=False))
+def serve(configuration: Path) -> None:
+    """Serve the servers that CONFIGURATION (gateway.toml) names at one streamable HTTP endpoint, until SIGTERM."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    found = load(configuration)
+    client = AsyncClient(agent=found.agent or "mcp-gateway", socket=found.socket)
+    store = Pins(found.pins or default_pins(), trust_first=found.first == "approve")
+    _run(run_serve(found, client.core, store))
+
+
 def _run(work: Any) -> int:
     import uvloop  # noqa: PLC0415  # only what serves needs it
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status: int = runner.run(work)
-    return status
+        return int(runner.run(work) or 0)
 
 
 @command.command()

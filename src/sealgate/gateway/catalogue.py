@@ -107,6 +107,11 @@ class Catalogue:
         """Return the tool that is shown under a name."""
         return self._entries.get(name)
 
+    def schema(self, server: str, name: str) -> object:
+        """Return the input schema of a server's own tool, as far as it is known and usable."""
+        known = self._known.get(server)
+        return None if known is None else known.seen.usable.get(name, {}).get("inputSchema")
+
     def refusal(self, name: str) -> str:
         """Return why a tool that is not shown cannot be used."""
         return self._refused.get(name, "no server here offers it")
