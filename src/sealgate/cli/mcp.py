@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sealgate.gateway import methods, secrets
+from sealgate.gateway import clients, methods, secrets
 from sealgate.gateway.configuration import load
 from sealgate.gateway.pins import Pins
 from sealgate.gateway.relay import DEFAULT_TIMEOUT_S, Options
@@ -147,3 +147,30 @@ def definitions(directory: Path, servers: tuple[str, ...], pins: Path | None) ->
 def _write(path: Path, server: str, tools: list[Any]) -> None:
     path.write_text(json.dumps({"server": server, "tools": tools}, indent=2) + "\n", encoding="utf-8")
     click.echo(f"{path}: {len(tools)} tools")
+
+
+@command.command(name="import")
+@click.argument("client", type=click.Choice(sorted(clients.CLIENTS)))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--agent", help="Who acts; without it the wrapper takes SEALGATE_AGENT.")
+@click.option("--socket", type=click.Path(path_type=Path), help="The authority's socket.")
+@click.option("--undo", is_flag=True, help="Put back what was there before.")
+def import_(client: str, files: tuple[Path, ...], agent: str | None, socket: Path | None, *, undo: bool) -> None:
+    """Put the gate before every server in the configuration FILES of CLIENT; a copy of each file is kept."""
+    options = [*(("--agent", agent) if agent else ()), *(("--socket", str(socket)) if socket else ())]
+    for path in files:
+        if undo:
+            clients.undo(path)
+            click.echo(f"{path}: as it was before")
+            continue
+        done = clients.import_file(client, path, clients.Wrapper(_program(), options))
+        click.echo(f"{path}: {len(done.wrapped)} servers behind the gate: {', '.join(done.wrapped) or 'none'}")
+        for name, reason in done.left.items():
+            click.echo(f"  not `{name}`: {reason}")
+        for variable in done.exposed:
+            click.echo(f"  the client can read {variable}; move it to `--secret NAME=file:PATH`")
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("sealgate")
+    return str(beside) if beside.is_file() else "sealgate"
