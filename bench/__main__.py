@@ -7,7 +7,7 @@ import sys
 
 from bench.harness import Options, Result
 
-NAMES = ("decide", "policy", "append", "verify", "cedar", "tamper", "crash", "agentdojo", "vectors", "server")
+NAMES = ("decide", "policy", "append", "verify", "cedar", "tamper", "crash", "agentdojo", "vectors", "server", "mcp")
 """Each is a module of this package with ``run(options) -> Result``."""
 
 

@@ -78,7 +78,7 @@ class Endpoint:
             await _respond(send, 503, body)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        head = {name.decode("latin-1"): value.decode("latin-1").strip(" \t") for name, value in scope["headers"]}
         self._check_place(scope, head)
         caller = self._caller(head)
         if scope["method"] == "POST":
@@ -230,7 +230,7 @@ async def _carry(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Send what belongs to a request as it comes, then its answer; a lone answer goes as plain JSON."""
+    """Send what belongs to a request as it comes, then its answer; a lone answer without a session is plain JSON."""
     gone = asyncio.get_running_loop().create_task(_disconnected(receive))
     task.add_done_callback(lambda _: exchange.queue.put_nowait(None))
     gone.add_done_callback(lambda _: task.cancel())
@@ -243,6 +243,9 @@ async def _carry(
                 streaming = True
             await send({"type": "http.response.body", "body": event(item), "more_body": True})
         answer = _result(task)
+        if not streaming and conversation.session and not more and not gone.done():
+            await _start(send)  # in the protocol with sessions a stream is what clients expect
+            streaming = True
         if streaming:
             data = envelopes.encode(envelopes.response(message.id, answer))
             await send({"type": "http.response.body", "body": event(data)})

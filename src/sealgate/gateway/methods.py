@@ -22,6 +22,11 @@ SUBSCRIPTION_KEY: Final = "io.modelcontextprotocol/subscriptionId"
 PLAIN: Final = frozenset({"initialize", "server/discover", "ping", "logging/setLevel", "resources/unsubscribe"})
 """Requests of a client that neither act nor read anything."""
 
+REMOVED: Final = frozenset(
+    {"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/result"}
+)
+"""Methods that the protocol without sessions no longer has."""
+
 LISTS: Final[Mapping[str, str]] = {
     "tools/list": "tools",
     "prompts/list": "prompts",

@@ -87,6 +87,8 @@ class Relay:
         method = message.method
         if isinstance(message.id, str) and message.id.startswith(envelopes.OWN_PREFIX):
             raise InputError("the request's id belongs to the gate")
+        if methods.is_modern(message) and method in methods.REMOVED:
+            method = ""  # falls through to what is not offered
         if method == methods.CALL:
             return await self._call(message, client)
         if method in methods.LISTS:
@@ -98,7 +100,7 @@ class Relay:
         if method in methods.PLAIN:
             return await self._plain(message, client)
         await self._note(message, "unknown method")
-        return failure(envelopes.METHOD_NOT_FOUND, f"method `{method[:64]}` is not offered through this gate")
+        return failure(envelopes.METHOD_NOT_FOUND, f"method `{message.method[:64]}` is not offered through this gate")
 
     async def on_notification(self, message: Envelope) -> None:
         """Pass on a notification of the client; cancellations are for whoever runs the requests."""
