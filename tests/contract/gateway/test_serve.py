@@ -1,0 +1,246 @@
+"""``sealgate mcp serve``: two servers of our own behind one endpoint, over real HTTP, with a real authority."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sealgate.adapters.identity.api_keys import ApiKeys
+from sealgate.demo.authority import program
+
+HERE = Path(__file__).parent
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+
+
+def define(name, *arguments, **more):
+    """A definition."""
+    schema = {"type": "object", "properties": {item: {"type": "string"} for item in arguments}}
+    return {"name": name, "description": f"Does {name}.", "inputSchema": schema, **more}
+
+
+class Served:
+    """A gateway in a process of its own."""
+
+    def __init__(self, folder, socket, servers, **options):
+        self.folder = folder
+        sections = []
+        for name, tools in servers.items():
+            (folder / f"{name}.notes").touch()
+            self.tell(name, tools=tools, answers={})
+            files = (HERE / "upstream.py", folder / f"{name}.notes", folder / f"{name}.json")
+            command = [sys.executable, *map(str, files)]
+            sections.append(f"[servers.{name}]\ncommand = {json.dumps(command)}\n")
+        given = {"listen": "127.0.0.1:0", "agent": "a1", "socket": str(socket), "pins": str(folder / "pins"), **options}
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in given.items() if value is not None]
+        (folder / "gateway.toml").write_text("".join([*lines, *sections]))
+        self.process = subprocess.Popen(
+            [program("sealgate"), "mcp", "serve", folder / "gateway.toml"], stderr=subprocess.PIPE, text=True
+        )
+        said = queue.Queue()
+        threading.Thread(target=self._read, args=(said,), daemon=True).start()
+        line = said.get(timeout=20)
+        assert "listens on port" in line, line
+        self.url = f"http://127.0.0.1:{line.split()[-1]}/mcp"
+        self.http = httpx.Client(timeout=20, headers=BOTH)
+
+    def _read(self, said):
+        with self.process.stderr as stream:
+            for line in stream:
+                said.put(line)
+
+    def tell(self, server, **plan):
+        """Change what a server does."""
+        path = self.folder / f"{server}.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**known, **plan}))
+
+    def received(self, server, method="tools/call"):
+        """What a server got."""
+        lines = [json.loads(line) for line in (self.folder / f"{server}.notes").read_text().split("\n") if line]
+        return [line for line in lines if line.get("method") == method]
+
+    def post(self, method, params=None, *, id=1, **headers):  # noqa: A002
+        """Make one request of the protocol without sessions; return the HTTP answer."""
+        params = {"_meta": META, **(params or {})}
+        head = {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
+        if "name" in params:
+            head["mcp-name"] = params["name"]
+        message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+        for key, value in headers.items():
+            head[key.replace("_", "-")] = value
+        given = {key: value for key, value in head.items() if value is not None}
+        return self.http.post(self.url, json=message, headers=given)
+
+    def call(self, name, arguments=None, **headers):
+        """Call a tool; return its result."""
+        return self.post("tools/call", {"name": name, "arguments": arguments or {}}, **headers).json()["result"]
+
+    def stop(self):
+        """End it."""
+        self.http.close()
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+@pytest.fixture(name="served")
+def _served(gate, tmp_path, monkeypatch):
+    """Starts a gateway before the servers `raw` and `other`, who both have a tool `act`."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    started = []
+
+    def start(servers=None, **options):
+        tools = {"raw": [define("act", "a"), define("read", "path"), define("hang")], "other": [define("act", "a")]}
+        started.append(Served(tmp_path, gate.socket, servers or tools, **{"any_definition": True, **options}))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+def said(result):
+    """The text of a tool's result."""
+    return result["content"][0]["text"]
+
+
+def streamed(answer):
+    """The last message of a stream."""
+    return json.loads(answer.text.rpartition("data: ")[2])
+
+
+def greet(served):
+    """Open a session; return its headers."""
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c"}}
+    message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+    answer = served.http.post(served.url, json=message)
+    session = {"mcp-session-id": answer.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
+    told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert served.http.post(served.url, json=told, headers=session).status_code == 202
+    return session, answer.json()["result"]
+
+
+def test_names_that_clash_are_prefixed_in_both_protocols(served):
+    """One list for both servers, private to the caller; each name reaches its own server."""
+    running = served({"raw": [define("act", "a")], "other": [define("act", "a"), define("read", "path")]})
+    listed = running.post("tools/list").json()["result"]
+    session, greeting = greet(running)
+    message = {"jsonrpc": "2.0", "id": 5, "method": "tools/list"}
+    legacy = streamed(running.http.post(running.url, json=message, headers=session))["result"]
+
+    assert sorted(item["name"] for item in listed["tools"]) == ["other___act", "raw___act", "read"]
+    assert (listed["cacheScope"], listed["resultType"]) == ("private", "complete")
+    assert sorted(item["name"] for item in legacy["tools"]) == ["other___act", "raw___act", "read"]
+    assert "cacheScope" not in legacy
+    assert greeting["serverInfo"]["name"] == "sealgate"
+    assert json.loads(said(running.call("raw___act", {"a": "1"}))) == {"a": "1"}
+    assert (len(running.received("raw")), len(running.received("other"))) == (1, 0)
+    assert running.call("other___act", {"a": "1"})["isError"] is True  # the policy set knows no such action
+    assert running.call("act", {"a": "1"})["isError"] is True
+    assert len(running.received("other")) == 0
+
+
+def test_headers_must_say_what_the_body_says(gate, served):
+    """Missing or other: refused with HTTP 400, recorded, and nothing reaches a server."""
+    schema = define("act")
+    schema["inputSchema"]["properties"] = {"a": {"type": "string", "x-mcp-header": "Region"}}
+    running = served({"raw": [schema, define("read", "path")]})
+    asked = ("tools/call", {"name": "act", "arguments": {"a": "x"}})
+    before = gate.metric("sealgate_records_total")
+    wrong = [
+        running.post(*asked, mcp_name="read", mcp_param_region="x"),
+        running.post(*asked, mcp_name=None, mcp_param_region="x"),
+        running.post(*asked, mcp_method="tools/list", mcp_param_region="x"),
+        running.post(*asked, mcp_protocol_version="2025-11-25", mcp_param_region="x"),
+        running.post(*asked, mcp_param_region="y"),
+        running.post(*asked),
+    ]
+
+    assert [answer.status_code for answer in wrong] == [400] * 6
+    assert gate.metric("sealgate_records_total") >= before + 5
+    assert running.received("raw") == []
+    assert running.call("act", {"a": "x"}, mcp_param_region="x")["isError"] is False  # positive control
+    assert running.call("act", {"a": "ü"}, mcp_param_region="=?base64?w7w=?=")["isError"] is False
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "https://evil.example"}, 403),
+        ({"host": "evil.example"}, 403),
+        ({"accept": "text/html"}, 406),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-length": "99999999"}, 413),
+        ({"mcp-session-id": "unknown"}, 404),
+        ({"origin": "http://localhost:6274"}, 200),
+    ],
+)
+def test_who_is_let_in(served, headers, status):
+    """Other pages, rebound names, other media, long bodies, unknown sessions: refused; our own machine's pages: not."""
+    running = served()
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
+    head = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list", **headers}
+    if "content-length" in headers:
+        answer = running.http.post(running.url, content=b" " * 5_000_000, headers=head | {"content-length": "5000000"})
+    else:
+        answer = running.http.post(running.url, json=message, headers=head)
+
+    assert answer.status_code == status
+
+
+def test_a_key_says_which_agent_acts(gate, served, tmp_path):
+    """No key, a wrong one, another's agent: refused. What is recorded names the key's owner as the one acted for."""
+    keys = ApiKeys(tmp_path / "keys.json")
+    _, token = keys.add("ann", agents=["a1", "a2"], roles=["enforce"], created="2026-01-01T00:00:00Z")
+    running = served(agent=None, api_keys=str(tmp_path / "keys.json"))
+
+    assert running.post("tools/list").status_code == 401
+    assert running.post("tools/list", authorization="Bearer nonsense").status_code == 401
+    assert running.post("tools/list", authorization=f"Bearer {token}").status_code == 403
+    assert running.post("tools/list", authorization=f"Bearer {token}", sealgate_agent="a3").status_code == 403
+    proved = {"authorization": f"Bearer {token}", "sealgate_agent": "a2"}
+    result = running.call("read", {"path": "/data/x"}, **proved)
+    assert result["isError"] is False
+    assert "authorization" not in json.dumps(running.received("raw"))
+    refused = said(running.call("read", {"path": "/etc/passwd"}, **proved))
+    receipt = gate.receipt(refused.rpartition("Record ")[2].rstrip("."))
+    decision = json.loads(receipt["body"])
+    assert decision["agent"]["id"] == "a2"
+    assert "ann" in json.dumps(decision["agent"]) + json.dumps(decision.get("on_behalf_of", decision))
+
+
+def test_a_client_that_goes_away_takes_its_call_with_it(gate, served):
+    """The server is told, the permit is reported."""
+    running = served()
+    running.tell("raw", answers={"hang": "hang"})
+    before = gate.metric("sealgate_permits_reported_total")
+    patient = running.http
+    with httpx.Client(timeout=0.8, headers=BOTH) as running.http, pytest.raises(httpx.ReadTimeout):
+        running.call("hang")
+    running.http = patient
+    deadline = time.monotonic() + 10
+    while gate.metric("sealgate_permits_reported_total") == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert gate.metric("sealgate_permits_reported_total") == before + 1
+    assert len(running.received("raw", "notifications/cancelled")) == 1
+
+
+def test_sessions_belong_to_their_caller_and_end(served):
+    """After DELETE a session is unknown."""
+    running = served()
+    session, _ = greet(running)
+    message = {"jsonrpc": "2.0", "id": 5, "method": "ping"}
+
+    assert streamed(running.http.post(running.url, json=message, headers=session))["result"] == {}
+    assert running.http.delete(running.url, headers=session).status_code == 200
+    assert running.http.post(running.url, json=message, headers=session).status_code == 404
