@@ -101,7 +101,7 @@ def unrecorded(reason: Reason, message: str, request_id: str | None) -> Evaluati
 
 def agent(agent_id: str, caller: Identity, on_behalf_of: list[str]) -> dict[str, Any]:
     """Return the ``agent`` member of a body."""
-    return {"id": agent_id, "principal": caller.principal, "proof": caller.proof, "on_behalf_of": on_behalf_of}
+    return {"id": agent_id, "principal": caller.principal, "proof": caller.how, "on_behalf_of": on_behalf_of}
 
 
 def trace(traceparent: str | None, parent_span_id: str | None) -> dict[str, Any] | None:

@@ -159,13 +159,37 @@ class PolicyChange(Recorded, frozen=True):
     policy_version: str
 
 
+Proof = Literal[
+    "unix_peer",
+    "api_key",
+    "mutual_tls",
+    "oidc",
+    "oidc_bound",
+    "spiffe_jwt",
+    "spiffe_jwt_bound",
+    "spiffe_x509",
+    "loopback",
+    "internal",
+]
+"""How a caller was proved. ``_bound``: by a token and the client certificate that it is bound to (RFC 8705)."""
+
+
 class Identity(msgspec.Struct, frozen=True):
-    """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles."""
+    """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles.
+
+    ``issuer`` is who vouched for it (an issuer's address, a trust domain), and never about a person.
+    """
 
     principal: str
-    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "internal"]
+    proof: Proof
     agents: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    issuer: str = ""
+
+    @property
+    def how(self) -> str:
+        """How it was proved, as records keep it: the proof, and who vouched."""
+        return f"{self.proof}:{self.issuer}" if self.issuer else self.proof
 
     def speaks_for(self, agent: str) -> bool:
         """Tell whether this caller may act as ``agent``."""
