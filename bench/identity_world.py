@@ -268,7 +268,7 @@ class World:
 
     def workloads(self) -> tuple[SpiffeEntry, ...]:
         """Return the entries of both trust domains."""
-        domain = {"audience": AUDIENCE, "roles": ("read",), "agents": ("{id}",)}
+        domain: Json = {"audience": AUDIENCE, "roles": ("read",), "agents": ("{id}",)}
         return (
             SpiffeEntry(
                 trust_domain=DOMAIN,

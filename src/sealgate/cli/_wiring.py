@@ -181,6 +181,7 @@ def _authority(
             judges=ProcessJudge() if decisions.judges else None,
             close=close,
             second_person=configuration.policies.approval == "second_person",
+            unproven="refuse" if configuration.delegations.unproven == "refuse" else "judge",
             settings=reference.flat(configuration),
             backup_days=configuration.keys.backup_days,
             retention=retained.Settings(

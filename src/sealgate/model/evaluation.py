@@ -35,7 +35,10 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """AuthZEN context. ``input`` are the tool's exact arguments; ``facts`` are session facts offered to policies."""
+    """AuthZEN context. ``input`` are the tool's exact arguments; ``facts`` are session facts offered to policies.
+
+    ``delegation`` is the id of the last link of a delegation chain; ``on_behalf_of`` alone is a claim.
+    """
 
     input: dict[str, Json] = {}
     facts: dict[str, Json] = {}
@@ -45,6 +48,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parent_span_id: str | None = None
     tool_definition_sha256: str | None = None
     on_behalf_of: list[str] = []
+    delegation: str | None = None
     redeem: bool = False
     deadline_ms: int | None = None
 
