@@ -28,6 +28,7 @@ NAMES = (
     "retention",
     "reconstruct",
     "mcp",
+    "identity",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from sealgate.encoding import canonical
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
 from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.delegations import Delegation, DelegationGranted, DelegationRequest, DelegationRevoked
 from sealgate.model.erasure import Erasure, ErasureRequest, State
 from sealgate.model.errors import (
     ConfigurationError,
@@ -40,6 +41,7 @@ from sealgate.model.evaluation import (
 )
 from sealgate.model.grants import Grant, GrantRequest
 from sealgate.model.identifiers import uuid7
+from sealgate.model.tasks import OpenTask, TaskEnded, TaskRequest, TaskStarted
 from sealgate.ports.identity import Peer
 from sealgate.server.api import authority_api
 from sealgate.server.decoding import fit
@@ -220,6 +222,39 @@ class Twin:
     def pending_policy(self) -> dict[str, Any] | None:
         """Know of no proposal."""
         return None
+
+    async def start_task(self, request: TaskRequest, caller: Identity) -> TaskStarted:
+        """Count it."""
+        del request, caller
+        recorded = self._recorded()
+        return TaskStarted(recorded.record_id, recorded.receipt, recorded.record_id, "2030-01-01T00:00:00.000Z")
+
+    async def end_task(self, task_id: str, reason: str, caller: Identity) -> TaskEnded:
+        """Know of no task."""
+        del task_id, reason, caller
+        raise NotPermittedError("no such task is open", code="task-unknown")
+
+    def tasks(self, caller: Identity) -> list[OpenTask]:
+        """Know of no task."""
+        del caller
+        return []
+
+    async def grant_delegation(self, request: DelegationRequest, caller: Identity) -> DelegationGranted:
+        """Count it."""
+        del request, caller
+        recorded = self._recorded()
+        expires = "2030-01-01T00:00:00.000Z"
+        return DelegationGranted(recorded.record_id, recorded.receipt, recorded.record_id, 1, expires)
+
+    async def revoke_delegation(self, delegation_id: str, reason: str, caller: Identity) -> DelegationRevoked:
+        """Know of no delegation."""
+        del delegation_id, reason, caller
+        raise NotPermittedError("there is no such delegation", code="delegation-unknown")
+
+    def delegations(self, caller: Identity) -> list[Delegation]:
+        """Know of no delegation."""
+        del caller
+        return []
 
     def grants(self) -> list[Grant]:
         """Return one grant."""

@@ -310,7 +310,7 @@ class Desk:
             "operation": turn.operation,
             "reader": {
                 "principal": caller.principal,
-                "proof": caller.proof,
+                "proof": caller.how,
                 "roles": [reading.role] if reading else list(turn.roles),
             },
             "target": scope.plain(turn.target) if turn.target else None,

@@ -1,6 +1,7 @@
 """Puts answers and decision bodies together: the one place where both shapes are written."""
 
 import base64
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -101,7 +102,7 @@ def unrecorded(reason: Reason, message: str, request_id: str | None) -> Evaluati
 
 def agent(agent_id: str, caller: Identity, on_behalf_of: list[str]) -> dict[str, Any]:
     """Return the ``agent`` member of a body."""
-    return {"id": agent_id, "principal": caller.principal, "proof": caller.proof, "on_behalf_of": on_behalf_of}
+    return {"id": agent_id, "principal": caller.principal, "proof": caller.how, "on_behalf_of": on_behalf_of}
 
 
 def trace(traceparent: str | None, parent_span_id: str | None) -> dict[str, Any] | None:
@@ -129,7 +130,11 @@ _UNKNOWN_TOOL: Final[dict[str, Any]] = {
 
 
 def decision_fields(
-    request: EvaluationRequest, ruling: Ruling, permit: Permit | None, duration_us: int
+    request: EvaluationRequest,
+    ruling: Ruling,
+    permit: Permit | None,
+    duration_us: int,
+    delegations: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the members of a decision's body, but for the input digest, which needs the salt."""
     permission = f"{request.action.name} on {request.resource.type}::{request.resource.id}"
@@ -156,5 +161,6 @@ def decision_fields(
         if permit
         else None,
         "data": {"classification": None, "systems": [request.resource.id], "subjects": []},
+        "delegations": list(delegations),
         "permissions": {"used": [permission] if permitted else [], "denied": [] if permitted else [permission]},
     }

@@ -153,7 +153,7 @@ class Erasures:
             subject=subject,
             basis=request.basis,
             operator=request.requested_by if for_another else caller.principal,
-            proof="internal" if for_another else caller.proof,
+            proof="internal" if for_another else caller.how,
             state=State.REQUESTED,
             requested_record_id="",
             vault="pending",

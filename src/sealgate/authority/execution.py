@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sealgate.authority import answers
+from sealgate.authority.delegations import Delegations
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecision, PermitMac, record_id_of
@@ -13,6 +14,7 @@ from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
+from sealgate.authority.tasks import Tasks
 from sealgate.encoding import canonical
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import Identity, OutcomeRequest, Recorded, RedeemRequest, RedeemResponse
@@ -36,6 +38,8 @@ class Execution:
         permits: PermitMac,
         times: Times,
         rulebook: Callable[[], Rulebook | None],
+        tasks: Tasks,
+        delegations: Delegations,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
@@ -43,6 +47,8 @@ class Execution:
         self._permits = permits
         self._times = times
         self._rulebook = rulebook
+        self._tasks = tasks
+        self._delegations = delegations
         self.counts: dict[str, int] = {"redeemed": 0, "reported": 0, "unknown": 0}
 
     async def redeem(self, request: RedeemRequest, caller: Identity) -> RedeemResponse:
@@ -70,6 +76,12 @@ class Execution:
         if decision.agent in self._memory.paused:
             raise NotPermittedError(f"agent `{decision.agent}` is paused", code="agent-paused", hint="nothing may run")
         draft = self._recorder.draft(Kind.PERMIT_REDEEMED)
+        if self._tasks.over(decision.task_id, draft.unix_ms):
+            raise NotPermittedError("the task of this permit is over", code="task-ended", hint="nothing may run in it")
+        if self._delegations.lapsed(decision, draft.unix_ms):
+            raise NotPermittedError(
+                "the delegation of this permit is over", code="delegation-ended", hint="ask for a new decision"
+            )
         due_ms = draft.unix_ms + self._times.outcome_due_ms
         self._memory.decisions.redeem(
             record_id,

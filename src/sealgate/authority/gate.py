@@ -5,12 +5,13 @@ Steps, in order; each that refuses ends the path with a recorded answer:
 1. the caller may speak for the subject (else an error: nothing is decided for strangers)
 2. a repeated request id gets the first answer again
 3. the exact arguments are frozen: their RFC 8785 form is what the permit is bound to
-4. containment: a paused agent is denied
+4. containment: a paused agent is denied, and so is whatever is asked in a task that is over
 5. policy: forbid → DENY, permit without error → go on, anything else → SILENCE with its reason
-6. limits and quotas: reserved now, given back if the decision is not recorded
-7. one append; when it is on stable storage the answer leaves, with receipt and permit
+6. delegation: whoever it is done for must be allowed it too, link by link; this only takes away
+7. limits and quotas: reserved now, given back if the decision is not recorded
+8. one append; when it is on stable storage the answer leaves, with receipt and permit
 
-Not handled here: HTTP, policy language, storage. A deadline covers steps 5 to 7; when it passes the answer is
+Not handled here: HTTP, policy language, storage. A deadline covers steps 5 to 8; when it passes the answer is
 SILENCE, and a permit that was recorded too late is never handed out: it expires by itself.
 """
 
@@ -25,12 +26,14 @@ import msgspec
 
 from sealgate.authority import answers
 from sealgate.authority.deadlines import Deadlines
+from sealgate.authority.delegations import FACT, Delegations
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
+from sealgate.authority.tasks import Tasks
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import EncodingError, InputError, NotPermittedError, UnavailableError
@@ -61,6 +64,7 @@ class Asked(msgspec.Struct):
     trace: dict[str, Any] | None
     remembered_as: bytes | None
     input_digest: bytes = b""
+    chain: tuple[str, ...] = ()
 
 
 Answer = Receipt | Reason
@@ -85,6 +89,8 @@ class Gate:
         times: Times,
         rulebook: Callable[[], Rulebook | None],
         judges: Judges | None = None,
+        tasks: Tasks,
+        delegations: Delegations,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
@@ -93,6 +99,8 @@ class Gate:
         self._times = times
         self._rulebook = rulebook
         self._judges = judges
+        self._tasks = tasks
+        self._delegations = delegations
         self._under_way = 0
         self._deadlines = Deadlines(_give_up)
         self.stopping = False
@@ -148,6 +156,13 @@ class Gate:
             require_name(context.task.id, "task id")
         for delegator in context.on_behalf_of:
             require_name(delegator, "delegator")
+        chain: tuple[str, ...] = ()
+        if FACT in context.facts:
+            raise InputError(f"fact `{FACT}` is the authority's to say", hint="send `context.delegation`")
+        if context.delegation is not None or context.on_behalf_of:
+            rulebook = self._rulebook()
+            offered = rulebook is not None and rulebook.offers(FACT)
+            request, chain = self._delegations.prepare(request, offered=offered)
         request_id = request_id or context.request_id
         if request_id is not None:
             require_name(request_id, "request id")
@@ -160,6 +175,7 @@ class Gate:
             canonical.sha256(arguments),
             answers.trace(context.traceparent, context.parent_span_id),
             Remembered.key(agent, request_id) if request_id else None,
+            chain=chain,
         )
 
     async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
@@ -221,10 +237,22 @@ class Gate:
         paused = self._memory.paused.get(agent)
         if paused is not None:
             return Ruling(Outcome.DENY, Reason.AGENT_PAUSED, f"agent `{agent}` is paused: {paused}")
+        task = asked.request.context.task
+        if task is not None and self._tasks.over(task.id, draft.unix_ms):
+            return Ruling(Outcome.DENY, Reason.TASK_ENDED, f"task `{task.id}` is over")
         if rules is None:
             return _NO_RULES
         rulebook, judgement = rules
-        return rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
+        if not asked.request.context.on_behalf_of and not asked.chain:
+            return rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
+        duties = self._delegations.judge(asked.request, asked.chain, rulebook, draft.unix_ms)
+        if isinstance(duties, Ruling):
+            return duties
+        ruling = rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
+        if ruling.outcome is not Outcome.PERMIT or not duties:
+            return ruling
+        more = [duty for duty in duties if duty not in ruling.obligations]
+        return msgspec.structs.replace(ruling, obligations=[*ruling.obligations, *more])
 
     def _deadline_s(self, request: EvaluationRequest) -> float:
         asked_ms = request.context.deadline_ms
@@ -243,7 +271,7 @@ class Gate:
                 outcome_due=time.text(draft.unix_ms + self._times.outcome_due_ms) if redeemed else None,
                 redeemed=redeemed,
             )
-        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us)
+        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us, asked.chain)
         digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
         draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
         draft.fields["input_size_bytes"] = len(asked.arguments)
@@ -310,6 +338,7 @@ class Gate:
             task_id=task.id if task else None,
             trace_id=trace.get("trace_id"),
             span_id=trace.get("span_id"),
+            delegation=asked.chain[-1] if asked.chain else None,
         )
 
     async def _repeat(self, asked: Asked, known: "int | asyncio.Future[Answer]") -> EvaluationResponse:

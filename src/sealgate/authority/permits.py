@@ -38,6 +38,7 @@ class OpenDecision(msgspec.Struct):
     task_id: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    delegation: str | None = None
 
 
 class PermitMac:

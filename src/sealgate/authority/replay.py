@@ -14,10 +14,12 @@ from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
 from sealgate.authority.state import Memory, Pending
 from sealgate.encoding import sealed_body, sealed_group
+from sealgate.model.delegations import Delegation
 from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.limits import MAX_BODY_BYTES
+from sealgate.model.tasks import OpenTask
 from sealgate.ports.journal import Journal
 from sealgate.retention.holds import Hold
 
@@ -48,6 +50,9 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     configuration_sha256: str | None = None
     settings: list[str] = []
     holds: list[Hold] = []
+    tasks: list[OpenTask] = []
+    ended_tasks: list[str] = []
+    delegations: list[Delegation] = []
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -66,6 +71,9 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.configuration_sha256,
         memory.settings,
         list(memory.holds.values()),
+        list(memory.tasks.values()),
+        list(memory.ended_tasks),
+        list(memory.delegations.values()),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -87,6 +95,9 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.pending = snapshot.pending
     memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
     memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
+    memory.tasks = {task.task_id: task for task in snapshot.tasks}
+    memory.ended_tasks = dict.fromkeys(snapshot.ended_tasks)
+    memory.delegations = {each.delegation_id: each for each in snapshot.delegations}
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
     for decision in snapshot.decisions:
         memory.decisions.add(decision)

@@ -55,6 +55,10 @@ class Rulebook:
         """
         return cls(DecisionPoint.from_bundle(bundle), bundle)
 
+    def offers(self, fact: str) -> bool:
+        """Tell whether policies of this set can read such facts: its schema has them."""
+        return fact in self._point.stub.contexts
+
     def matter(self, request: EvaluationRequest, arguments: bytes) -> Matter:
         """Return the question as a judge elsewhere takes it; ``arguments`` are the request's, canonical."""
         facts = request.context.facts

@@ -18,6 +18,7 @@ from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
+from sealgate.authority.delegations import Delegations, Unproven
 from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
@@ -34,6 +35,7 @@ from sealgate.authority.retention import Settings as RetentionSettings
 from sealgate.authority.roles import Roles
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
+from sealgate.authority.tasks import TaskListener, Tasks
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
@@ -103,6 +105,8 @@ class Parts:
     backup_days: int = 30
     retention: RetentionSettings | None = None
     bundles: Bundles | None = None
+    unproven: Unproven = "judge"
+    """What becomes of `on_behalf_of` that no delegation proves."""
 
 
 class Authority:
@@ -117,6 +121,8 @@ class Authority:
             judges=parts.judges,
             second_person=parts.second_person,
         )
+        self._tasks = Tasks(memory=parts.memory, recorder=parts.recorder, release=self._release)
+        self._delegations = Delegations(memory=parts.memory, recorder=parts.recorder, unproven=parts.unproven)
         self._gate = Gate(
             memory=parts.memory,
             recorder=parts.recorder,
@@ -125,6 +131,8 @@ class Authority:
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
             judges=parts.judges,
+            tasks=self._tasks,
+            delegations=self._delegations,
         )
         self._execution = Execution(
             memory=parts.memory,
@@ -133,6 +141,8 @@ class Authority:
             permits=parts.permits,
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
+            tasks=self._tasks,
+            delegations=self._delegations,
         )
         self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
         self.retention = _retention(parts)
@@ -164,6 +174,9 @@ class Authority:
         self.pending_policy = self._administration.pending
         roles = Roles(memory=parts.memory, recorder=parts.recorder)
         self.grants, self.grant_role, self.revoke_role = roles.all, roles.grant, roles.revoke
+        self.start_task, self.end_task, self.tasks = self._tasks.start, self._tasks.end, self._tasks.all
+        self.grant_delegation, self.revoke_delegation = self._delegations.grant, self._delegations.revoke
+        self.delegations = self._delegations.all
         self.public_file = parts.storage.public_file
         self.erase = self._erasures.erase
         self.erasures = self._erasures.status
@@ -189,6 +202,7 @@ class Authority:
             await self._found()
         await configuration.record_change(parts.recorder, parts.memory, parts.settings)
         self._load_policy(limits)
+        self._tasks.resume()
         self._erasures.load()
         await self._finish_erasures()
         self._started = True
@@ -203,6 +217,16 @@ class Authority:
         If we die before it is durable, the journal is still empty and the next start writes it.
         """
         await key_rotation.record_event(self._parts.recorder, self._parts.genesis)
+
+    def when_task_ends(self, listener: TaskListener) -> None:
+        """Have ``listener`` take back what it issued for each task that ends."""
+        self._tasks.listeners.append(listener)
+
+    def _release(self, record_id: str) -> None:
+        """Give back what a decision reserved: its permit was taken back unused."""
+        rulebook = self._administration.rulebook
+        if rulebook is not None:
+            rulebook.release(record_id)
 
     def halt(self, reason: str) -> None:
         """Answer SILENCE from now on: the log has forked. May be called from any thread."""
@@ -315,6 +339,8 @@ class Authority:
             "sealgate_judgements_remembered_total": float(self._gate.remembered),
             "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
             "sealgate_checkpoints_total": float(parts.publisher.steps),
+            "sealgate_tasks_open": float(len(parts.memory.tasks)),
+            "sealgate_delegations": float(len(parts.memory.delegations)),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
         }
@@ -352,6 +378,7 @@ class Authority:
                     await self._heal()
                 while await self._execution.sweep():
                     pass
+                await self._tasks.sweep()
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
                     # In a thread: a slow disk must not hold up the loop that keeps the deadlines.

@@ -8,17 +8,22 @@ from the first record.
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sealgate.authority import hold_records
 from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
+from sealgate.model.delegations import Bound, Delegation
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.model.tasks import OpenTask
 from sealgate.retention.holds import Hold
+
+MAX_ENDED_TASKS: Final = 50_000
+"""Tasks that are remembered as over. Their ids are random, so an old one comes back only by intent, months later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,11 @@ class Memory:
     configuration_sha256: str | None = None
     settings: list[str] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
+    tasks: dict[str, OpenTask] = field(default_factory=dict)
+    ended_tasks: dict[str, None] = field(default_factory=dict)
+    """The newest tasks that are over, oldest first, at most MAX_ENDED_TASKS."""
+
+    delegations: dict[str, Delegation] = field(default_factory=dict)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -81,8 +91,21 @@ class Memory:
                 self.paused.pop(body["target_agent"], None)
             case Kind.HOLD_PLACED | Kind.HOLD_RELEASED:
                 hold_records.apply(self.holds, body)
+            case Kind.TASK_STARTED | Kind.TASK_ENDED | Kind.DELEGATION_GRANTED | Kind.DELEGATION_REVOKED:
+                self._entrusted(body)
             case _:
                 self._administered(body)
+
+    def _entrusted(self, body: dict[str, Any]) -> None:
+        match body["kind"]:
+            case Kind.TASK_STARTED:
+                self.tasks[body["task_id"]] = open_task(body)
+            case Kind.TASK_ENDED:
+                self.end_task(body["task_id"])
+            case Kind.DELEGATION_GRANTED:
+                self.delegations[body["delegation_id"]] = delegation(body)
+            case _:
+                self.revoke_delegation(body["delegation_id"])
 
     def _administered(self, body: dict[str, Any]) -> None:
         match body["kind"]:
@@ -101,6 +124,37 @@ class Memory:
                 self.configuration_sha256, self.settings = body["configuration_sha256"], body["settings"]
             case _:
                 pass  # evidence only; nothing of it decides
+
+    def end_task(self, task_id: str) -> list[OpenTask]:
+        """Take a task and all below it for over, with the delegations for them; return them, the task first."""
+        over: list[OpenTask] = []
+        waiting = [task_id]
+        while waiting:
+            ended = waiting.pop(0)
+            task = self.tasks.pop(ended, None)
+            if task is not None:
+                over.append(task)
+            self.ended_tasks[ended] = None
+            if len(self.ended_tasks) > MAX_ENDED_TASKS:
+                del self.ended_tasks[next(iter(self.ended_tasks))]
+            waiting += [each.task_id for each in self.tasks.values() if each.parent == ended]
+            for granted in [each for each in self.delegations.values() if each.task == ended]:
+                self.delegations.pop(granted.delegation_id, None)
+        return over
+
+    def below(self, delegation_id: str) -> set[str]:
+        """Return the ids of all delegations below one."""
+        found: set[str] = set()
+        grown = {delegation_id}
+        while grown:
+            grown = {each.delegation_id for each in self.delegations.values() if each.parent in grown} - found
+            found |= grown
+        return found
+
+    def revoke_delegation(self, delegation_id: str) -> list[Delegation]:
+        """Forget a delegation and all below it; return them."""
+        over = {delegation_id, *self.below(delegation_id)}
+        return [each for name in over if (each := self.delegations.pop(name, None)) is not None]
 
     def _remember(self, index: int, body: dict[str, Any], now: int) -> None:
         if body["kind"] == Kind.RECORDS_CAPTURED:
@@ -121,7 +175,7 @@ class Memory:
             self.decisions.replace(decision, State.REDEEMED, unix_ms(body["outcome_due"]))
 
     def _outcome(self, body: dict[str, Any], now: int) -> None:
-        if body["cause"] == "permit_expired":
+        if body["cause"] in ("permit_expired", "task_ended"):
             self.usage.append(Usage(body["decision_id"], now, None))
         if body["status"] != "outcome_unknown":
             self.decisions.close(body["decision_id"])
@@ -147,7 +201,29 @@ def open_decision(body: dict[str, Any]) -> OpenDecision:
         task_id=body["task_id"],
         trace_id=trace.get("trace_id"),
         span_id=trace.get("span_id"),
+        delegation=(body.get("delegations") or [None])[-1],  # older records have none
     )
+
+
+def open_task(body: dict[str, Any]) -> OpenTask:
+    """Return the task that a record started."""
+    return OpenTask(
+        task_id=body["task_id"],
+        agent=body["agent"]["id"],
+        principal=body["agent"]["principal"],
+        parent=body["parent"],
+        delegation=body["delegation"],
+        on_behalf_of=body["agent"]["on_behalf_of"],
+        expires_at=body["expires_at"],
+        expires_ms=unix_ms(body["expires_at"]),
+    )
+
+
+def delegation(body: dict[str, Any]) -> Delegation:
+    """Return the delegation that a record granted."""
+    members = {name: body[name] for name in Delegation.__struct_fields__ if name not in {"expires_ms", "bounds"}}
+    bounds = [Bound(**bound) for bound in body["bounds"]]
+    return Delegation(**members, bounds=bounds, expires_ms=unix_ms(body["expires_at"]))
 
 
 def unix_ms(text: str) -> int:

@@ -34,6 +34,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("explain", "Say in plain words what a record or receipt is."),
     "export": ("export", "Write records into a file."),
     "rebuild": ("rebuild", "Build the evidence store anew and compare."),
+    "task": ("task", "Start, end and list tasks."),
+    "delegation": ("delegation", "Let agents act on behalf of others: grant, revoke, list."),
     "role": ("role", "Grant, revoke and list reading roles."),
     "mcp": ("mcp", "Put the gate before MCP servers."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),

@@ -17,6 +17,7 @@ import httpx
 from sealgate.adapters.configuration import Configuration
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.identity.api_keys import ApiKeys
+from sealgate.adapters.identity.federated import FederatedIdentities
 from sealgate.adapters.installation import API_KEYS, DATA_KEYS
 from sealgate.adapters.keys import keyring
 from sealgate.adapters.keys.keyring import Keyring
@@ -57,6 +58,7 @@ def run(configuration: Configuration) -> Iterator[Finding]:
         "databases": _databases,
         "API keys": _api_keys,
         "identities": _identities,
+        "issuers": _issuers,
         "disk": _disk,
         "sync": _sync,
         "clock": _clock,
@@ -147,10 +149,24 @@ def _identities(found: Configuration) -> Iterator[Finding]:
         if "*" in entry.agents:
             warned = True
             yield Finding("identities", "warning", f"`{entry.name}` may speak for every agent", "name its agents")
-    if not found.identity and not found.tls.listen:
+    if not (found.identity or found.oidc or found.spiffe) and not found.tls.listen:
         yield Finding("identities", "failed", "nobody may call", "add an [[identity]]")
     elif not warned:
         yield Finding("identities", "ok", f"{len(found.identity)} configured")
+
+
+def _issuers(found: Configuration) -> Iterator[Finding]:
+    """Read the keys of every issuer and trust domain now, as the authority does in the background."""
+    for source in FederatedIdentities(found.oidc, found.spiffe).sources:
+        try:
+            keys = source.renew()
+        except SealgateError as error:
+            yield Finding(f"keys of {source.name}", "failed", error.message, "its callers are refused without them")
+            continue
+        detail = f"{len(keys.by_id)} keys of tokens, {len(keys.authorities)} authorities of certificates"
+        usable = bool(keys.by_id or keys.authorities)
+        hint = "" if usable else "compare its keys with the pinned `algorithms`"
+        yield Finding(f"keys of {source.name}", "ok" if usable else "failed", detail, hint)
 
 
 def _disk(found: Configuration) -> Iterator[Finding]:

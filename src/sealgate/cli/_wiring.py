@@ -10,9 +10,8 @@ from pathlib import Path
 
 from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
-from sealgate.adapters.identity.api_keys import ApiKeys
-from sealgate.adapters.identity.resolver import ConfiguredIdentities
-from sealgate.adapters.installation import API_KEYS, DATA_KEYS
+from sealgate.adapters.identity.configured import authorities_of, identities
+from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.judging.process import ProcessJudge
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
@@ -90,7 +89,7 @@ def open_authority(
     lock = SqliteLock(data / LOCK, configuration.authority.origin)
     ledger = _ledger(configuration, keys, journal, lock)
     authority = _authority(configuration, ring, keys, journal, data_keys, lock, ledger)
-    resolver = ConfiguredIdentities(configuration.identity, ApiKeys(data / API_KEYS))
+    resolver = identities(configuration)
     return authority, resolver, _listeners(configuration)
 
 
@@ -182,6 +181,7 @@ def _authority(
             judges=ProcessJudge() if decisions.judges else None,
             close=close,
             second_person=configuration.policies.approval == "second_person",
+            unproven="refuse" if configuration.delegations.unproven == "refuse" else "judge",
             settings=reference.flat(configuration),
             backup_days=configuration.keys.backup_days,
             retention=retained.Settings(
@@ -235,6 +235,7 @@ def _listeners(configuration: Configuration) -> Listeners:
             client_authorities=None if tls.client_ca == Path() else tls.client_ca,
             client_certificate="required" if tls.client_certificate == "required" else "optional",
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
+            more_authorities=partial(authorities_of, configuration.spiffe) if configuration.spiffe else None,
         )
     return Listeners(
         unix=UnixListener(configuration.server.socket, configuration.server.socket_group or None),

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sealgate.adapters.authorities.http import HttpAuthority
 from sealgate.adapters.configuration import loading
 from sealgate.adapters.configuration.settings import Configuration
-from sealgate.adapters.identity.api_keys import ApiKeys
-from sealgate.adapters.identity.resolver import ConfiguredIdentities
-from sealgate.adapters.installation import API_KEYS
+from sealgate.adapters.identity.configured import authorities_of, identities
 from sealgate.adapters.keys import passphrase
 from sealgate.adapters.preparers import HerePreparer, WorkerPreparer
 from sealgate.adapters.redaction import PolicyRedactor
@@ -46,9 +45,7 @@ def open_collector(
         outboxes=_outboxes(configuration),
         bounds=Bounds(configuration.collector.pending_bytes, configuration.collector.pending_requests),
     )
-    resolver: IdentityResolver = ConfiguredIdentities(
-        configuration.identity, ApiKeys(configuration.data_directory / API_KEYS)
-    )
+    resolver: IdentityResolver = identities(configuration)
     collector.listeners += otlp_receivers(configuration, collector, resolver)
     return collector, resolver, _listeners(configuration)
 
@@ -108,6 +105,7 @@ def _listeners(configuration: Configuration) -> Listeners:
             client_authorities=None if tls.client_ca == Path() else tls.client_ca,
             client_certificate="required" if tls.client_certificate == "required" else "optional",
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
+            more_authorities=partial(authorities_of, configuration.spiffe) if configuration.spiffe else None,
         )
     return Listeners(
         unix=UnixListener(collector.socket, configuration.server.socket_group or None),

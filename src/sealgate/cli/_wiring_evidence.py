@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sealgate.access import Bounds, Desk
@@ -15,9 +16,8 @@ from sealgate.adapters.configuration import loading
 from sealgate.adapters.configuration.settings import Configuration, as_grant
 from sealgate.adapters.evidence.service import Bounds as StoreBounds
 from sealgate.adapters.evidence.service import Places, open_service
-from sealgate.adapters.identity.api_keys import ApiKeys
-from sealgate.adapters.identity.resolver import ConfiguredIdentities
-from sealgate.adapters.installation import API_KEYS, DATA_KEYS
+from sealgate.adapters.identity.configured import authorities_of, identities
+from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE
 from sealgate.cli import _logs
@@ -75,7 +75,7 @@ def open_evidence(
     )
     exports = Exports(desk, folder=folder, max_bytes=settings.max_export_bytes, clock=time.monotonic)
     service = EvidenceService(desk=desk, exports=exports, following=opened.consumer, close=opened.close)
-    resolver = ConfiguredIdentities(configuration.identity, ApiKeys(data / API_KEYS))
+    resolver = identities(configuration)
     return service, resolver, _listeners(configuration)
 
 
@@ -92,6 +92,7 @@ def _listeners(configuration: Configuration) -> Listeners:
             client_authorities=None if tls.client_ca == Path() else tls.client_ca,
             client_certificate="required" if tls.client_certificate == "required" else "optional",
             minimum_tls="1.2" if tls.min_version == "1.2" else "1.3",
+            more_authorities=partial(authorities_of, configuration.spiffe) if configuration.spiffe else None,
         )
     return Listeners(
         unix=UnixListener(settings.socket, configuration.server.socket_group or None),

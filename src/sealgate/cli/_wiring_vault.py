@@ -5,9 +5,7 @@ import time
 from pathlib import Path
 
 from sealgate.adapters.configuration.settings import Configuration
-from sealgate.adapters.identity.api_keys import ApiKeys
-from sealgate.adapters.identity.resolver import ConfiguredIdentities
-from sealgate.adapters.installation import API_KEYS
+from sealgate.adapters.identity.configured import identities
 from sealgate.adapters.vault import folder
 from sealgate.adapters.vault.authority import AuthorityClient, Send
 from sealgate.model.identifiers import uuid7
@@ -44,7 +42,7 @@ def open_vault(configuration: Configuration, access_log: AccessLog | None = None
         lifetime_ms=vault.lookup_lifetime_s * 1000,
     )
     service = VaultService(tokens, lookups, SubjectErasures(opened.store, authority), opened.store)
-    resolver = ConfiguredIdentities(configuration.identity, ApiKeys(configuration.data_directory / API_KEYS))
+    resolver = identities(configuration)
     listeners = Listeners(unix=UnixListener(vault.socket, vault.socket_group or None))
     return Server(vault_api(service), resolver, listeners, access_log=access_log)
 

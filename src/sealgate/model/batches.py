@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from .evaluation import ReceiptReference
+from .evaluation import Proof, ReceiptReference
 from .limits import MAX_BATCH_BODY_BYTES, MAX_BATCH_ITEMS
 
 MAX_BATCHES: Final = 64
@@ -28,7 +28,7 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     batch_id: str
     agent: str | None
     principal: str
-    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "internal"]
+    proof: Proof
     coverage: Literal["captured", "observed"]
     retention_class: str
     subject: str | None

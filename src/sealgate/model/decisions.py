@@ -26,6 +26,12 @@ class Reason(StrEnum):
     AGENT_PAUSED = "agent_paused"
     """An operator has paused the agent."""
 
+    TASK_ENDED = "task_ended"
+    """The task was ended, or its time is over."""
+
+    NOT_DELEGATED = "not_delegated"
+    """A link of the delegation chain is revoked, expired, or does not cover this; or its delegator is forbidden it."""
+
     NO_POLICY = "no_policy"
     """No policy set is published, or no policy applies to this request."""
 
@@ -57,7 +63,16 @@ class Reason(StrEnum):
     """The authority is stopping; may come without a record."""
 
 
-_DENIALS = frozenset({Reason.POLICY, Reason.QUOTA_EXCEEDED, Reason.LIMIT_EXCEEDED, Reason.AGENT_PAUSED})
+_DENIALS = frozenset(
+    {
+        Reason.POLICY,
+        Reason.QUOTA_EXCEEDED,
+        Reason.LIMIT_EXCEEDED,
+        Reason.AGENT_PAUSED,
+        Reason.TASK_ENDED,
+        Reason.NOT_DELEGATED,
+    }
+)
 
 REASONS_OF: dict[Outcome, frozenset[Reason]] = {
     Outcome.PERMIT: frozenset({Reason.POLICY}),

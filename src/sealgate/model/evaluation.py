@@ -35,7 +35,10 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """AuthZEN context. ``input`` are the tool's exact arguments; ``facts`` are session facts offered to policies."""
+    """AuthZEN context. ``input`` are the tool's exact arguments; ``facts`` are session facts offered to policies.
+
+    ``delegation`` is the id of the last link of a delegation chain; ``on_behalf_of`` alone is a claim.
+    """
 
     input: dict[str, Json] = {}
     facts: dict[str, Json] = {}
@@ -45,6 +48,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parent_span_id: str | None = None
     tool_definition_sha256: str | None = None
     on_behalf_of: list[str] = []
+    delegation: str | None = None
     redeem: bool = False
     deadline_ms: int | None = None
 
@@ -159,13 +163,37 @@ class PolicyChange(Recorded, frozen=True):
     policy_version: str
 
 
+Proof = Literal[
+    "unix_peer",
+    "api_key",
+    "mutual_tls",
+    "oidc",
+    "oidc_bound",
+    "spiffe_jwt",
+    "spiffe_jwt_bound",
+    "spiffe_x509",
+    "loopback",
+    "internal",
+]
+"""How a caller was proved. ``_bound``: by a token and the client certificate that it is bound to (RFC 8705)."""
+
+
 class Identity(msgspec.Struct, frozen=True):
-    """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles."""
+    """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles.
+
+    ``issuer`` is who vouched for it (an issuer's address, a trust domain), and never about a person.
+    """
 
     principal: str
-    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "internal"]
+    proof: Proof
     agents: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    issuer: str = ""
+
+    @property
+    def how(self) -> str:
+        """How it was proved, as records keep it: the proof, and who vouched."""
+        return f"{self.proof}:{self.issuer}" if self.issuer else self.proof
 
     def speaks_for(self, agent: str) -> bool:
         """Tell whether this caller may act as ``agent``."""

@@ -36,11 +36,14 @@ class Event(StrEnum):
     EXPIRE = "expire"
     OVERDUE = "overdue"
     REPORT = "report"
+    REVOKE = "revoke"
 
 
 TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.PERMITTED, Event.REDEEM): State.REDEEMED,
     (State.PERMITTED, Event.EXPIRE): State.UNKNOWN,
+    # Its task ended before anybody used it: nothing ran, and that is its outcome.
+    (State.PERMITTED, Event.REVOKE): State.REPORTED,
     (State.REDEEMED, Event.REPORT): State.REPORTED,
     (State.REDEEMED, Event.OVERDUE): State.UNKNOWN,
     # A late report is worth more than none: the record before it still says that it was unknown for a while.

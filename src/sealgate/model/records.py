@@ -63,6 +63,8 @@ class Kind(StrEnum):
     HOLD_RELEASED = "hold.released"
     COVERAGE_DECLARED = "coverage.declared"
     CAPTURE_GAP = "capture.gap"
+    TASK_STARTED = "task.started"
+    TASK_ENDED = "task.ended"
     TOOL_CALL = "tool.call"
     TOOL_OUTCOME = "tool.outcome"
 
@@ -206,6 +208,8 @@ class Decision(Common, kw_only=True, forbid_unknown_fields=True):
     permit: Permit | None
     data: Data
     permissions: Permissions
+    delegations: list[str]
+    """The ids of the delegation chain, first link first; their delegators are the agent's ``on_behalf_of``."""
 
 
 class PermitRedeemed(Common, kw_only=True, forbid_unknown_fields=True):
@@ -223,11 +227,14 @@ class Failure(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class OutcomeReported(Common, kw_only=True, forbid_unknown_fields=True):
-    """What became of an action, or that nobody told (``outcome_unknown``, with ``cause``)."""
+    """What became of an action, or that nobody told (``outcome_unknown``, with ``cause``).
+
+    ``cancelled`` with the cause ``task_ended``: the permit was taken back unused.
+    """
 
     decision_id: str
     status: Literal["succeeded", "failed", "cancelled", "timed_out", "outcome_unknown"]
-    cause: Literal["permit_expired", "outcome_overdue"] | None
+    cause: Literal["permit_expired", "outcome_overdue", "task_ended"] | None
     duration_ms: int | None
     output_digest: str | None
     output_size_bytes: int | None
@@ -498,6 +505,59 @@ class RoleRevoked(Common, kw_only=True, forbid_unknown_fields=True):
     reason: str
 
 
+class TaskStarted(Common, kw_only=True, forbid_unknown_fields=True):
+    """A task began; its id is ``task_id``. ``goal_claimed`` is the agent's word."""
+
+    parent: str | None
+    delegation: str | None
+    goal_claimed: str
+    expires_at: str
+
+
+class TaskEnded(Common, kw_only=True, forbid_unknown_fields=True):
+    """A task is over: nothing is decided in it any more, and what was issued for it is taken back."""
+
+    cause: Literal["ended", "expired", "parent_ended"]
+    reason: str
+
+
+class DelegationBound(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What one argument of a delegated tool may be."""
+
+    tool: str
+    argument: str
+    max: str | None
+    min: str | None
+    one_of: list[str] | None
+
+
+class DelegationGranted(Common, kw_only=True, forbid_unknown_fields=True):
+    """The delegator lets the delegate act on its behalf, no wider than ``parent``, the link above."""
+
+    delegation_id: str
+    delegator: str
+    delegator_type: Literal["agent", "user"]
+    delegate: str
+    parent: str | None
+    depth: int
+    tools: list[str]
+    resources: list[str]
+    bounds: list[DelegationBound]
+    task: str | None
+    expires_at: str
+    granted_by: str
+    reason: str
+
+
+class DelegationRevoked(Common, kw_only=True, forbid_unknown_fields=True):
+    """A delegation was taken back, with the ``below`` delegations under it."""
+
+    delegation_id: str
+    revoked_by: str
+    reason: str
+    below: int
+
+
 MODEL: dict[str, type[Common]] = {
     Kind.GENESIS: Genesis,
     Kind.KEY_ADDED: KeyEvent,
@@ -519,6 +579,10 @@ MODEL: dict[str, type[Common]] = {
     Kind.RETENTION_EXPIRED: RetentionExpired,
     Kind.ROLE_GRANTED: RoleGranted,
     Kind.ROLE_REVOKED: RoleRevoked,
+    Kind.TASK_STARTED: TaskStarted,
+    Kind.TASK_ENDED: TaskEnded,
+    Kind.DELEGATION_GRANTED: DelegationGranted,
+    Kind.DELEGATION_REVOKED: DelegationRevoked,
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,
     Kind.CAPTURE_GAP: CaptureGap,

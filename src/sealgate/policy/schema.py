@@ -45,6 +45,11 @@ type Session = {
   sources?: Set<String>,
   untrusted_content?: Bool,
 };
+@mcp_context("delegation")
+type Delegation = {
+  length?: Long,
+  origin?: String,
+};
 entity Role in [Role];
 @mcp_principal("Agent")
 entity Agent in [Role];
@@ -55,7 +60,10 @@ entity McpServer;
 @mcp_action("call_tool")
 action "call_tool";
 """
-"""The stub of a bundle that brings none: agents and users in roles, tool servers, facts about the session."""
+"""The stub of a bundle that brings none: agents and users in roles, tool servers, facts about session and delegation.
+
+Without a delegation ``context.delegation`` is empty; the authority alone says what it holds.
+"""
 
 PLACE_TYPE: Final = "{ ok: Bool, text: String, scheme: String, host: String, port: Long, path: String }"
 """The type of a normalized place; see ``normalize``."""

@@ -15,15 +15,17 @@ class UnixPeer:
     gid: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Peer:
-    """What a connection proves by itself; made once for each connection.
+    """What a connection proves by itself; made once for each connection, so that it also stands for the connection.
 
-    ``certificate`` is the client's, DER, already verified by the TLS stack against the configured authorities.
+    ``certificate`` is the client's, DER, already verified by the TLS stack against the configured authorities;
+    ``chain`` the verified chain from it to the authority, DER, where the TLS stack tells it.
     """
 
     unix: UnixPeer | None = None
     certificate: bytes | None = None
+    chain: tuple[bytes, ...] = ()
 
 
 class IdentityResolver(Protocol):

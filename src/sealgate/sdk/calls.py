@@ -6,6 +6,7 @@ Bodies are compact JSON with sorted keys: the form that the authority's strict p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import orjson
 
@@ -62,6 +63,8 @@ def evaluation(question: Question, span: Span, *, request_id: str, redeem: bool,
         context["task"] = {"id": span.task_id, "goal": span.goal}
     if span.on_behalf_of:
         context["on_behalf_of"] = list(span.on_behalf_of)
+    if span.delegation:
+        context["delegation"] = span.delegation
     if question.facts:
         context["facts"] = dict(question.facts)
     if question.tool_definition_sha256:
@@ -73,6 +76,34 @@ def evaluation(question: Question, span: Span, *, request_id: str, redeem: bool,
         "context": context,
     }
     return Call("POST", "/access/v1/evaluation", dump(body), request_id, repeatable=True)
+
+
+def task_start(span: Span, *, agent: str, expires_in_s: int | None) -> Call:
+    """Return the request to start the task of a span. Never repeated: its id can be used once."""
+    body = {
+        "agent": agent,
+        "id": span.task_id,
+        "goal": span.goal,
+        "on_behalf_of": list(span.on_behalf_of),
+        "delegation": span.delegation,
+        "expires_in_s": expires_in_s,
+    }
+    return Call("POST", "/v1/tasks", dump(body))
+
+
+def task_end(task_id: str, reason: str) -> Call:
+    """Return the request to end a task."""
+    return Call("POST", f"/v1/tasks/{quote(task_id, safe='')}/end", dump({"reason": reason}))
+
+
+def delegation(wanted: Mapping[str, Any]) -> Call:
+    """Return the request to grant a delegation; members that are None are left out."""
+    return Call("POST", "/v1/delegations", dump({key: value for key, value in wanted.items() if value is not None}))
+
+
+def revocation(delegation_id: str, reason: str) -> Call:
+    """Return the request to take a delegation back."""
+    return Call("POST", f"/v1/delegations/{quote(delegation_id, safe='')}/revoke", dump({"reason": reason}))
 
 
 def redemption(token: str, tool: str, arguments_sha256: str) -> Call:

@@ -55,9 +55,22 @@ class Chain(Generic[T_co]):
         agent: str | None = None,
         traceparent: str | None = None,
         on_behalf_of: Sequence[str] = (),
+        delegation: str | None = None,
+        managed: bool = False,
+        expires_in_s: int | None = None,
     ) -> Task:
-        """Return the context manager of one task."""
-        return Task(self._core_of(), goal, id=id, agent=agent, traceparent=traceparent, on_behalf_of=on_behalf_of)
+        """Return the context manager of one task; a ``managed`` one starts and ends at the authority too."""
+        return Task(
+            self._core_of(),
+            goal,
+            id=id,
+            agent=agent,
+            traceparent=traceparent,
+            on_behalf_of=on_behalf_of,
+            delegation=delegation,
+            managed=managed,
+            expires_in_s=expires_in_s,
+        )
 
     def step(self, name: str, rationale: str = "") -> Step:
         """Return the context manager of one reasoning step, the parent of the calls it leads to."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import pathlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar, overload
 
@@ -126,6 +126,30 @@ class _Base:
     def _redeem(self, decision: Decision, tool: str, arguments: Mapping[str, Any]) -> flows.Flow[None]:
         return flows.redeem(decision, tool, calls.digest(encode(dict(arguments))))
 
+    def _delegate(
+        self,
+        delegate: str,
+        tools: Sequence[str] | None,
+        resources: Sequence[str] | None,
+        bounds: Sequence[Mapping[str, Any]],
+        below: str | None,
+        expires_in_s: int | None,
+        reason: str,
+    ) -> flows.Flow[str]:
+        here = tracing.next_span()
+        wanted = {
+            "delegator": self.core.agent(here),
+            "delegate": delegate,
+            "parent": below or here.delegation,
+            "tools": None if tools is None else list(tools),
+            "resources": None if resources is None else list(resources),
+            "bounds": [dict(bound) for bound in bounds],
+            "expires_in_s": expires_in_s,
+            "reason": reason,
+        }
+        recorded = yield from flows.record(calls.delegation(wanted))
+        return str(recorded.record_id)
+
     def _report(self, decision: Decision, report: Mapping[str, Any]) -> flows.Flow[Recorded]:
         if decision.record_id is None:
             raise InputError("this decision was not recorded, so it has no outcome")
@@ -184,6 +208,27 @@ class Client(_Base, Chain[Recorded]):
             "error_message": error_message,
         }
         return self.core.run(self._report(decision, report))
+
+    def delegate(
+        self,
+        delegate: str,
+        *,
+        tools: Sequence[str] | None = None,
+        resources: Sequence[str] | None = None,
+        bounds: Sequence[Mapping[str, Any]] = (),
+        below: str | None = None,
+        expires_in_s: int | None = None,
+        reason: str = "",
+    ) -> str:
+        """Let another agent act on behalf of this one; return the delegation's id, for ``task(delegation=…)``.
+
+        Inside a task with a delegation, or with ``below``, it goes below that one and can only be narrower.
+        """
+        return self.core.run(self._delegate(delegate, tools, resources, bounds, below, expires_in_s, reason))
+
+    def revoke_delegation(self, delegation_id: str, reason: str) -> Recorded:
+        """Take a delegation back, with everything below it."""
+        return self.core.run(flows.record(calls.revocation(delegation_id, reason)))
 
     def flush(self, timeout_s: float = 0.0) -> int:
         """Send what waits and return how many reports and items still wait.
@@ -254,6 +299,25 @@ class AsyncClient(_Base, Chain[Awaitable[Recorded]]):
             "error_message": error_message,
         }
         return await self.core.run_async(self._report(decision, report))
+
+    async def delegate(
+        self,
+        delegate: str,
+        *,
+        tools: Sequence[str] | None = None,
+        resources: Sequence[str] | None = None,
+        bounds: Sequence[Mapping[str, Any]] = (),
+        below: str | None = None,
+        expires_in_s: int | None = None,
+        reason: str = "",
+    ) -> str:
+        """See Client.delegate."""
+        flow = self._delegate(delegate, tools, resources, bounds, below, expires_in_s, reason)
+        return await self.core.run_async(flow)
+
+    async def revoke_delegation(self, delegation_id: str, reason: str) -> Recorded:
+        """See Client.revoke_delegation."""
+        return await self.core.run_async(flows.record(calls.revocation(delegation_id, reason)))
 
     async def flush(self, timeout_s: float = 0.0) -> int:
         """See Client.flush."""

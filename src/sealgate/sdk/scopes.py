@@ -154,7 +154,11 @@ class Session(Scope):
 
 
 class Task(Scope):
-    """One task of an agent: a trace. Records ``session.started`` and ``session.ended``."""
+    """One task of an agent: a trace. Records ``session.started`` and ``session.ended``.
+
+    A ``managed`` one also starts and ends at the authority: once it ended, nothing is permitted in it any more, and
+    what was issued for it is taken back. If it cannot be started there, the code inside does not run.
+    """
 
     def __init__(
         self,
@@ -165,7 +169,13 @@ class Task(Scope):
         agent: str | None = None,
         traceparent: str | None = None,
         on_behalf_of: Sequence[str] = (),
+        delegation: str | None = None,
+        managed: bool = False,
+        expires_in_s: int | None = None,
     ) -> None:
+        self._delegation = delegation
+        self._managed = managed
+        self._expires_in_s = expires_in_s
         self.id = require_name(id, "task id") if id is not None else flows.new_request_id()
         self.goal = calls.claim(goal)
         self._agent = require_name(agent, "agent") if agent is not None else None
@@ -177,7 +187,55 @@ class Task(Scope):
         here = tracing.current()
         span = tracing.root(self._incoming) if self._incoming or here is None else here.child()
         agent = self._agent or (here.agent if here is not None else None)
-        return replace(span, agent=agent, task_id=self.id, goal=self.goal, on_behalf_of=self._on_behalf_of)
+        return replace(
+            span,
+            agent=agent,
+            task_id=self.id,
+            goal=self.goal,
+            on_behalf_of=self._on_behalf_of,
+            delegation=self._delegation,
+        )
+
+    def _start(self) -> flows.Flow[Recorded]:
+        agent = self._core.agent(self.span)
+        return flows.record(calls.task_start(self.span, agent=agent, expires_in_s=self._expires_in_s))
+
+    def _end(self, error: BaseException | None) -> flows.Flow[Recorded]:
+        return flows.record(calls.task_end(self.id, outcome_of(error)))
+
+    def __enter__(self) -> Self:
+        if self._managed:
+            self._core.run(self._start())
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            if self._managed:
+                try:
+                    self._core.run(self._end(error))
+                except SealgateError as failure:
+                    _note(error, failure)
+
+    async def __aenter__(self) -> Self:
+        if self._managed:
+            await self._core.run_async(self._start())
+        return await super().__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            if self._managed:
+                try:
+                    await self._core.run_async(self._end(error))
+                except SealgateError as failure:
+                    _note(error, failure)
 
     def _begun(self) -> Draft:
         return self._draft(

@@ -31,6 +31,7 @@ class Span:
     goal: str = ""
     on_behalf_of: tuple[str, ...] = ()
     session_id: str | None = None
+    delegation: str | None = None
 
     @property
     def traceparent(self) -> str:

@@ -13,6 +13,7 @@ A connection is in one phase at a time::
 ``Connections.sweep`` compares each phase with its deadline once a second; there is no timer for each request.
 """
 
+import _ssl
 import asyncio
 import socket
 import struct
@@ -360,12 +361,28 @@ def peer_of(transport: asyncio.Transport) -> Peer:
     """Return what a connection proves: the process behind a Unix socket, or a verified client certificate."""
     tls = transport.get_extra_info("ssl_object")
     if tls is not None:
-        return Peer(certificate=tls.getpeercert(binary_form=True))
+        return _tls_peer(tls)
     connection: Any = transport.get_extra_info("socket")
     if connection is None or connection.family != socket.AF_UNIX:
         return NOBODY
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
     return Peer(unix=UnixPeer(*_PEER_CREDENTIALS.unpack(raw)))
+
+
+def _tls_peer(tls: Any) -> Peer:
+    certificate = tls.getpeercert(binary_form=True)
+    if certificate is None:
+        return Peer()
+    try:
+        chain = tls._sslobj.get_verified_chain() or ()  # noqa: SLF001  # public only from Python 3.13 on
+        return Peer(certificate=certificate, chain=tuple(_der(each) for each in chain))
+    except AttributeError:
+        return Peer(certificate=certificate)  # who needs the chain refuses the certificate
+
+
+def _der(certificate: Any) -> bytes:
+    """Return a certificate's DER: an object of the TLS stack before Python 3.13, bytes since."""
+    return certificate if isinstance(certificate, bytes) else certificate.public_bytes(_ssl.ENCODING_DER)
 
 
 def _path(target: bytes) -> str:

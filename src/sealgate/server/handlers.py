@@ -10,10 +10,12 @@ import msgspec
 
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
+from sealgate.model.delegations import DelegationRevoke, Delegations
 from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
 from sealgate.model.evaluation import DecisionContext, EvaluationRequest, EvaluationResponse, Identity
 from sealgate.model.grants import Grants, RevokeRequest
 from sealgate.model.identifiers import require_name, require_uuid
+from sealgate.model.tasks import OpenTasks
 
 from . import answers, evaluations, metrics, problems
 from .bounds import MAX_IN_FLIGHT
@@ -204,6 +206,35 @@ class Handlers:
         grant_id = require_uuid(call.parameters["grant_id"], "grant id")
         wanted: RevokeRequest = _typed(call)
         return Response(200, _encode(await self._operations.revoke_role(grant_id, wanted.reason, call.caller)))
+
+    async def start_task(self, call: Call) -> Response:
+        """Start a task."""
+        return Response(200, _encode(await self._operations.start_task(_typed(call), call.caller)))
+
+    async def end_task(self, call: Call) -> Response:
+        """End a task."""
+        task = require_name(call.parameters["id"], "task id")
+        reason = _typed(call).reason if call.request.body else ""
+        return Response(200, _encode(await self._operations.end_task(task, reason, call.caller)))
+
+    async def tasks(self, call: Call) -> Response:
+        """Return the open tasks."""
+        return Response(200, _encode(OpenTasks(self._operations.tasks(call.caller))))
+
+    async def grant_delegation(self, call: Call) -> Response:
+        """Grant a delegation."""
+        return Response(200, _encode(await self._operations.grant_delegation(_typed(call), call.caller)))
+
+    async def revoke_delegation(self, call: Call) -> Response:
+        """Take a delegation back."""
+        delegation = require_uuid(call.parameters["id"], "delegation id")
+        wanted: DelegationRevoke = _typed(call)
+        done = await self._operations.revoke_delegation(delegation, wanted.reason, call.caller)
+        return Response(200, _encode(done))
+
+    async def delegations(self, call: Call) -> Response:
+        """Return the delegations."""
+        return Response(200, _encode(Delegations(self._operations.delegations(call.caller))))
 
     async def current_policy(self, call: Call) -> Response:
         """Return the policy set in force."""

@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -43,6 +44,8 @@ class HttpsListener:
     client_authorities: Path | None = None
     client_certificate: Literal["optional", "required"] = "optional"
     minimum_tls: Literal["1.2", "1.3"] = "1.3"
+    more_authorities: Callable[[], str] | None = None
+    """Further authorities of client certificates (PEM), read anew with the other files; who may call decides others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,10 @@ def tls_context(listener: HttpsListener) -> ssl.SSLContext:
         context.load_cert_chain(listener.certificate, listener.private_key)
         if listener.client_authorities is not None:
             context.load_verify_locations(listener.client_authorities)
+        more = listener.more_authorities() if listener.more_authorities is not None else ""
+        if more:
+            context.load_verify_locations(cadata=more)
+        if more or listener.client_authorities is not None:
             context.verify_mode = ssl.CERT_REQUIRED if listener.client_certificate == "required" else ssl.CERT_OPTIONAL
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"TLS files cannot be used: {error}", hint="check the paths and the pair") from error

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sealgate.model.batches import BatchesRecorded
+from sealgate.model.delegations import Delegation, DelegationGranted, DelegationRequest, DelegationRevoked
 from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.evaluation import (
     CaptureRequest,
@@ -17,6 +18,7 @@ from sealgate.model.evaluation import (
     RedeemResponse,
 )
 from sealgate.model.grants import Grant, GrantRequest
+from sealgate.model.tasks import OpenTask, TaskEnded, TaskRequest, TaskStarted
 
 
 class Operations(Protocol):
@@ -91,6 +93,41 @@ class Operations(Protocol):
         Raises:
             NotPermittedError: code `policy-unknown` or `own-proposal`.
         """
+
+    async def start_task(self, request: TaskRequest, caller: Identity) -> TaskStarted:
+        """Start a task.
+
+        Raises:
+            NotPermittedError: code `task-exists`, `task-unknown` (its parent) or `subject-not-allowed`.
+        """
+
+    async def end_task(self, task_id: str, reason: str, caller: Identity) -> TaskEnded:
+        """End a task and all below it; take back what was issued for them.
+
+        Raises:
+            NotPermittedError: code `task-unknown`.
+        """
+
+    def tasks(self, caller: Identity) -> list[OpenTask]:
+        """Return the open tasks that the caller may see."""
+
+    async def grant_delegation(self, request: DelegationRequest, caller: Identity) -> DelegationGranted:
+        """Grant a delegation, never wider than what is above it.
+
+        Raises:
+            InputError: malformed, wider, too deep, or a circle.
+            NotPermittedError: code `delegation-unknown` or `subject-not-allowed`.
+        """
+
+    async def revoke_delegation(self, delegation_id: str, reason: str, caller: Identity) -> DelegationRevoked:
+        """Take a delegation back with everything below it.
+
+        Raises:
+            NotPermittedError: code `delegation-unknown`.
+        """
+
+    def delegations(self, caller: Identity) -> list[Delegation]:
+        """Return the delegations in force that the caller may see."""
 
     def pending_policy(self) -> dict[str, Any] | None:
         """Return the policy set that waits for approval, or None."""

@@ -9,6 +9,13 @@ from urllib.parse import unquote
 import msgspec
 
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
+from sealgate.model.delegations import (
+    DelegationGranted,
+    DelegationRequest,
+    DelegationRevoke,
+    DelegationRevoked,
+    Delegations,
+)
 from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import (
@@ -23,6 +30,7 @@ from sealgate.model.evaluation import (
 )
 from sealgate.model.grants import GrantRequest, Grants, RevokeRequest
 from sealgate.model.limits import MAX_REQUEST_BYTES
+from sealgate.model.tasks import OpenTasks, TaskEnd, TaskEnded, TaskRequest, TaskStarted
 
 from . import answers
 from .bounds import MAX_POLICY_BUNDLE_BYTES
@@ -34,7 +42,14 @@ ANYONE: Final = None
 KNOWN: Final[frozenset[str]] = frozenset()
 """Any proven identity; the authority decides what it may see."""
 
-PERMIT_CODES: Final = ("permit-already-redeemed", "permit-expired", "permit-mismatch", "permit-unknown")
+PERMIT_CODES: Final = (
+    "delegation-ended",
+    "permit-already-redeemed",
+    "permit-expired",
+    "permit-mismatch",
+    "permit-unknown",
+    "task-ended",
+)
 
 
 def _roles(*names: str) -> frozenset[str]:
@@ -215,6 +230,56 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=PolicyChange,
         roles=_roles("approve"),
         codes=("policy-unknown", "own-proposal"),
+    ),
+    _post(
+        "/v1/tasks",
+        "start_task",
+        "Start a task of an agent",
+        takes=TaskRequest,
+        answer=TaskStarted,
+        roles=_roles("enforce", "operate"),
+        codes=("task-exists", "task-unknown", "subject-not-allowed"),
+    ),
+    _post(
+        "/v1/tasks/{id}/end",
+        "end_task",
+        "End a task and all below it: nothing is decided in them any more, what was issued for them is taken back",
+        takes=TaskEnd,
+        answer=TaskEnded,
+        roles=_roles("enforce", "operate"),
+        codes=("task-unknown",),
+    ),
+    _get(
+        "/v1/tasks",
+        "tasks",
+        "The open tasks of the caller's agents",
+        answer=OpenTasks,
+        roles=_roles("enforce", "operate", "read"),
+    ),
+    _post(
+        "/v1/delegations",
+        "grant_delegation",
+        "Let an agent act on behalf of a person or another agent; below a delegation only narrower",
+        takes=DelegationRequest,
+        answer=DelegationGranted,
+        roles=KNOWN,
+        codes=("delegation-unknown", "subject-not-allowed"),
+    ),
+    _post(
+        "/v1/delegations/{id}/revoke",
+        "revoke_delegation",
+        "Take a delegation back with everything below it",
+        takes=DelegationRevoke,
+        answer=DelegationRevoked,
+        roles=KNOWN,
+        codes=("delegation-unknown",),
+    ),
+    _get(
+        "/v1/delegations",
+        "delegations",
+        "The delegations in force that the caller may see",
+        answer=Delegations,
+        roles=KNOWN,
     ),
     _get(
         "/v1/roles/grants",

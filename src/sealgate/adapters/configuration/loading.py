@@ -9,7 +9,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -186,4 +186,13 @@ def _absolute(values: dict[str, Any], base: Path) -> dict[str, Any]:
         if changed:
             merged = {item.name: getattr(values[section], item.name) for item in fields(values[section])} | changed
             values[section] = SECTIONS[section](**merged)
+    for name in REPEATED:
+        values[name] = tuple(_placed(entry, base) for entry in values[name])
     return values
+
+
+def _placed(entry: Any, base: Path) -> Any:
+    """Return an entry of an array of tables with its paths absolute."""
+    paths = {item.name: getattr(entry, item.name) for item in fields(entry)}
+    changed = {name: base / path for name, path in paths.items() if isinstance(path, Path) and path != Path()}
+    return replace(entry, **changed) if changed else entry

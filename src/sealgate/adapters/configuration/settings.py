@@ -408,6 +408,81 @@ class IdentityEntry:
     roles: tuple[str, ...] = _set((), f"What it may do: {', '.join(f'`{role}`' for role in ROLES)}.", choices=ROLES)
 
 
+_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""What can be pinned. All asymmetric: with a symmetric one, who verifies could also sign."""
+
+_REPLAY: Final = "Where a token may be used again: nowhere, on the connection that used it first, anywhere."
+_BINDING: Final = (
+    "Whether a token must be bound to the client certificate (RFC 8705); one that is bound must always fit."
+)
+_KEYS_AGE: Final = "Keys that could not be renewed for so long are not trusted any more."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcEntry:
+    """One issuer of OIDC or OAuth access tokens (JWT); repeat `[[oidc]]`.
+
+    Either `jwks_file` or `jwks_url` has its keys. A caller's principal is `name:` and the value of `principal_claim`.
+    """
+
+    name: str = _required("How records name callers of this issuer, before a colon.")
+    issuer: str = _required("The issuer, exactly as tokens name it (`iss`).")
+    audience: str = _required("What tokens must be meant for (`aud`): this authority's name at the issuer.")
+    jwks_file: Path = _set(Path(), "Its public keys, a JWK set.")
+    jwks_url: str = _set("", "Where its public keys are: `https://…`; fetched in the background.")
+    ca: Path = _set(Path(), "Who signs that address's certificate, PEM; empty: the system's authorities.")
+    algorithms: tuple[str, ...] = _set(("ES256",), "The signature algorithms it uses.", choices=_ALGORITHMS)
+    types: tuple[str, ...] = _set(
+        ("at+jwt",), "The accepted `typ` of its tokens; add `JWT` for issuers that do not follow RFC 9068."
+    )
+    principal_claim: str = _set("sub", "The claim that names the caller.")
+    agent_claim: str = _set("", "A claim with agents it may speak for, e.g. `azp`; empty: only `agents`.")
+    role_claim: str = _set("", "A claim with groups, which `role_map` turns into roles, e.g. `groups`.")
+    role_map: tuple[str, ...] = _set((), "Which group has which role: `group=role`.")
+    agents: tuple[str, ...] = _set((), "The agents that each of its callers may speak for.")
+    roles: tuple[str, ...] = _set((), "What each of its callers may do.", choices=ROLES)
+    binding: str = _set("none", _BINDING, choices=("none", "certificate"))
+    replay: str = _set("connection", _REPLAY, choices=("once", "connection", "allow"))
+    leeway_s: int = _set(10, "By how much its clock may differ.", "seconds", least=0, most=60)
+    max_lifetime_s: int = _set(3600, "Tokens that live longer are refused.", "seconds", least=1, most=86_400)
+    keys_max_age_s: int = _set(86_400, _KEYS_AGE, "seconds", least=60, most=2_592_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpiffeEntry:
+    """Workloads of a SPIFFE trust domain, by JWT-SVID or X.509-SVID; repeat `[[spiffe]]`. The first that fits wins.
+
+    A caller's principal is its SPIFFE id. Of several entries of one trust domain the first one's bundle, audience,
+    binding and limits count.
+    """
+
+    trust_domain: str = _required("The trust domain, without `spiffe://`.")
+    id: str = _required("A SPIFFE id of that domain, or all below a path: `spiffe://example.org/agents/*`.")
+    bundle_file: Path = _set(Path(), "Its trust bundle, SPIFFE JSON.")
+    bundle_url: str = _set("", "Where its trust bundle is: `https://…` (`https_web`); fetched in the background.")
+    ca: Path = _set(Path(), "Who signs that address's certificate, PEM; empty: the system's authorities.")
+    audience: str = _set("", "What JWT-SVIDs must be meant for (`aud`); empty: none is accepted.")
+    algorithms: tuple[str, ...] = _set(("ES256",), "The signature algorithms of JWT-SVIDs.", choices=_ALGORITHMS)
+    agents: tuple[str, ...] = _set((), "The agents it may speak for; `{id}` is its own SPIFFE id.")
+    roles: tuple[str, ...] = _set((), "What it may do.", choices=ROLES)
+    binding: str = _set("none", _BINDING, choices=("none", "certificate"))
+    replay: str = _set("connection", _REPLAY, choices=("once", "connection", "allow"))
+    leeway_s: int = _set(10, "By how much its clock may differ.", "seconds", least=0, most=60)
+    max_lifetime_s: int = _set(3600, "JWT-SVIDs that live longer are refused.", "seconds", least=1, most=86_400)
+    keys_max_age_s: int = _set(86_400, _KEYS_AGE, "seconds", least=60, most=2_592_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegations:
+    """What agents do on behalf of others."""
+
+    unproven: str = _set(
+        "judge",
+        "What becomes of `on_behalf_of` without a delegation: a claim that policies may forbid, or refused.",
+        choices=("judge", "refuse"),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """What is deleted when. Without profiles and classes nothing expires."""
@@ -471,9 +546,12 @@ class Configuration:
     access: Access = _section(Access)
     vault: Vault = _section(Vault)
     retention: Retention = _section(Retention)
+    delegations: Delegations = _section(Delegations)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
+    oidc: tuple[OidcEntry, ...] = ()
+    spiffe: tuple[SpiffeEntry, ...] = ()
     grant: tuple[GrantEntry, ...] = ()
     retention_class: tuple[RetentionClassEntry, ...] = ()
 
@@ -501,6 +579,7 @@ SECTIONS: Final[dict[str, type]] = {
     "access": Access,
     "vault": Vault,
     "retention": Retention,
+    "delegations": Delegations,
 }
 """The tables of the file, in the order of the documentation."""
 
@@ -508,6 +587,8 @@ REPEATED: Final[dict[str, type]] = {
     "witness": WitnessEntry,
     "route": RouteEntry,
     "identity": IdentityEntry,
+    "oidc": OidcEntry,
+    "spiffe": SpiffeEntry,
     "grant": GrantEntry,
     "retention_class": RetentionClassEntry,
 }
@@ -553,7 +634,43 @@ def check_together(configuration: Configuration) -> None:
         _require_separate(f"identity `{entry.name}`", entry.roles)
         if names.count(entry.name) > 1:
             raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
+    _check_federated(configuration)
     _check_grants(configuration)
+
+
+def _check_federated(configuration: Configuration) -> None:
+    issuer_names = [entry.name for entry in configuration.oidc]
+    issuers = [entry.issuer for entry in configuration.oidc]
+    taken = [entry.name for entry in configuration.identity] + issuer_names
+    for entry in configuration.oidc:
+        who = f"issuer `{entry.name}`"
+        _check_keys(who, entry.jwks_file, entry.jwks_url)
+        if issuers.count(entry.issuer) > 1 or taken.count(entry.name) > 1 or ":" in entry.name:
+            raise ConfigurationError(f"{who} appears twice or has a colon", hint="give each its own name and issuer")
+        if not entry.audience or not entry.algorithms or not entry.types or not entry.principal_claim:
+            raise ConfigurationError(f"{who} lacks an audience, algorithm, type or principal", hint="pin each")
+        for mapping in entry.role_map:
+            if mapping.rpartition("=")[2] not in ROLES:
+                raise ConfigurationError(f"{who}: `{mapping}` names no role", hint="write group=role")
+        _require_separate(who, entry.roles)
+    domains: set[str] = set()
+    for workload in configuration.spiffe:
+        who = f"workload `{workload.id}`"
+        if workload.trust_domain not in domains:
+            _check_keys(who, workload.bundle_file, workload.bundle_url)
+            domains.add(workload.trust_domain)
+        if not workload.id.startswith(f"spiffe://{workload.trust_domain}/"):
+            raise ConfigurationError(f"{who} is not of `{workload.trust_domain}`", hint="name an id of the domain")
+        if not workload.algorithms:
+            raise ConfigurationError(f"{who} has no algorithm", hint="leave `algorithms` out for ES256")
+        _require_separate(who, workload.roles)
+
+
+def _check_keys(who: str, file: Path, url: str) -> None:
+    if (file == Path()) != bool(url):
+        raise ConfigurationError(f"{who} has not exactly one place of keys", hint="name a file or an address")
+    if url and not url.startswith("https://"):
+        raise ConfigurationError(f"{who}: keys are not fetched from `{url}`", hint="use https")
 
 
 def _check_otlp(otlp: Otlp) -> None:

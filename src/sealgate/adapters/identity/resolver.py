@@ -10,6 +10,7 @@ from typing import Literal
 from sealgate.adapters.configuration.settings import IdentityEntry
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.certificates import fingerprint, subject_names
+from sealgate.adapters.identity.federated import FederatedIdentities
 from sealgate.model.evaluation import Identity
 from sealgate.ports.identity import Peer, UnixPeer
 
@@ -17,29 +18,48 @@ _MAX_REMEMBERED = 1024
 
 
 class ConfiguredIdentities:
-    """Resolves callers by the configuration and the file of API keys. Owned by the event loop."""
+    """Resolves callers by the configuration and the file of API keys. Owned by the event loop.
 
-    def __init__(self, entries: Sequence[IdentityEntry], api_keys: ApiKeys | None = None) -> None:
+    With trust domains the TLS stack takes certificates of their authorities too; then `[[identity]]` names only what
+    one of ``own_authorities`` (DER) has issued: an authority of another domain must not make our names.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[IdentityEntry],
+        api_keys: ApiKeys | None = None,
+        federated: FederatedIdentities | None = None,
+        own_authorities: frozenset[bytes] = frozenset(),
+    ) -> None:
         self._entries = tuple(entries)
         self._api_keys = api_keys
+        self._federated = federated
+        self._own_authorities = own_authorities
         self._of_certificate: dict[bytes, Identity | None] = {}
         self._of_user: dict[tuple[int, int], Identity | None] = {}
 
     def resolve(self, peer: Peer, authorization: str | None) -> Identity | None:
         """Return the proven caller, or None when nothing is proved."""
         if authorization is not None:
-            return self._bearer(authorization)
+            return self._bearer(authorization, peer)
         if peer.certificate is not None:
+            if self._federated is not None and self._federated.has_certificates:
+                if not (peer.chain and peer.chain[-1] in self._own_authorities):
+                    return self._federated.certificate(peer)
+                return self._federated.certificate(peer) or self._certificate(peer.certificate)
             return self._certificate(peer.certificate)
         if peer.unix is not None:
             return self._unix(peer.unix)
         return None
 
-    def _bearer(self, authorization: str) -> Identity | None:
+    def _bearer(self, authorization: str, peer: Peer) -> Identity | None:
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or self._api_keys is None:
+        if scheme.lower() != "bearer":
             return None
-        return self._api_keys.identify(token.strip(" "))
+        token = token.strip(" ")
+        if token.startswith("ey") and self._federated is not None:  # a JSON object in base64url
+            return self._federated.bearer(token, peer)
+        return self._api_keys.identify(token) if self._api_keys is not None else None
 
     def _certificate(self, certificate: bytes) -> Identity | None:
         # Parsing costs more than a decision; the same certificate always means the same caller.

@@ -23,6 +23,8 @@ READ_AS = {
     "witness": {"entry"},
     "identity": {"entry"},
     "route": {"entry"},
+    "oidc": {"entry"},
+    "spiffe": {"entry", "first"},
     "grant": {"grant", "entry"},
     "access": {"access", "settings"},
     "retention_class": {"entry"},
