@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sealgate.authority.approval_book import Dump
 from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
 from sealgate.authority.state import Memory, Pending
@@ -48,6 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     configuration_sha256: str | None = None
     settings: list[str] = []
     holds: list[Hold] = []
+    approvals: Dump = msgspec.field(default_factory=Dump)
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -66,6 +68,7 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.configuration_sha256,
         memory.settings,
         list(memory.holds.values()),
+        memory.approvals.dump(),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -88,6 +91,7 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
     memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
+    memory.approvals.load(snapshot.approvals)
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

@@ -16,6 +16,10 @@ from typing import Any, Final, Protocol
 
 from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
+from sealgate.authority.approval_callbacks import Callbacks
+from sealgate.authority.approval_requests import Requests
+from sealgate.authority.approval_requests import Settings as ApprovalSettings
+from sealgate.authority.approvals import Approvals, Notify
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
 from sealgate.authority.erasure import Erasures
@@ -37,13 +41,16 @@ from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
+from sealgate.model.records import Kind
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.judging import Judges
+from sealgate.privacy import FieldPolicy, RedactionKeys, redact_item
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S: Final = 0.2
 _SNAPSHOT_S: Final = 10.0
 _HEAL_S: Final = 1.0
+_FIELD_POLICY: Final = FieldPolicy.from_mapping({})
 
 
 class Storage(Protocol):
@@ -103,6 +110,12 @@ class Parts:
     backup_days: int = 30
     retention: RetentionSettings | None = None
     bundles: Bundles | None = None
+    approvals: ApprovalSettings = field(default_factory=lambda: ApprovalSettings({}))
+    redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """Applies the field policy to what approvers see; None: the smallest one."""
+    notify: Notify | None = None
+    callback_key: bytes | None = None
+    callback_approvers: frozenset[str] = frozenset()
 
 
 class Authority:
@@ -117,6 +130,7 @@ class Authority:
             judges=parts.judges,
             second_person=parts.second_person,
         )
+        self.approvals = _approvals(parts)
         self._gate = Gate(
             memory=parts.memory,
             recorder=parts.recorder,
@@ -125,6 +139,7 @@ class Authority:
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
             judges=parts.judges,
+            approvals=self.approvals,
         )
         self._execution = Execution(
             memory=parts.memory,
@@ -192,6 +207,7 @@ class Authority:
         self._erasures.load()
         await self._finish_erasures()
         self._started = True
+        self.approvals.notify_open()
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
         if self.retention is not None and parts.retention is not None:
@@ -317,11 +333,13 @@ class Authority:
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
+            **self.approvals.metrics(),
         }
 
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
         self._gate.stopping = True
+        self.approvals.wake_all()
         if self.retention is not None:
             await self.retention.stop()
         for task in (self._housekeeping, self._keeper):
@@ -351,6 +369,8 @@ class Authority:
                     next_heal = now + _HEAL_S
                     await self._heal()
                 while await self._execution.sweep():
+                    pass
+                while await self.approvals.sweep():
                     pass
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
@@ -396,6 +416,30 @@ class Authority:
         limits = rulebook.dump_limits() if rulebook else {}
         nonce = os.urandom(sealed_body.NONCE_BYTES)
         return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
+
+
+def _approvals(parts: Parts) -> Approvals:
+    recorder = parts.recorder
+    requests = Requests(
+        book=parts.memory.approvals,
+        permits=parts.permits,
+        settings=parts.approvals,
+        redact=parts.redact or _smallest_policy,
+        time_text=recorder.time.text,
+        new_draft=lambda: recorder.draft(Kind.APPROVAL_REQUESTED),
+    )
+    approvals = Approvals(
+        memory=parts.memory, recorder=recorder, requests=requests, settings=parts.approvals, notify=parts.notify
+    )
+    callbacks = Callbacks(
+        approvals, parts.callback_key, parts.callback_approvers, lambda: recorder.time.now_ms() // 1000
+    )
+    approvals.answer_callback = callbacks.answer
+    return approvals
+
+
+def _smallest_policy(item: dict[str, Any]) -> dict[str, Any]:
+    return redact_item(item, _FIELD_POLICY, RedactionKeys(None)).item
 
 
 def _retention(parts: Parts) -> Retention | None:

@@ -28,7 +28,7 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     batch_id: str
     agent: str | None
     principal: str
-    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "internal"]
+    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "signed_callback", "internal"]
     coverage: Literal["captured", "observed"]
     retention_class: str
     subject: str | None

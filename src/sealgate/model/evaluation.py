@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from .approvals import ApprovalReference
+
 Json = Any
 """A JSON value that was already parsed strictly."""
 
@@ -88,6 +90,7 @@ class DecisionContext(msgspec.Struct, frozen=True):
     record_id: str | None
     receipt: ReceiptReference | None
     permit: PermitReference | None
+    approval: ApprovalReference | None = None
 
 
 class EvaluationResponse(msgspec.Struct, frozen=True):
@@ -163,7 +166,7 @@ class Identity(msgspec.Struct, frozen=True):
     """A proven caller: who, how it was proved, which agents it may speak for (exact ids or ``*``), its roles."""
 
     principal: str
-    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "internal"]
+    proof: Literal["unix_peer", "api_key", "mutual_tls", "loopback", "signed_callback", "internal"]
     agents: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
 

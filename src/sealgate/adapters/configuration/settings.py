@@ -406,6 +406,7 @@ class IdentityEntry:
     certificate_san: str = _set("", "A subject alternative name of the client certificate: `DNS:…` or `URI:…`.")
     agents: tuple[str, ...] = _set((), "The agents it may speak for; `*` is every agent.")
     roles: tuple[str, ...] = _set((), f"What it may do: {', '.join(f'`{role}`' for role in ROLES)}.", choices=ROLES)
+    approver_roles: tuple[str, ...] = _set((), "The roles of policies (`@require_approval`) that this person may fill.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,6 +421,45 @@ class Retention:
     )
     compact: str = _set("yes", "Whether closed journal segments are archived by themselves.", choices=_YES_NO)
     prune: str = _set("no", "Whether entries and tiles before the oldest statement are pruned too.", choices=_YES_NO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
+    """How people are asked where a policy requires their approval. Who may answer: `approver_roles`, `[[approver]]`."""
+
+    ttl_s: int = _set(
+        3600, "An approval that was not used by then is as good as refused.", "seconds", least=1, most=604_800
+    )
+    prompts_per_hour: int = _set(
+        60,
+        "People are asked so often for one agent; beyond it nobody is asked and nothing runs.",
+        "requests",
+        least=1,
+        most=100_000,
+    )
+    max_open: int = _set(1000, "So many approvals wait at once.", "approvals", least=1, most=10_000)
+    webhook: str = _set("", "Where each request is posted, signed: `https://…`; empty: nowhere.")
+    webhook_key: str = _set(
+        "", "Where the key that signs it is (at least 32 bytes): `file:`, `credential:` or `command:`."
+    )
+    webhook_timeout_s: int = _set(5, "How long one try of it may take.", "seconds", least=1, most=60)
+    callback_key: str = _set(
+        "", "Where the key is that signs answers to `/v1/approvals/callback` (at least 32 bytes); empty: none is taken."
+    )
+    callback_approvers: tuple[str, ...] = _set(
+        (), "The people whose answers a signed callback may bring; each needs an approver role too."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproverEntry:
+    """Who may approve, by the name that records give the caller; repeat `[[approver]]`.
+
+    For API keys and other callers that no `[[identity]]` names; there `approver_roles` says the same.
+    """
+
+    principal: str = _required("The name of an identity or API key: one person.")
+    roles: tuple[str, ...] = _set((), "The roles of policies (`@require_approval`) that this person may fill.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -471,11 +511,13 @@ class Configuration:
     access: Access = _section(Access)
     vault: Vault = _section(Vault)
     retention: Retention = _section(Retention)
+    approvals: Approvals = _section(Approvals)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
     grant: tuple[GrantEntry, ...] = ()
     retention_class: tuple[RetentionClassEntry, ...] = ()
+    approver: tuple[ApproverEntry, ...] = ()
 
     @property
     def data_directory(self) -> Path:
@@ -501,6 +543,7 @@ SECTIONS: Final[dict[str, type]] = {
     "access": Access,
     "vault": Vault,
     "retention": Retention,
+    "approvals": Approvals,
 }
 """The tables of the file, in the order of the documentation."""
 
@@ -510,6 +553,7 @@ REPEATED: Final[dict[str, type]] = {
     "identity": IdentityEntry,
     "grant": GrantEntry,
     "retention_class": RetentionClassEntry,
+    "approver": ApproverEntry,
 }
 """The arrays of tables."""
 
@@ -554,6 +598,22 @@ def check_together(configuration: Configuration) -> None:
         if names.count(entry.name) > 1:
             raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
     _check_grants(configuration)
+    _check_approvals(configuration)
+
+
+def _check_approvals(configuration: Configuration) -> None:
+    approvals = configuration.approvals
+    if approvals.webhook and not approvals.webhook.startswith(("https://", "http://127.0.0.1:", "http://[::1]:")):
+        raise ConfigurationError("`approvals.webhook` is not `https://…`", hint="notices name agents and tools")
+    if bool(approvals.webhook) != bool(approvals.webhook_key):
+        raise ConfigurationError("`approvals.webhook` and `approvals.webhook_key` go together", hint="set both or none")
+    if approvals.callback_approvers and not approvals.callback_key:
+        raise ConfigurationError("`approvals.callback_approvers` without `callback_key`", hint="set the key")
+    known = {entry.principal for entry in configuration.approver if entry.roles}
+    known |= {entry.name for entry in configuration.identity if entry.approver_roles}
+    for name in approvals.callback_approvers:
+        if name not in known:
+            raise ConfigurationError(f"callback approver `{name}` has no approver role", hint="add an `[[approver]]`")
 
 
 def _check_otlp(otlp: Otlp) -> None:
