@@ -15,7 +15,7 @@ def requested(approval: Approval, *, expires_at: str, input_digest: str | None) 
     return {
         "scope": approval.scope,
         "decision_id": approval.decision_id,
-        "tool": approval.tool,
+        "tool_name": approval.tool,
         "resource": {"type": kind, "id": name} if approval.resource is not None else None,
         "definition_sha256": approval.definition_sha256,
         "policies": approval.policies,

@@ -315,7 +315,7 @@ def _requested(body: Mapping[str, Any], now_ms: int, unix_ms: Any) -> Approval:
         agent=agent["id"],
         principal=agent["principal"],
         on_behalf_of=agent["on_behalf_of"],
-        tool=body["tool"],
+        tool=body["tool_name"],
         resource=None if resource is None else f"{resource['type']}::{resource['id']}",
         definition_sha256=body["definition_sha256"],
         policies=body["policies"],

@@ -27,7 +27,7 @@ from sealgate.model.approvals import (
     BatchAnswer,
     CapabilityRequest,
 )
-from sealgate.model.errors import InputError, NotPermittedError, SealgateError, UnavailableError
+from sealgate.model.errors import InputError, NotPermittedError, UnavailableError
 from sealgate.model.evaluation import Identity
 from sealgate.model.lifecycle import ApprovalEvent, ApprovalState, advance_approval
 from sealgate.model.records import Kind
@@ -386,7 +386,7 @@ class Approvals:
                 request_id=None,
                 alone=False,
             )
-        except SealgateError:
+        except BaseException:  # whatever it was: nothing of this may stay reserved
             done(None)
             raise
         return future

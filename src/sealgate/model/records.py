@@ -268,7 +268,7 @@ class ApprovalRequested(Common, kw_only=True, forbid_unknown_fields=True):
 
     scope: Literal["action", "capability"]
     decision_id: str | None
-    tool: str | None
+    tool_name: str | None
     resource: Resource | None
     definition_sha256: str | None
     policies: list[str]
