@@ -29,6 +29,7 @@ NAMES = (
     "reconstruct",
     "mcp",
     "identity",
+    "permits",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

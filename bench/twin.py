@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.twin_approvals import TwinApprovals
 from sealgate.encoding import canonical
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
 from sealgate.model.decisions import Outcome, Reason
@@ -73,6 +74,7 @@ class Twin:
         self.release = asyncio.Event()
         self.waiting = 0
         self._holds: dict[str, str] = {}
+        self.approvals = TwinApprovals()
         self.started = self.stopped = False
         self.not_ready = ""
 

@@ -15,6 +15,7 @@ from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.authority import key_events
+from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecisions, PermitMac
@@ -120,6 +121,10 @@ class Kit:
         settings=None,
         retention=None,
         segment_bytes=1 << 26,
+        approvals=None,
+        notify=None,
+        callback_key=None,
+        callback_approvers=(),
     ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
@@ -168,6 +173,10 @@ class Kit:
                 bundles=ShrinkingBundles(stores.public, log.size),
                 second_person=second_person,
                 settings=settings or {},
+                approvals=approvals or ApprovalSettings({}),
+                notify=notify,
+                callback_key=callback_key,
+                callback_approvers=frozenset(callback_approvers),
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

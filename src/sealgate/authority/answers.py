@@ -8,6 +8,7 @@ import msgspec
 
 from sealgate.authority.recorder import Receipt
 from sealgate.authority.rulebook import Ruling
+from sealgate.model.approvals import ApprovalReference, Needed
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import (
     DecisionContext,
@@ -56,6 +57,7 @@ def decided(
             record_id=record_id,
             receipt=reference(receipt),
             permit=PermitReference(permit.token, permit.expires_at, permit.redeemed) if permit else None,
+            approval=ruling.approval,
         ),
     )
 
@@ -77,7 +79,24 @@ def repeated(index: int, statement: bytes, body: dict[str, Any], token: str | No
             record_id=body["record_id"],
             receipt=reference(receipt),
             permit=PermitReference(token, permit["expires_at"], permit["redeemed"]) if token and permit else None,
+            approval=_approval_of(verdict),
         ),
+    )
+
+
+def _approval_of(verdict: dict[str, Any]) -> ApprovalReference | None:
+    """Return what a recorded decision said of its approval."""
+    used = verdict.get("approval")
+    if used is None:
+        return None
+    method = verdict["authorization_method"]
+    return ApprovalReference(
+        used["id"],
+        used["state"],
+        used["expires_at"],
+        [Needed(**need) for need in used["needed"]],
+        used["approvers"],
+        None if method == "policy" else method,
     )
 
 
@@ -129,6 +148,17 @@ _UNKNOWN_TOOL: Final[dict[str, Any]] = {
 }
 
 
+def _use(approval: ApprovalReference, amount: str | None) -> dict[str, Any]:
+    return {
+        "id": approval.id,
+        "state": approval.state,
+        "expires_at": approval.expires_at,
+        "needed": msgspec.to_builtins(approval.needed),
+        "approvers": approval.approvers,
+        "amount": amount,
+    }
+
+
 def decision_fields(
     request: EvaluationRequest,
     ruling: Ruling,
@@ -139,6 +169,7 @@ def decision_fields(
     """Return the members of a decision's body, but for the input digest, which needs the salt."""
     permission = f"{request.action.name} on {request.resource.type}::{request.resource.id}"
     permitted = ruling.outcome is Outcome.PERMIT
+    approval = ruling.approval
     return {
         "tool": {"name": request.action.name, **(ruling.tool or _UNKNOWN_TOOL)},
         "resource": {"type": request.resource.type, "id": request.resource.id},
@@ -150,7 +181,8 @@ def decision_fields(
             "policy_version": ruling.policy_version,
             "obligations": ruling.obligations,
             "charges": ruling.charges,
-            "authorization_method": "policy",
+            "authorization_method": approval.method or "policy" if approval is not None else "policy",
+            "approval": None if approval is None else _use(approval, ruling.approval_amount),
             "duration_us": duration_us,
         },
         "permit": {

@@ -201,6 +201,8 @@ class Execution:
         rulebook = self._rulebook()
         if event is Event.EXPIRE and rulebook is not None:
             rulebook.release(decision.record_id)  # nobody redeemed it, so nothing ran
+        if event is Event.EXPIRE:
+            self._memory.approvals.unused(decision.record_id)
 
     async def _record(self, draft: Draft, decision: OpenDecision, caller: Identity, request_id: str | None) -> Receipt:
         trace = None

@@ -6,7 +6,8 @@ Steps, in order; each that refuses ends the path with a recorded answer:
 2. a repeated request id gets the first answer again
 3. the exact arguments are frozen: their RFC 8785 form is what the permit is bound to
 4. containment: a paused agent is denied, and so is whatever is asked in a task that is over
-5. policy: forbid → DENY, permit without error → go on, anything else → SILENCE with its reason
+5. policy: forbid → DENY, permit without error → go on, anything else → SILENCE with its reason; where a policy asks
+   for an approval: one that people gave for exactly this is used up now, else they are asked and the answer is SILENCE
 6. delegation: whoever it is done for must be allowed it too, link by link; this only takes away
 7. limits and quotas: reserved now, given back if the decision is not recorded
 8. one append; when it is on stable storage the answer leaves, with receipt and permit
@@ -25,6 +26,8 @@ from typing import Any, Final
 import msgspec
 
 from sealgate.authority import answers
+from sealgate.authority.approval_requests import Call, Opened, Requests
+from sealgate.authority.approvals import Approvals
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.delegations import FACT, Delegations
 from sealgate.authority.idempotency import Remembered
@@ -35,8 +38,9 @@ from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks
 from sealgate.encoding import canonical
+from sealgate.model.approvals import Needed
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import EncodingError, InputError, NotPermittedError, UnavailableError
+from sealgate.model.errors import EncodingError, InputError, NotPermittedError, SealgateError, UnavailableError
 from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Identity
 from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
@@ -65,6 +69,7 @@ class Asked(msgspec.Struct):
     remembered_as: bytes | None
     input_digest: bytes = b""
     chain: tuple[str, ...] = ()
+    opened: Opened | None = None
 
 
 Answer = Receipt | Reason
@@ -91,6 +96,7 @@ class Gate:
         judges: Judges | None = None,
         tasks: Tasks,
         delegations: Delegations,
+        approvals: Approvals | None = None,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
@@ -101,6 +107,7 @@ class Gate:
         self._judges = judges
         self._tasks = tasks
         self._delegations = delegations
+        self._approvals = approvals
         self._under_way = 0
         self._deadlines = Deadlines(_give_up)
         self.stopping = False
@@ -203,6 +210,8 @@ class Gate:
         self._append(draft, asked, ruling, waiter)
         if not waiter.done():
             self._deadlines.watch(waiter, deadline_s - elapsed)
+        if asked.opened is not None and not await self._open(asked, asked.opened):
+            return self._unrecorded(asked, Reason.NOT_RECORDED, answers.MESSAGES[Reason.NOT_RECORDED])
         receipt = await waiter
         if self._recorder.time.monotonic_s() - started > deadline_s + _LATE_S:
             receipt = Reason.DEADLINE  # durable, but too late to be believed in; its permit is never handed out
@@ -243,16 +252,57 @@ class Gate:
         if rules is None:
             return _NO_RULES
         rulebook, judgement = rules
-        if not asked.request.context.on_behalf_of and not asked.chain:
-            return rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
-        duties = self._delegations.judge(asked.request, asked.chain, rulebook, draft.unix_ms)
-        if isinstance(duties, Ruling):
-            return duties
+        duties: list[dict[str, Any]] | Ruling = []
+        if asked.request.context.on_behalf_of or asked.chain:
+            duties = self._delegations.judge(asked.request, asked.chain, rulebook, draft.unix_ms)
+            if isinstance(duties, Ruling):
+                return duties
         ruling = rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
+        if ruling.reason is Reason.APPROVAL_REQUIRED and self._approvals is not None:
+            ruling = self._approve(self._approvals.requests, asked, draft, rulebook, judgement, ruling)
         if ruling.outcome is not Outcome.PERMIT or not duties:
             return ruling
         more = [duty for duty in duties if duty not in ruling.obligations]
         return msgspec.structs.replace(ruling, obligations=[*ruling.obligations, *more])
+
+    def _approve(
+        self,
+        approvals: Requests,
+        asked: Asked,
+        draft: Draft,
+        rulebook: Rulebook,
+        judgement: Judgement,
+        ruling: Ruling,
+    ) -> Ruling:
+        """Return the PERMIT that uses up an approval of this call, or the SILENCE that says what it waits for."""
+        needed, obligations = rulebook.conditions(judgement)
+        call = _call(asked, ruling, needed)
+        binding = approvals.binding(call)
+        found = approvals.find(call, binding, draft.unix_ms)
+        if found is None:
+            asking = approvals.ask(call, binding, draft)
+            asked.opened = asking.opened
+            return msgspec.structs.replace(ruling, message=asking.message, approval=asking.reference)
+        names = ", ".join(vote.principal for vote in found.approval.votes)
+        approved = Judgement(Outcome.PERMIT, Reason.POLICY, f"approved by {names}", judgement.policies, obligations)
+        permit = rulebook.rule(approved, asked.request, draft.record_id, draft.unix_ms)
+        if permit.outcome is not Outcome.PERMIT:
+            return permit  # a quota is used up; the approval is not
+        reference = approvals.reserve(found, draft.record_id)
+        return msgspec.structs.replace(permit, approval=reference, approval_amount=found.amount)
+
+    async def _open(self, asked: Asked, opened: Opened) -> bool:
+        """Record the request to people behind the decision that waits for them; tell whether it is durable."""
+        if self._approvals is None:
+            return False
+        agent = answers.agent(asked.request.subject.id, asked.caller, asked.request.context.on_behalf_of)
+        digest = canonical.salted_digest(opened.draft.salt, asked.arguments_sha256)
+        try:
+            recorded = self._approvals.record_opened(opened, base64.urlsafe_b64encode(digest)[:-1].decode(), agent)
+            await asyncio.shield(recorded)
+        except SealgateError:
+            return False
+        return True
 
     def _deadline_s(self, request: EvaluationRequest) -> float:
         asked_ms = request.context.deadline_ms
@@ -292,6 +342,8 @@ class Gate:
             )
         except EncodingError:  # too long a body, for one; nothing was written
             self._release(draft, ruling)
+            if asked.opened is not None and self._approvals is not None:
+                self._approvals.forget_opened(asked.opened)
             raise
 
     def _settle(
@@ -315,13 +367,23 @@ class Gate:
             self._memory.remembered.remember(asked.remembered_as, result.index, draft.unix_ms)
         if ruling.outcome is Outcome.PERMIT:
             self._memory.decisions.add(self._opened(draft, asked, ruling))
+            if ruling.approval is not None:
+                self._consume(ruling.approval.id, draft.record_id)
         if not waiter.done():
             waiter.set_result(result)
 
     def _release(self, draft: Draft, ruling: Ruling) -> None:
+        if ruling.approval is not None and self._approvals is not None:
+            self._approvals.requests.release(ruling.approval.id, draft.record_id)
         rulebook = self._rulebook()
         if rulebook is not None and ruling.charges:
             rulebook.release(draft.record_id)
+
+    def _consume(self, approval_id: str, decision_id: str) -> None:
+        if self._approvals is None:
+            return
+        amount = self._approvals.requests.release(approval_id, decision_id)
+        self._memory.approvals.consume(approval_id, decision_id, amount or "0")
 
     def _opened(self, draft: Draft, asked: Asked, ruling: Ruling) -> OpenDecision:
         redeemed = asked.request.context.redeem
@@ -361,6 +423,28 @@ class Gate:
 
     def _unrecorded(self, asked: Asked, reason: Reason, message: str) -> EvaluationResponse:
         return answers.unrecorded(reason, message, asked.request_id)
+
+
+def _call(asked: Asked, ruling: Ruling, needed: list[Needed]) -> Call:
+    request = asked.request
+    context = request.context
+    return Call(
+        agent=request.subject.id,
+        principal=asked.caller.principal,
+        proof=asked.caller.proof,
+        on_behalf_of=context.on_behalf_of,
+        tool=request.action.name,
+        definition_sha256=None if ruling.tool is None else ruling.tool["definition_sha256"],
+        resource=(request.resource.type, request.resource.id),
+        input=context.input,
+        arguments=asked.arguments,
+        arguments_sha256=asked.arguments_sha256,
+        policies=ruling.policies,
+        policy_version=ruling.policy_version or "",
+        needed=needed,
+        task_id=context.task.id if context.task else None,
+        trace=asked.trace,
+    )
 
 
 def _give_up(waiter: "asyncio.Future[Answer]") -> None:

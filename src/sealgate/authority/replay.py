@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sealgate.authority.approval_book import Dump
 from sealgate.authority.permits import OpenDecision
 from sealgate.authority.reader import Reader
 from sealgate.authority.state import Memory, Pending
@@ -53,6 +54,7 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: list[OpenTask] = []
     ended_tasks: list[str] = []
     delegations: list[Delegation] = []
+    approvals: Dump = msgspec.field(default_factory=Dump)
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -74,6 +76,7 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         list(memory.tasks.values()),
         list(memory.ended_tasks),
         list(memory.delegations.values()),
+        memory.approvals.dump(),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -99,6 +102,7 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.ended_tasks = dict.fromkeys(snapshot.ended_tasks)
     memory.delegations = {each.delegation_id: each for each in snapshot.delegations}
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
+    memory.approvals.load(snapshot.approvals)
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

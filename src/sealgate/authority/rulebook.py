@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from sealgate.model.approvals import ApprovalReference, Needed
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
 from sealgate.policy.decision_point import DecisionPoint, PolicyRequest, PolicyVerdict, Prepared
@@ -31,6 +32,8 @@ class Ruling(msgspec.Struct, frozen=True):
     obligations: list[dict[str, Any]] = []
     charges: list[dict[str, Any]] = []
     tool: dict[str, Any] | None = None
+    approval: ApprovalReference | None = None
+    approval_amount: str | None = None
 
 
 class Rulebook:
@@ -113,6 +116,11 @@ class Rulebook:
             denied = Judgement(Outcome.DENY, exceeded.reason, exceeded.message, [exceeded.rule], [])
             return self._ruling(denied, [], tool)
         return self._ruling(judgement, [charge.as_json() for charge in self._limits.charges(record_id)], tool)
+
+    def conditions(self, judgement: Judgement) -> tuple[list[Needed], list[dict[str, Any]]]:
+        """Return who has to approve what this judgement would permit, and the obligations of the PERMIT then."""
+        people, duties = self._point.conditions(judgement.policies)
+        return [Needed(role, count) for role, count in people], [duty.as_json() for duty in duties]
 
     def _ruling(self, judgement: Judgement, charges: list[dict[str, Any]], tool: dict[str, Any] | None) -> Ruling:
         return Ruling(

@@ -16,6 +16,10 @@ from typing import Any, Final, Protocol
 
 from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
+from sealgate.authority.approval_callbacks import Callbacks
+from sealgate.authority.approval_requests import Requests
+from sealgate.authority.approval_requests import Settings as ApprovalSettings
+from sealgate.authority.approvals import Approvals, Notify
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
 from sealgate.authority.delegations import Delegations, Unproven
@@ -39,13 +43,16 @@ from sealgate.authority.tasks import TaskListener, Tasks
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
+from sealgate.model.records import Kind
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.judging import Judges
+from sealgate.privacy import FieldPolicy, RedactionKeys, redact_item
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_S: Final = 0.2
 _SNAPSHOT_S: Final = 10.0
 _HEAL_S: Final = 1.0
+_FIELD_POLICY: Final = FieldPolicy.from_mapping({})
 
 
 class Storage(Protocol):
@@ -107,6 +114,12 @@ class Parts:
     bundles: Bundles | None = None
     unproven: Unproven = "judge"
     """What becomes of `on_behalf_of` that no delegation proves."""
+    approvals: ApprovalSettings = field(default_factory=lambda: ApprovalSettings({}))
+    redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """Applies the field policy to what approvers see; None: the smallest one."""
+    notify: Notify | None = None
+    callback_key: bytes | None = None
+    callback_approvers: frozenset[str] = frozenset()
 
 
 class Authority:
@@ -123,6 +136,7 @@ class Authority:
         )
         self._tasks = Tasks(memory=parts.memory, recorder=parts.recorder, release=self._release)
         self._delegations = Delegations(memory=parts.memory, recorder=parts.recorder, unproven=parts.unproven)
+        self.approvals = _approvals(parts)
         self._gate = Gate(
             memory=parts.memory,
             recorder=parts.recorder,
@@ -133,6 +147,7 @@ class Authority:
             judges=parts.judges,
             tasks=self._tasks,
             delegations=self._delegations,
+            approvals=self.approvals,
         )
         self._execution = Execution(
             memory=parts.memory,
@@ -206,6 +221,7 @@ class Authority:
         self._erasures.load()
         await self._finish_erasures()
         self._started = True
+        self.approvals.notify_open()
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
         if self.retention is not None and parts.retention is not None:
@@ -343,11 +359,13 @@ class Authority:
             "sealgate_delegations": float(len(parts.memory.delegations)),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
+            **self.approvals.metrics(),
         }
 
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
         self._gate.stopping = True
+        self.approvals.wake_all()
         if self.retention is not None:
             await self.retention.stop()
         for task in (self._housekeeping, self._keeper):
@@ -379,6 +397,8 @@ class Authority:
                 while await self._execution.sweep():
                     pass
                 await self._tasks.sweep()
+                while await self.approvals.sweep():
+                    pass
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
                     # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
@@ -423,6 +443,30 @@ class Authority:
         limits = rulebook.dump_limits() if rulebook else {}
         nonce = os.urandom(sealed_body.NONCE_BYTES)
         return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
+
+
+def _approvals(parts: Parts) -> Approvals:
+    recorder = parts.recorder
+    requests = Requests(
+        book=parts.memory.approvals,
+        permits=parts.permits,
+        settings=parts.approvals,
+        redact=parts.redact or _smallest_policy,
+        time_text=recorder.time.text,
+        new_draft=lambda: recorder.draft(Kind.APPROVAL_REQUESTED),
+    )
+    approvals = Approvals(
+        memory=parts.memory, recorder=recorder, requests=requests, settings=parts.approvals, notify=parts.notify
+    )
+    callbacks = Callbacks(
+        approvals, parts.callback_key, parts.callback_approvers, lambda: recorder.time.now_ms() // 1000
+    )
+    approvals.answer_callback = callbacks.answer
+    return approvals
+
+
+def _smallest_policy(item: dict[str, Any]) -> dict[str, Any]:
+    return redact_item(item, _FIELD_POLICY, RedactionKeys(None)).item
 
 
 def _retention(parts: Parts) -> Retention | None:

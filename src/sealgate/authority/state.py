@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from sealgate.authority import hold_records
+from sealgate.authority.approval_book import Book
 from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
 from sealgate.model.delegations import Bound, Delegation
@@ -63,6 +64,7 @@ class Memory:
     """The newest tasks that are over, oldest first, at most MAX_ENDED_TASKS."""
 
     delegations: dict[str, Delegation] = field(default_factory=dict)
+    approvals: Book = field(default_factory=Book)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -93,6 +95,14 @@ class Memory:
                 hold_records.apply(self.holds, body)
             case Kind.TASK_STARTED | Kind.TASK_ENDED | Kind.DELEGATION_GRANTED | Kind.DELEGATION_REVOKED:
                 self._entrusted(body)
+            case (
+                Kind.APPROVAL_REQUESTED
+                | Kind.APPROVAL_GRANTED
+                | Kind.APPROVAL_REFUSED
+                | Kind.APPROVAL_EXPIRED
+                | Kind.APPROVAL_REVOKED
+            ):
+                self.approvals.apply(body, now, unix_ms)
             case _:
                 self._administered(body)
 
@@ -168,6 +178,9 @@ class Memory:
             self.usage.append(Usage(body["record_id"], now, verdict["charges"]))
         if permit is not None:
             self.decisions.add(open_decision(body))
+            approval = verdict.get("approval")  # records of the first releases have none
+            if approval is not None:
+                self.approvals.consume(approval["id"], body["record_id"], approval["amount"])
 
     def _redeemed(self, body: dict[str, Any]) -> None:
         decision = self.decisions.get(body["decision_id"])
@@ -177,6 +190,7 @@ class Memory:
     def _outcome(self, body: dict[str, Any], now: int) -> None:
         if body["cause"] in ("permit_expired", "task_ended"):
             self.usage.append(Usage(body["decision_id"], now, None))
+            self.approvals.unused(body["decision_id"])
         if body["status"] != "outcome_unknown":
             self.decisions.close(body["decision_id"])
             return

@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "collect": ("collect", "Run the collector, which takes captured items and traces."),
     "config": ("config", "Check or show the configuration."),
     "completion": ("completion", "Print shell completion."),
+    "approval": ("approval", "See what waits for people; grant, refuse or revoke it."),
     "agents": ("agents", "List, pause and resume agents."),
     "receipt": ("receipt", "Fetch a receipt as files."),
     "serve": ("serve", "Run the authority."),

@@ -8,21 +8,27 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from sealgate.adapters.approval_webhook import Webhook
+from sealgate.adapters.approver_roles import approver_roles
 from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.configured import authorities_of, identities
 from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.judging.process import ProcessJudge
+from sealgate.adapters.keys import passphrase
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
+from sealgate.adapters.redaction import PolicyRedactor
 from sealgate.adapters.retention_classes import classes_of, period_of
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
 from sealgate.authority import retention as retained
+from sealgate.authority.approval_callbacks import MIN_KEY_BYTES
+from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
@@ -40,7 +46,7 @@ from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
 from sealgate.ledger.shrinking import ShrinkingBundles
-from sealgate.model.errors import UnavailableError
+from sealgate.model.errors import ConfigurationError, UnavailableError
 from sealgate.ports.identity import IdentityResolver
 from sealgate.proofs import notes
 from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
@@ -150,7 +156,12 @@ def _authority(
         followers=followers,
     )
 
+    approvals = configuration.approvals
+    webhook = _webhook(configuration)
+
     def close() -> None:
+        if webhook is not None:
+            webhook.close()
         for follower in followers:
             follower.close()
         ledger.close()
@@ -191,10 +202,47 @@ def _authority(
                 interval_s=configuration.retention.run_at_interval_s,
             ),
             bundles=ShrinkingBundles(DirectoryLog(configuration.data_directory / "log"), ledger.size),
+            approvals=ApprovalSettings(
+                approver_roles(configuration), approvals.ttl_s * 1000, approvals.prompts_per_hour, approvals.max_open
+            ),
+            redact=_redactor(configuration).redact,
+            notify=None if webhook is None else webhook.notify,
+            callback_key=_callback_key(configuration),
+            callback_approvers=frozenset(approvals.callback_approvers),
         )
     )
     publisher.when_halted(authority.halt)
     return authority
+
+
+def _redactor(configuration: Configuration) -> PolicyRedactor:
+    """Return what applies the field policy to the arguments that approvers see."""
+    privacy = configuration.privacy
+    key = passphrase.read(privacy.hash_key, base=configuration.data_directory) if privacy.hash_key else None
+    return PolicyRedactor.read(None if privacy.policy == Path() else privacy.policy, key)
+
+
+def _webhook(configuration: Configuration) -> Webhook | None:
+    approvals = configuration.approvals
+    if not approvals.webhook:
+        return None
+    key = passphrase.read(approvals.webhook_key, base=configuration.data_directory)
+    return Webhook(approvals.webhook, key, timeout_s=approvals.webhook_timeout_s)
+
+
+def _callback_key(configuration: Configuration) -> bytes | None:
+    """Return the key of signed answers, or None where none are taken.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too short.
+    """
+    reference = configuration.approvals.callback_key
+    if not reference:
+        return None
+    key = passphrase.read(reference, base=configuration.data_directory)
+    if len(key) < MIN_KEY_BYTES:
+        raise ConfigurationError(f"`approvals.callback_key` has fewer than {MIN_KEY_BYTES} bytes")
+    return key
 
 
 def _followers(configuration: Configuration, ledger: Ledger) -> list[WitnessFollower | TimestampFollower]:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from .approvals import ApprovalReference
+
 Json = Any
 """A JSON value that was already parsed strictly."""
 
@@ -92,6 +94,7 @@ class DecisionContext(msgspec.Struct, frozen=True):
     record_id: str | None
     receipt: ReceiptReference | None
     permit: PermitReference | None
+    approval: ApprovalReference | None = None
 
 
 class EvaluationResponse(msgspec.Struct, frozen=True):
@@ -173,6 +176,7 @@ Proof = Literal[
     "spiffe_jwt_bound",
     "spiffe_x509",
     "loopback",
+    "signed_callback",
     "internal",
 ]
 """How a caller was proved. ``_bound``: by a token and the client certificate that it is bound to (RFC 8705)."""

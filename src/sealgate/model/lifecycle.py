@@ -1,7 +1,7 @@
-"""One table: what may happen to a decision, its permit and its outcome, and in which order.
+"""Two tables: what may happen to a decision, its permit and its outcome, and to an approval; and in which order.
 
-Every service that moves a decision asks ``advance``; nothing else knows the order. The diagram in the documentation
-is drawn from ``TRANSITIONS``.
+Every service that moves a decision asks ``advance``, one that moves an approval ``advance_approval``; nothing else
+knows the order. The diagrams in the documentation are drawn from ``TRANSITIONS`` and ``APPROVAL_TRANSITIONS``.
 """
 
 from enum import StrEnum
@@ -75,4 +75,72 @@ def advance(state: State, event: Event) -> State:
             (state, event), ("lifecycle", f"`{event}` cannot follow `{state}`", "only a permitted action goes on")
         )
         raise NotPermittedError(message, code=code, hint=hint)
+    return following
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands."""
+
+    REQUESTED = "requested"
+    """People are asked; not enough have answered."""
+
+    GRANTED = "granted"
+    """Enough people said yes; it was not used, or not as often as it may be."""
+
+    REFUSED = "refused"
+    """Somebody said no. Nothing may follow."""
+
+    EXPIRED = "expired"
+    """Its time is over, or the policy set changed under it: as good as refused. Nothing may follow."""
+
+    CONSUMED = "consumed"
+    """It was used as often as it may be."""
+
+    REVOKED = "revoked"
+    """A person took it back. Nothing may follow."""
+
+
+class ApprovalEvent(StrEnum):
+    """What can happen to an approval."""
+
+    VOTE = "vote"
+    """A person said yes, and more have to."""
+
+    GRANT = "grant"
+    REFUSE = "refuse"
+    EXPIRE = "expire"
+    CONSUME = "consume"
+    RELEASE = "release"
+    """A use certainly ran nothing and is given back (capability grants only)."""
+
+    REVOKE = "revoke"
+
+
+APPROVAL_TRANSITIONS: Final[dict[tuple[ApprovalState, ApprovalEvent], ApprovalState]] = {
+    (ApprovalState.REQUESTED, ApprovalEvent.VOTE): ApprovalState.REQUESTED,
+    (ApprovalState.REQUESTED, ApprovalEvent.GRANT): ApprovalState.GRANTED,
+    (ApprovalState.REQUESTED, ApprovalEvent.REFUSE): ApprovalState.REFUSED,
+    (ApprovalState.REQUESTED, ApprovalEvent.EXPIRE): ApprovalState.EXPIRED,
+    (ApprovalState.REQUESTED, ApprovalEvent.REVOKE): ApprovalState.REVOKED,
+    (ApprovalState.GRANTED, ApprovalEvent.CONSUME): ApprovalState.CONSUMED,
+    (ApprovalState.GRANTED, ApprovalEvent.EXPIRE): ApprovalState.EXPIRED,
+    (ApprovalState.GRANTED, ApprovalEvent.REVOKE): ApprovalState.REVOKED,
+    (ApprovalState.CONSUMED, ApprovalEvent.RELEASE): ApprovalState.GRANTED,
+}
+
+
+def advance_approval(state: ApprovalState, event: ApprovalEvent) -> ApprovalState:
+    """Return the state of an approval after ``event``.
+
+    Raises:
+        NotPermittedError: the table does not allow it; code `approval-decided` or `approval-expired`.
+    """
+    following = APPROVAL_TRANSITIONS.get((state, event))
+    if following is None:
+        expired = state is ApprovalState.EXPIRED
+        raise NotPermittedError(
+            f"the approval is {state.value}",
+            code="approval-expired" if expired else "approval-decided",
+            hint="the agent has to ask again",
+        )
     return following

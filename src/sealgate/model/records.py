@@ -33,6 +33,7 @@ class Kind(StrEnum):
     APPROVAL_GRANTED = "approval.granted"
     APPROVAL_REFUSED = "approval.refused"
     APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_REVOKED = "approval.revoked"
     PERMIT_REDEEMED = "permit.redeemed"
     CREDENTIAL_ISSUED = "credential.issued"
     CREDENTIAL_REVOKED = "credential.revoked"
@@ -153,8 +154,29 @@ class Tool(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     definition_sha256: str | None
 
 
+class NeededPeople(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """So many people of this role have to say yes."""
+
+    role: str
+    count: int
+
+
+class ApprovalUse(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The approval that a decision waits for, or rests on (``consumed``; ``approvers`` said yes).
+
+    ``amount`` is what it took from the sum of a capability, as decimal text; null where it did not use the approval.
+    """
+
+    id: str
+    state: Literal["requested", "refused", "consumed"]
+    expires_at: str
+    needed: list[NeededPeople]
+    approvers: list[str]
+    amount: str | None
+
+
 class Verdict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The decision itself."""
+    """The decision itself. ``approval`` is null where no person was asked."""
 
     outcome: Outcome
     reason: Reason
@@ -163,7 +185,8 @@ class Verdict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     policy_version: str | None
     obligations: list[dict[str, object]]
     charges: list[dict[str, object]]
-    authorization_method: Literal["policy"]
+    authorization_method: Literal["policy", "human_approval", "just_in_time"]
+    approval: ApprovalUse | None
     duration_us: int
 
 
@@ -210,6 +233,89 @@ class Decision(Common, kw_only=True, forbid_unknown_fields=True):
     permissions: Permissions
     delegations: list[str]
     """The ids of the delegation chain, first link first; their delegators are the agent's ``on_behalf_of``."""
+
+
+class ApprovalBound(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What one argument may be; ``one_of_json`` is canonical JSON text of a list."""
+
+    argument: str
+    one_of_json: str | None
+    at_most: int | None
+    at_least: int | None
+    prefix: str | None
+
+
+class ApprovalSum(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a numeric argument may come to over all uses."""
+
+    argument: str
+    max: int
+
+
+class ApprovedCapability(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Many calls at once: these tools within bounds, so often, in all so much."""
+
+    tools: list[str]
+    max_uses: int
+    bounds: list[ApprovalBound]
+    max_sum: ApprovalSum | None
+
+
+class ApprovalRequested(Common, kw_only=True, forbid_unknown_fields=True):
+    """People are asked. ``agent`` and ``task_id`` are the requester's.
+
+    ``scope`` ``action``: exactly one call, the one of decision ``decision_id``. ``binding`` is a keyed digest over the
+    principal, agent, delegation chain, tool, its definition, resource, exact arguments, policy version and needed
+    people; ``input_digest`` is made as a decision's is. ``arguments_json`` is what approvers see: canonical text after
+    the field policy. ``scope`` ``capability``: all calls that ``capability`` covers.
+    """
+
+    scope: Literal["action", "capability"]
+    decision_id: str | None
+    tool_name: str | None
+    resource: Resource | None
+    definition_sha256: str | None
+    policies: list[str]
+    policy_version: str
+    needed: list[NeededPeople]
+    expires_at: str
+    binding: str | None
+    input_digest: str | None
+    arguments_json: str | None
+    capability: ApprovedCapability | None
+    reason: str | None
+
+
+class ApprovalAnswered(Common, kw_only=True, forbid_unknown_fields=True):
+    """A person said yes or no. ``complete``: with this answer the approval was granted, or refused.
+
+    ``roles`` are the approver's then; ``batch_id`` is shared by the answers that one decision gave.
+    """
+
+    approval_id: str
+    decision_id: str | None
+    principal: str
+    roles: list[str]
+    complete: bool
+    batch_id: str | None
+    reason: str
+
+
+class ApprovalExpired(Common, kw_only=True, forbid_unknown_fields=True):
+    """An approval's time is over, or the policy set that it was asked under is not in force any more."""
+
+    approval_id: str
+    decision_id: str | None
+    cause: Literal["time", "policy_changed"]
+
+
+class ApprovalRevoked(Common, kw_only=True, forbid_unknown_fields=True):
+    """A person took an approval back, or the task that it was for ended."""
+
+    approval_id: str
+    decision_id: str | None
+    principal: str
+    reason: str
 
 
 class PermitRedeemed(Common, kw_only=True, forbid_unknown_fields=True):
@@ -566,6 +672,11 @@ MODEL: dict[str, type[Common]] = {
     Kind.DECISION: Decision,
     Kind.PERMIT_REDEEMED: PermitRedeemed,
     Kind.OUTCOME: OutcomeReported,
+    Kind.APPROVAL_REQUESTED: ApprovalRequested,
+    Kind.APPROVAL_GRANTED: ApprovalAnswered,
+    Kind.APPROVAL_REFUSED: ApprovalAnswered,
+    Kind.APPROVAL_EXPIRED: ApprovalExpired,
+    Kind.APPROVAL_REVOKED: ApprovalRevoked,
     Kind.POLICY_PROPOSED: PolicyProposed,
     Kind.RECORDS_CAPTURED: RecordsCaptured,
     Kind.POLICY_PUBLISHED: PolicyPublished,

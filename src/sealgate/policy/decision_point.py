@@ -13,7 +13,7 @@
 Limits and quotas need state, which ``decide_within`` takes as an argument and asks after a PERMIT (``limits``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import cedarpy
@@ -310,14 +310,17 @@ class DecisionPoint:
     def _with_duties(self, policies: tuple[str, ...]) -> PolicyVerdict:
         """Return what a PERMIT of these policies asks for: every one's duties, so that none lifts another's."""
         duties = [self._duties[policy_id] for policy_id in policies]
-        approvals = [duty.approval for duty in duties if duty.approval is not None]
-        if approvals:
-            needed = ", ".join(f"{approval.count} of `{approval.role}`" for approval in approvals)
-            asking = tuple(approval.policy for approval in approvals)
-            message = f"an approval is needed: {needed}"
-            return PolicyVerdict(Outcome.SILENCE, Reason.APPROVAL_REQUIRED, asking, (), (), message)
+        needed = obligations.people(duties)
+        if needed:
+            message = "an approval is needed: " + ", ".join(f"{count} of `{role}`" for role, count in needed)
+            return PolicyVerdict(Outcome.SILENCE, Reason.APPROVAL_REQUIRED, policies, (), (), message)
         message = f"permitted by {', '.join(f'`{policy_id}`' for policy_id in policies)}"
         return PolicyVerdict(Outcome.PERMIT, Reason.POLICY, policies, obligations.collect(duties), (), message)
+
+    def conditions(self, policies: Iterable[str]) -> tuple[obligations.People, tuple[Obligation, ...]]:
+        """Return who has to approve a PERMIT of these policies, and what it asks for once they did."""
+        duties = [self._duties[policy_id] for policy_id in policies]
+        return obligations.people(duties), obligations.collect(duties)
 
     def _facts(self, facts: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
         known = self.stub.contexts

@@ -64,6 +64,9 @@ class Duties:
 
 NONE: Final = Duties()
 
+People = tuple[tuple[str, int], ...]
+"""Who has to approve: role and number of people, by role."""
+
 
 def read(policy: Policy) -> Duties:
     """Return the duties of one policy.
@@ -120,6 +123,15 @@ def _approval(text: str, policy: Policy) -> Approval:
 def collect(duties: Iterable[Duties]) -> tuple[Obligation, ...]:
     """Return all obligations, each once, in the order of the policies."""
     return tuple(dict.fromkeys(_frozen(item) for duty in duties for item in duty.obligations))
+
+
+def people(duties: Iterable[Duties]) -> People:
+    """Return who has to approve: of each role as many as the policy that asks for most."""
+    needed: dict[str, int] = {}
+    for duty in duties:
+        if duty.approval is not None:
+            needed[duty.approval.role] = max(duty.approval.count, needed.get(duty.approval.role, 0))
+    return tuple(sorted(needed.items()))
 
 
 class _Hashable(dict[str, Any]):

@@ -7,7 +7,7 @@ is asked in which order) → ``calls`` and ``answers`` (building requests, judgi
 ``itemspool`` (durable) → ``shipper``, ``shipping`` (batches to the collector). It imports nothing of the server.
 """
 
-from sealgate.sdk.answers import Decision, Obligation, Permit, Receipt, Recorded
+from sealgate.sdk.answers import Approval, Decision, Obligation, Permit, Receipt, Recorded
 from sealgate.sdk.client import (
     AsyncClient,
     Client,
@@ -28,6 +28,7 @@ from sealgate.sdk.client import (
 from sealgate.sdk.drafts import Tool
 from sealgate.sdk.errors import (
     ActionNotRun,
+    ApprovalRequired,
     ArgumentsRefused,
     AuthorityUnreachable,
     Denied,
@@ -51,6 +52,8 @@ Sealgate = Client
 
 __all__ = [
     "ActionNotRun",
+    "Approval",
+    "ApprovalRequired",
     "ArgumentsRefused",
     "AsyncClient",
     "AuthorityUnreachable",

@@ -63,6 +63,17 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """The approval that a decision waits for, or rests on. ``needed`` are (role, number of people)."""
+
+    id: str
+    state: str
+    expires_at: str
+    needed: tuple[tuple[str, int], ...] = ()
+    approvers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Obligation:
     """A duty that comes with a permit."""
 
@@ -84,6 +95,7 @@ class Decision:
     record_id: str | None
     receipt: Receipt | None
     permit: Permit | None
+    approval: Approval | None = None
 
     @property
     def permitted(self) -> bool:
@@ -141,6 +153,7 @@ def _decision(context: Members, outcome: Outcome, request_id: str) -> Decision:
         record_id=_optional_text(context.get("record_id"), "record_id"),
         receipt=_optional_receipt(context.get("receipt")),
         permit=_optional_permit(context.get("permit")),
+        approval=_optional_approval(context.get("approval")),
     )
     if outcome is Outcome.PERMIT:
         _require_whole(decision)
@@ -260,6 +273,35 @@ def _optional_permit(value: object) -> Permit | None:
     if not token or type(redeemed) is not bool:
         raise UnreadableAnswer("the permit is malformed")
     return Permit(token, _text(members.get("expires_at"), "permit expiry"), redeemed)
+
+
+def _optional_approval(value: object) -> Approval | None:
+    if value is None:
+        return None
+    members = _object(value, "approval")
+    return Approval(
+        _uuid(_text(members.get("id"), "approval id")),
+        _text(members.get("state"), "approval state"),
+        _text(members.get("expires_at"), "approval expiry"),
+        tuple(_needed(item) for item in _list(members.get("needed", []), "needed")),
+        tuple(_text(item, "approver") for item in _list(members.get("approvers", []), "approvers")),
+    )
+
+
+def _needed(value: object) -> tuple[str, int]:
+    members = _object(value, "needed")
+    count = members.get("count")
+    if type(count) is not int:
+        raise UnreadableAnswer("needed count is not a number")
+    return _text(members.get("role"), "needed role"), count
+
+
+def read_approval(answer: Answer, approval_id: str) -> str:
+    """Return the state of an approval; raises as ``read_decision`` does. It permits nothing by itself."""
+    members = read_object(answer)
+    if members.get("id") != approval_id:
+        raise UnreadableAnswer("the answer is about another approval")
+    return _text(members.get("state"), "approval state")
 
 
 def _optional_receipt(value: object) -> Receipt | None:

@@ -106,6 +106,11 @@ def revocation(delegation_id: str, reason: str) -> Call:
     return Call("POST", f"/v1/delegations/{quote(delegation_id, safe='')}/revoke", dump({"reason": reason}))
 
 
+def approval(approval_id: str, wait_s: int) -> Call:
+    """Return the question how an approval stands, answered when it is decided or after so many seconds."""
+    return Call("GET", f"/v1/approvals/{approval_id}?wait_s={wait_s}", b"", repeatable=True)
+
+
 def redemption(token: str, tool: str, arguments_sha256: str) -> Call:
     """Return the request to use a permit. Never repeated: a second try could not tell our own first from a thief's."""
     body = {"permit": token, "tool": tool, "arguments_sha256": arguments_sha256}

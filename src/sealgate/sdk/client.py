@@ -15,6 +15,7 @@ from sealgate.sdk.calls import Outcome, Question, Status
 from sealgate.sdk.chain import Chain
 from sealgate.sdk.core import Core, default_core, set_default_core
 from sealgate.sdk.drafts import Draft
+from sealgate.sdk.errors import ApprovalRequired
 from sealgate.sdk.guards import Guard
 from sealgate.sdk.redaction import Redactor
 from sealgate.sdk.settings import resolve
@@ -150,6 +151,14 @@ class _Base:
         recorded = yield from flows.record(calls.delegation(wanted))
         return str(recorded.record_id)
 
+    def _wait_for_approval(self, asked: Decision | ApprovalRequired | str, timeout_s: float) -> flows.Flow[str]:
+        if isinstance(asked, ApprovalRequired):
+            asked = asked.decision
+        approval_id = asked if isinstance(asked, str) else asked.approval.id if asked.approval else None
+        if approval_id is None:
+            raise InputError("nobody was asked, so there is nothing to wait for", hint="look at the decision's message")
+        return flows.wait_for_approval(approval_id, timeout_s, exchange_s=self.core.settings.timeout_s)
+
     def _report(self, decision: Decision, report: Mapping[str, Any]) -> flows.Flow[Recorded]:
         if decision.record_id is None:
             raise InputError("this decision was not recorded, so it has no outcome")
@@ -186,6 +195,17 @@ class Client(_Base, Chain[Recorded]):
             ActionNotRun: the permit does not fit, is expired or used, or the authority did not answer.
         """
         self.core.run(self._redeem(decision, tool, arguments))
+
+    def wait_for_approval(self, asked: Decision | ApprovalRequired | str, timeout_s: float) -> str:
+        """Wait until people decided, at most ``timeout_s``; return the approval's state.
+
+        `granted`: ask again with exactly the same arguments. `requested`: the time was over first. Anything else is no.
+
+        Args:
+            asked: the decision, the exception, or the approval's id.
+            timeout_s: seconds.
+        """
+        return self.core.run(self._wait_for_approval(asked, timeout_s))
 
     def report(
         self,
@@ -277,6 +297,10 @@ class AsyncClient(_Base, Chain[Awaitable[Recorded]]):
     async def redeem(self, decision: Decision, tool: str, arguments: Mapping[str, Any]) -> None:
         """See Client.redeem."""
         await self.core.run_async(self._redeem(decision, tool, arguments))
+
+    async def wait_for_approval(self, asked: Decision | ApprovalRequired | str, timeout_s: float) -> str:
+        """See Client.wait_for_approval."""
+        return await self.core.run_async(self._wait_for_approval(asked, timeout_s))
 
     async def report(
         self,

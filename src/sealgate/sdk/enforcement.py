@@ -46,6 +46,7 @@ class Rules:
     facts: Callable[[], Mapping[str, Any]] | None = None
     encode_output: Callable[[Any], Any] | None = None
     tool_definition_sha256: str | None = None
+    wait_for_approval: float = 0.0
 
 
 @dataclass(slots=True)
@@ -71,6 +72,13 @@ def before(core: Core, rules: Rules, frozen: Frozen) -> flows.Flow[Grant]:
         tool_definition_sha256=rules.tool_definition_sha256,
     )
     decision = yield from core.decide(asked, span, redeem=rules.redeem == "with_decision")
+    waiting = decision.approval if rules.wait_for_approval > 0 else None
+    if waiting is not None and waiting.state == "requested":
+        state = yield from flows.wait_for_approval(
+            waiting.id, rules.wait_for_approval, exchange_s=core.settings.timeout_s
+        )
+        if state == "granted":  # a new question, with the arguments that were frozen before people were asked
+            decision = yield from core.decide(asked, span, redeem=rules.redeem == "with_decision")
     flows.require(decision, rules.tool)
     grant = Grant(core, decision, span, [], time.monotonic_ns())
     try:

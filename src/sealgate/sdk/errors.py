@@ -4,7 +4,8 @@
 
     ActionNotRun                          the guarded body did not run; every class of this branch is one
     ├── Denied (NotPermittedError)        a rule forbids it
-    ├── Silence (NotPermittedError)       the gate declined to answer: no policy, approval missing, not recorded, …
+    ├── Silence (NotPermittedError)       the gate declined to answer: no policy, not recorded, …
+    │   └── ApprovalRequired              … because people have to approve it first; it has the approval's id
     ├── RequestRefused (NotPermittedError) the authority refused the request itself (HTTP 4xx)
     ├── ObligationUnmet (NotPermittedError) a permit came with a duty that nobody here can fulfil
     ├── ArgumentsRefused (InputError)     the arguments have no JSON form, so they cannot be judged
@@ -46,6 +47,15 @@ class Denied(_Refusal):
 
 class Silence(_Refusal):
     """The gate declined to answer, so the action does not run; ``code`` says why."""
+
+
+class ApprovalRequired(Silence):
+    """People are asked. Wait with ``Client.wait_for_approval`` and call again with the same arguments."""
+
+    def __init__(self, decision: "Decision", tool: str) -> None:
+        super().__init__(decision, tool)
+        self.approval_id = decision.approval.id if decision.approval is not None else None
+        """None where nobody was asked, for there were too many questions: ``message`` says why."""
 
 
 class RequestRefused(ActionNotRun, NotPermittedError):  # noqa: N818  # a fact, as above

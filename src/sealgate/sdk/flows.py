@@ -5,20 +5,34 @@ and returns its result. ``run`` drives it with a blocking transport, ``run_async
 of steps and the judging of answers exist once, and cannot differ between the two clients.
 """
 
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sealgate.model.identifiers import uuid7
+from sealgate.model.errors import InputError
+from sealgate.model.identifiers import require_uuid, uuid7
 from sealgate.sdk import calls
-from sealgate.sdk.answers import Answer, Decision, Obligation, Recorded, read_decision, read_recorded, read_redeemed
+from sealgate.sdk.answers import (
+    Answer,
+    Decision,
+    Obligation,
+    Recorded,
+    read_approval,
+    read_decision,
+    read_recorded,
+    read_redeemed,
+)
 from sealgate.sdk.calls import Question
-from sealgate.sdk.errors import Denied, ObligationUnmet, Silence, UnreadableAnswer
+from sealgate.sdk.errors import ApprovalRequired, Denied, ObligationUnmet, Silence, UnreadableAnswer
 from sealgate.sdk.tracing import Span
 from sealgate.sdk.transport import Call
 
 R = TypeVar("R")
+
+_LEAST_EXCHANGE_S: Final = 1.5
+_MOST_WAIT_S: Final = 30
 Flow = Generator[Call, Answer, R]
 
 AfterBody = Callable[[Any], Any]
@@ -99,7 +113,28 @@ def require(decision: Decision, tool: str) -> Decision:
     """
     if decision.permitted:
         return decision
-    raise (Denied if decision.outcome == "DENY" else Silence)(decision, tool)
+    if decision.outcome == "DENY":
+        raise Denied(decision, tool)
+    raise (ApprovalRequired if decision.reason == "approval_required" else Silence)(decision, tool)
+
+
+def wait_for_approval(approval_id: str, timeout_s: float, *, exchange_s: float) -> Flow[str]:
+    """Ask how an approval stands until it is decided or ``timeout_s`` is over; return its state.
+
+    ``exchange_s`` bounds one exchange, so that a question may wait for its answer a little less than that.
+
+    Raises:
+        InputError: an exchange is too short to wait in.
+    """
+    if exchange_s < _LEAST_EXCHANGE_S:
+        raise InputError(f"to wait for people takes a `timeout_s` of {_LEAST_EXCHANGE_S} seconds at least")
+    until = time.monotonic() + timeout_s
+    while True:
+        left = until - time.monotonic()
+        pause_s = max(0, min(math.ceil(left), int(exchange_s - 0.5), _MOST_WAIT_S))
+        state = read_approval((yield calls.approval(require_uuid(approval_id, "approval id"), pause_s)), approval_id)
+        if state != "requested" or left <= 0:
+            return state
 
 
 def fulfil(

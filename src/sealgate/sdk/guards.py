@@ -32,6 +32,7 @@ class Guard:
         obligations: handlers by obligation id, beside the client's.
         facts: session facts for policies, or a function that returns them at each call.
         tool_definition_sha256: pins the tool's definition.
+        wait_for_approval: seconds to wait for people where a policy asks for their approval; 0 raises at once.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Guard:
         obligations: Mapping[str, flows.Handler] | None = None,
         facts: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
         tool_definition_sha256: str | None = None,
+        wait_for_approval: float = 0.0,
     ) -> None:
         self._core = core
         self._tool = tool
@@ -58,6 +60,7 @@ class Guard:
             "facts": facts if callable(facts) or facts is None else lambda: facts,
             "encode_output": encode_output,
             "tool_definition_sha256": tool_definition_sha256,
+            "wait_for_approval": wait_for_approval,
         }
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -222,6 +225,7 @@ def guard(
     obligations: Mapping[str, flows.Handler] | None = None,
     facts: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     tool_definition_sha256: str | None = None,
+    wait_for_approval: float = 0.0,
 ) -> Guard: ...
 
 

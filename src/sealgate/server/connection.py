@@ -266,6 +266,7 @@ class Connection(asyncio.Protocol):
             headers.get(b"x-request-id"),
             headers.get(b"prefer"),
             headers.get(b"content-encoding", b""),
+            self._target.partition(b"?")[2].decode("latin-1") if b"?" in self._target else "",
         )
         self._queue.append((request, self._parser.should_keep_alive()))
         if self._worker is None:

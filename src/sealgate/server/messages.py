@@ -24,6 +24,7 @@ class Request:
     request_id: bytes | None = None
     prefer: bytes | None = None
     content_encoding: bytes = b""
+    query: str = ""
 
 
 @dataclass(slots=True)

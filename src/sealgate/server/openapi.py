@@ -12,6 +12,7 @@ import msgspec
 
 from sealgate.model.errors import NotProvenError
 from sealgate.model.evaluation import Action, Context, Entity, EvaluationRequest
+from sealgate.model.lifecycle import ApprovalState
 
 from . import problems
 from .answers import Readiness
@@ -36,6 +37,7 @@ _REQUEST_ID: Final = {
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "record_id": {"type": "string", "format": "uuid", "description": "A record's id, lower case."},
     "digest": {"type": "string", "minLength": 1, "description": "A policy version, `sha256:…`."},
+    "approval_id": {"type": "string", "format": "uuid", "description": "An approval's id, lower case."},
     "grant_id": {"type": "string", "format": "uuid", "description": "A grant's id, lower case."},
     "export_id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "An export's id."},
     "part": {"type": "integer", "minimum": 0, "maximum": 1000000, "description": "A part's number, from 0."},
@@ -50,6 +52,20 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "lookup": {"type": "string", "format": "uuid", "description": "A look-up's id."},
     "version": {"type": "string", "minLength": 1, "maxLength": 64, "description": "The version that you have."},
     "tile": {"type": "string", "minLength": 1, "description": "As C2SP tlog-tiles names it, slashes included."},
+}
+_QUERY: Final[dict[str, dict[str, Any]]] = {
+    "wait_s": {
+        "name": "wait_s",
+        "in": "query",
+        "description": "Seconds to wait for a decision at most.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 30},
+    },
+    "state": {
+        "name": "state",
+        "in": "query",
+        "description": "A state to list; may be given several times. `requested` without any.",
+        "schema": {"type": "array", "items": {"type": "string", "enum": [state.value for state in ApprovalState]}},
+    },
 }
 _ALWAYS: Final = (
     problems.INVALID,
@@ -96,7 +112,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.handler,
         "summary": route.summary,
-        "parameters": [_path_parameter(name) for name in route.parameters],
+        "parameters": [*map(_path_parameter, route.parameters), *(_QUERY[name] for name in route.query)],
         "responses": _responses(route),
     }
     if route.roles is not None:

@@ -1,8 +1,17 @@
 """What the server needs from the authority: a Protocol, so that the server knows no implementation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from sealgate.model.approvals import (
+    ApprovalFigures,
+    ApprovalList,
+    ApprovalStep,
+    ApprovalSteps,
+    ApprovalView,
+    BatchAnswer,
+    CapabilityRequest,
+)
 from sealgate.model.batches import BatchesRecorded
 from sealgate.model.delegations import Delegation, DelegationGranted, DelegationRequest, DelegationRevoked
 from sealgate.model.erasure import Erasure, ErasureRequest
@@ -21,11 +30,47 @@ from sealgate.model.grants import Grant, GrantRequest
 from sealgate.model.tasks import OpenTask, TaskEnded, TaskRequest, TaskStarted
 
 
+class ApprovalOperations(Protocol):
+    """Approvals as the API sees them. Errors are NotPermittedError with the codes of the routing table."""
+
+    def list(self, caller: Identity, states: Sequence[str] = ("requested",)) -> ApprovalList:
+        """Return the approvals in these states that the caller may see."""
+
+    def figures(self) -> ApprovalFigures:
+        """Return the measures of fatigue."""
+
+    async def wait(self, approval_id: str, wait_s: float, caller: Identity) -> ApprovalView:
+        """Return an approval as soon as it is decided, or as it is after so many seconds."""
+
+    async def answer(self, approval_id: str, caller: Identity, reason: str, *, grant: bool) -> ApprovalStep:
+        """Take a person's yes or no."""
+
+    async def answer_batch(self, wanted: BatchAnswer, caller: Identity) -> ApprovalSteps:
+        """Take one answer to several approvals of the same shape."""
+
+    async def answer_callback(self, body: bytes, authorization: bytes | None) -> ApprovalStep:
+        """Take an answer from a signed callback.
+
+        Raises:
+            NotPermittedError: code `callback-refused`: not signed, not by our key, too old, or seen before.
+        """
+
+    async def request_capability(self, wanted: CapabilityRequest, caller: Identity) -> ApprovalView:
+        """Ask people once for many calls."""
+
+    async def revoke(self, approval_id: str, reason: str, caller: Identity) -> ApprovalStep:
+        """Take an approval back."""
+
+
 class Operations(Protocol):
     """The authority as the API sees it. All calls come from one event loop; sync ones answer without blocking.
 
     Errors are ``sealgate.model.errors`` classes; ``server.problems`` maps each to its HTTP answer.
     """
+
+    @property
+    def approvals(self) -> ApprovalOperations:
+        """Return who asks people, and takes their answers."""
 
     async def evaluate(
         self, request: EvaluationRequest, caller: Identity, request_id: str | None

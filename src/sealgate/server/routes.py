@@ -8,6 +8,17 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sealgate.model.approvals import (
+    ApprovalAnswer,
+    ApprovalFigures,
+    ApprovalList,
+    ApprovalStep,
+    ApprovalSteps,
+    ApprovalView,
+    BatchAnswer,
+    CallbackAnswer,
+    CapabilityRequest,
+)
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
 from sealgate.model.delegations import (
     DelegationGranted,
@@ -42,6 +53,14 @@ ANYONE: Final = None
 KNOWN: Final[frozenset[str]] = frozenset()
 """Any proven identity; the authority decides what it may see."""
 
+APPROVAL_CODES: Final = (
+    "approval-unknown",
+    "approval-decided",
+    "approval-expired",
+    "own-request",
+    "not-an-approver",
+)
+
 PERMIT_CODES: Final = (
     "delegation-ended",
     "permit-already-redeemed",
@@ -69,6 +88,7 @@ class Route:
     takes: Any = None
     max_bytes: int = 0
     authzen: bool = False
+    query: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     parameters: tuple[str, ...] = field(init=False, default=())
 
@@ -371,6 +391,83 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes=answers.Nothing,
         answer=dict[str, Any],
         roles=_roles("retain", "operate"),
+    ),
+    _get(
+        "/v1/approvals",
+        "approvals",
+        "The approvals that wait, or are in the states asked for, as far as the caller may see them",
+        answer=ApprovalList,
+        roles=KNOWN,
+        query=("state",),
+    ),
+    _get(
+        "/v1/approvals/stats",
+        "approval_figures",
+        "Fatigue: how people are asked and answer",
+        answer=ApprovalFigures,
+        roles=_roles("operate", "read", "administer"),
+    ),
+    _post(
+        "/v1/approvals/batch",
+        "answer_approvals",
+        "Give one answer to several approvals of the same shape",
+        takes=BatchAnswer,
+        answer=ApprovalSteps,
+        roles=KNOWN,
+        codes=APPROVAL_CODES,
+    ),
+    _post(
+        "/v1/approvals/callback",
+        "answer_by_callback",
+        "Give a person's answer in a signed callback",
+        takes=CallbackAnswer,
+        answer=ApprovalStep,
+        codes=(*APPROVAL_CODES, "callback-refused"),
+    ),
+    _get(
+        "/v1/approvals/{approval_id}",
+        "approval",
+        "One approval; with `wait_s` as soon as it is decided, after 30 seconds at the latest",
+        answer=ApprovalView,
+        roles=KNOWN,
+        query=("wait_s",),
+        codes=("approval-unknown",),
+    ),
+    _post(
+        "/v1/approvals/{approval_id}/grant",
+        "grant_approval",
+        "Say yes: another person than who asked, with a role that is needed",
+        takes=ApprovalAnswer,
+        answer=ApprovalStep,
+        roles=KNOWN,
+        codes=APPROVAL_CODES,
+    ),
+    _post(
+        "/v1/approvals/{approval_id}/refuse",
+        "refuse_approval",
+        "Say no; the first no is the last word",
+        takes=ApprovalAnswer,
+        answer=ApprovalStep,
+        roles=KNOWN,
+        codes=APPROVAL_CODES,
+    ),
+    _post(
+        "/v1/approvals/{approval_id}/revoke",
+        "revoke_approval",
+        "Take back what waits, or was granted and is not used up",
+        takes=ApprovalAnswer,
+        answer=ApprovalStep,
+        roles=KNOWN,
+        codes=("approval-unknown", "approval-decided", "approval-expired"),
+    ),
+    _post(
+        "/v1/grants",
+        "request_capability",
+        "Ask people once for many calls, within bounds",
+        takes=CapabilityRequest,
+        answer=ApprovalView,
+        roles=_roles("enforce", "operate"),
+        codes=("subject-not-allowed", "busy"),
     ),
     _get("/v1/log/checkpoint", "checkpoint", "The signed head of the log", answer="text/plain"),
     _get("/v1/log/tile/{tile}", "tile", "A tile or entry bundle (C2SP tlog-tiles)", answer="application/octet-stream"),

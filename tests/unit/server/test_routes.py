@@ -40,6 +40,7 @@ def test_roles():
     assert public == {
         "/v1/log/checkpoint",
         "/v1/log/tile/{tile}",
+        "/v1/approvals/callback",  # its signature is the proof
         "/.well-known/authzen-configuration",
         "/healthz",
         "/readyz",

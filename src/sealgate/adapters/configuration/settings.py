@@ -406,6 +406,7 @@ class IdentityEntry:
     certificate_san: str = _set("", "A subject alternative name of the client certificate: `DNS:…` or `URI:…`.")
     agents: tuple[str, ...] = _set((), "The agents it may speak for; `*` is every agent.")
     roles: tuple[str, ...] = _set((), f"What it may do: {', '.join(f'`{role}`' for role in ROLES)}.", choices=ROLES)
+    approver_roles: tuple[str, ...] = _set((), "The roles of policies (`@require_approval`) that this person may fill.")
 
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -498,6 +499,45 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
+    """How people are asked where a policy requires their approval. Who may answer: `approver_roles`, `[[approver]]`."""
+
+    ttl_s: int = _set(
+        3600, "An approval that was not used by then is as good as refused.", "seconds", least=1, most=604_800
+    )
+    prompts_per_hour: int = _set(
+        60,
+        "People are asked so often for one agent; beyond it nobody is asked and nothing runs.",
+        "requests",
+        least=1,
+        most=100_000,
+    )
+    max_open: int = _set(1000, "So many approvals wait at once.", "approvals", least=1, most=10_000)
+    webhook: str = _set("", "Where each request is posted, signed: `https://…`; empty: nowhere.")
+    webhook_key: str = _set(
+        "", "Where the key that signs it is (at least 32 bytes): `file:`, `credential:` or `command:`."
+    )
+    webhook_timeout_s: int = _set(5, "How long one try of it may take.", "seconds", least=1, most=60)
+    callback_key: str = _set(
+        "", "Where the key is that signs answers to `/v1/approvals/callback` (at least 32 bytes); empty: none is taken."
+    )
+    callback_approvers: tuple[str, ...] = _set(
+        (), "The people whose answers a signed callback may bring; each needs an approver role too."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproverEntry:
+    """Who may approve, by the name that records give the caller; repeat `[[approver]]`.
+
+    For API keys and other callers that no `[[identity]]` names; there `approver_roles` says the same.
+    """
+
+    principal: str = _required("The name of an identity or API key: one person.")
+    roles: tuple[str, ...] = _set((), "The roles of policies (`@require_approval`) that this person may fill.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionClassEntry:
     """One retention class; repeat `[[retention_class]]`. Every condition that is set must hold; `*` is a wildcard.
 
@@ -547,6 +587,7 @@ class Configuration:
     vault: Vault = _section(Vault)
     retention: Retention = _section(Retention)
     delegations: Delegations = _section(Delegations)
+    approvals: Approvals = _section(Approvals)
     witness: tuple[WitnessEntry, ...] = ()
     route: tuple[RouteEntry, ...] = ()
     identity: tuple[IdentityEntry, ...] = ()
@@ -554,6 +595,7 @@ class Configuration:
     spiffe: tuple[SpiffeEntry, ...] = ()
     grant: tuple[GrantEntry, ...] = ()
     retention_class: tuple[RetentionClassEntry, ...] = ()
+    approver: tuple[ApproverEntry, ...] = ()
 
     @property
     def data_directory(self) -> Path:
@@ -580,6 +622,7 @@ SECTIONS: Final[dict[str, type]] = {
     "vault": Vault,
     "retention": Retention,
     "delegations": Delegations,
+    "approvals": Approvals,
 }
 """The tables of the file, in the order of the documentation."""
 
@@ -591,6 +634,7 @@ REPEATED: Final[dict[str, type]] = {
     "spiffe": SpiffeEntry,
     "grant": GrantEntry,
     "retention_class": RetentionClassEntry,
+    "approver": ApproverEntry,
 }
 """The arrays of tables."""
 
@@ -636,6 +680,22 @@ def check_together(configuration: Configuration) -> None:
             raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
     _check_federated(configuration)
     _check_grants(configuration)
+    _check_approvals(configuration)
+
+
+def _check_approvals(configuration: Configuration) -> None:
+    approvals = configuration.approvals
+    if approvals.webhook and not approvals.webhook.startswith(("https://", "http://127.0.0.1:", "http://[::1]:")):
+        raise ConfigurationError("`approvals.webhook` is not `https://…`", hint="notices name agents and tools")
+    if bool(approvals.webhook) != bool(approvals.webhook_key):
+        raise ConfigurationError("`approvals.webhook` and `approvals.webhook_key` go together", hint="set both or none")
+    if approvals.callback_approvers and not approvals.callback_key:
+        raise ConfigurationError("`approvals.callback_approvers` without `callback_key`", hint="set the key")
+    known = {entry.principal for entry in configuration.approver if entry.roles}
+    known |= {entry.name for entry in configuration.identity if entry.approver_roles}
+    for name in approvals.callback_approvers:
+        if name not in known:
+            raise ConfigurationError(f"callback approver `{name}` has no approver role", hint="add an `[[approver]]`")
 
 
 def _check_federated(configuration: Configuration) -> None:

@@ -28,6 +28,7 @@ READ_AS = {
     "grant": {"grant", "entry"},
     "access": {"access", "settings"},
     "retention_class": {"entry"},
+    "approver": {"entry"},
     "authority": {"authority", "configuration", "found"},
 }
 """The names under which the code holds a section, where it is not the section's own."""
