@@ -14,6 +14,7 @@ from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
+from sealgate.model.credentials import Cause
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import Identity, OutcomeRequest, Recorded, RedeemRequest, RedeemResponse
 from sealgate.model.identifiers import require_name, require_uuid
@@ -36,6 +37,7 @@ class Execution:
         permits: PermitMac,
         times: Times,
         rulebook: Callable[[], Rulebook | None],
+        ended: Callable[[str, Cause], None] = lambda _decision_id, _cause: None,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
@@ -43,6 +45,7 @@ class Execution:
         self._permits = permits
         self._times = times
         self._rulebook = rulebook
+        self._ended = ended
         self.counts: dict[str, int] = {"redeemed": 0, "reported": 0, "unknown": 0}
 
     async def redeem(self, request: RedeemRequest, caller: Identity) -> RedeemResponse:
@@ -118,6 +121,7 @@ class Execution:
             decision.state = before  # it may be reported again
             raise
         self._memory.decisions.close(record_id)
+        self._ended(record_id, "outcome")
         rulebook = self._rulebook()
         if rulebook is not None:
             rulebook.settle(record_id)
@@ -184,6 +188,7 @@ class Execution:
             "error": None,
             "late": False,
         }
+        self._ended(decision.record_id, "permit_expired" if event is Event.EXPIRE else "outcome_overdue")
         await self._record(draft, decision, _INTERNAL, None)
         self.counts["unknown"] += 1
         rulebook = self._rulebook()

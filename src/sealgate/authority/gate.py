@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from sealgate.authority import answers
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.idempotency import Remembered
-from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac
+from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac, credentials_of
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook, Ruling
@@ -38,6 +39,7 @@ from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Ide
 from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.policy.schema import TOOL_FACTS
 from sealgate.ports.judging import Judgement, Judges
 
 
@@ -61,6 +63,8 @@ class Asked(msgspec.Struct):
     trace: dict[str, Any] | None
     remembered_as: bytes | None
     input_digest: bytes = b""
+    tool: dict[str, Any] = {}
+    """What the supply chain says of the tool now: policies see it, and the record keeps it."""
 
 
 Answer = Receipt | Reason
@@ -152,6 +156,12 @@ class Gate:
         if request_id is not None:
             require_name(request_id, "request id")
         arguments = canonical.encode_arguments(context.input)
+        if TOOL_FACTS in context.facts:
+            raise InputError("the fact `tool` is the authority's own", hint="leave it out")
+        tool = self._memory.supply.about(request.action.name, request.resource.id, agent)
+        if tool:
+            facts = {**context.facts, TOOL_FACTS: tool}
+            request = structs.replace(request, context=structs.replace(context, facts=facts))
         return Asked(
             request,
             caller,
@@ -160,6 +170,7 @@ class Gate:
             canonical.sha256(arguments),
             answers.trace(context.traceparent, context.parent_span_id),
             Remembered.key(agent, request_id) if request_id else None,
+            tool=tool,
         )
 
     async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
@@ -243,7 +254,7 @@ class Gate:
                 outcome_due=time.text(draft.unix_ms + self._times.outcome_due_ms) if redeemed else None,
                 redeemed=redeemed,
             )
-        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us)
+        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us, asked.tool)
         digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
         draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
         draft.fields["input_size_bytes"] = len(asked.arguments)
@@ -310,6 +321,7 @@ class Gate:
             task_id=task.id if task else None,
             trace_id=trace.get("trace_id"),
             span_id=trace.get("span_id"),
+            credentials=credentials_of(ruling.obligations) if ruling.obligations else (),
         )
 
     async def _repeat(self, asked: Asked, known: "int | asyncio.Future[Answer]") -> EvaluationResponse:

@@ -48,6 +48,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     configuration_sha256: str | None = None
     settings: list[str] = []
     holds: list[Hold] = []
+    leases: bytes = b""
+    supply: bytes = b""
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -66,6 +68,8 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.configuration_sha256,
         memory.settings,
         list(memory.holds.values()),
+        memory.leases.dump(),
+        memory.supply.dump(),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -88,6 +92,8 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
     memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
+    memory.leases.load(snapshot.leases)
+    memory.supply.load(snapshot.supply)
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

@@ -18,6 +18,7 @@ from sealgate.authority import answers, configuration, key_rotation, replay
 from sealgate.authority.administration import Administration
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
+from sealgate.authority.credentials import Broker, Source
 from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
@@ -34,6 +35,7 @@ from sealgate.authority.retention import Settings as RetentionSettings
 from sealgate.authority.roles import Roles
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
+from sealgate.authority.supply import SupplyChain
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
@@ -103,6 +105,9 @@ class Parts:
     backup_days: int = 30
     retention: RetentionSettings | None = None
     bundles: Bundles | None = None
+    credentials: tuple[Source, ...] = ()
+    token_keys: Mapping[str, Any] = field(default_factory=lambda: {"keys": []})
+    """The public half of the key that signs tokens, as a JSON Web Key Set."""
 
 
 class Authority:
@@ -110,12 +115,16 @@ class Authority:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.broker = Broker(
+            memory=parts.memory, recorder=parts.recorder, permits=parts.permits, sources=parts.credentials
+        )
         self._administration = Administration(
             memory=parts.memory,
             recorder=parts.recorder,
             storage=parts.storage,
             judges=parts.judges,
             second_person=parts.second_person,
+            paused=self.broker.revoke_agent,
         )
         self._gate = Gate(
             memory=parts.memory,
@@ -133,6 +142,7 @@ class Authority:
             permits=parts.permits,
             times=parts.times,
             rulebook=lambda: self._administration.rulebook,
+            ended=self.broker.decision_ended,
         )
         self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
         self.retention = _retention(parts)
@@ -171,6 +181,11 @@ class Authority:
         self.release_hold = self._holds.release
         self.confirm_hold = self._holds.confirm
         self.holds = self._holds.describe
+        self.issue_credential, self.credentials = self.broker.issue, self.broker.all
+        self.revoke_credential, self.revoked_tokens = self.broker.revoke, self.broker.revoked_tokens
+        supply = SupplyChain(supply=parts.memory.supply, recorder=parts.recorder)
+        self.verify_package, self.install_package, self.score_trust = supply.verify, supply.install, supply.score
+        self.packages, self.trust_scores = supply.packages, supply.scores
 
     async def start(self) -> None:
         """Rebuild the memory, load the policy set, record what expired meanwhile, begin to publish.
@@ -191,6 +206,7 @@ class Authority:
         self._load_policy(limits)
         self._erasures.load()
         await self._finish_erasures()
+        self.broker.start()
         self._started = True
         parts.publisher.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
@@ -251,6 +267,10 @@ class Authority:
         self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
         return Recorded(receipt.record_id, answers.reference(receipt))
 
+    def token_keys(self) -> Mapping[str, Any]:
+        """Return the keys that our tokens are verified with, as a JSON Web Key Set."""
+        return self._parts.token_keys
+
     def current_policy(self) -> dict[str, Any] | None:
         """Return version and size of the policy set in force, or None."""
         rulebook = self._administration.rulebook
@@ -289,6 +309,7 @@ class Authority:
             "clock": clock,
             "policy": "ok" if self._administration.rulebook else "no policy set is published",
             "ledger": self._gate.halted or parts.publisher.failure or "ok",
+            "credentials": self.broker.problem() or "ok",
             "stopping": "yes" if self._gate.stopping else "ok",
         }
         needed = ("started", "journal", "clock", "policy", "stopping")
@@ -317,6 +338,7 @@ class Authority:
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
+            **self.broker.metrics(),
         }
 
     async def stop(self) -> None:
@@ -329,6 +351,7 @@ class Authority:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+        await self.broker.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
@@ -352,6 +375,7 @@ class Authority:
                     await self._heal()
                 while await self._execution.sweep():
                     pass
+                self.broker.sweep()
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
                     # In a thread: a slow disk must not hold up the loop that keeps the deadlines.

@@ -14,7 +14,9 @@ import msgspec
 
 from sealgate.authority import hold_records
 from sealgate.authority.idempotency import Remembered, RememberedBatches
-from sealgate.authority.permits import OpenDecision, OpenDecisions
+from sealgate.authority.leases import Leases
+from sealgate.authority.permits import OpenDecision, OpenDecisions, credentials_of
+from sealgate.authority.supply import Supply
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
@@ -53,6 +55,8 @@ class Memory:
     configuration_sha256: str | None = None
     settings: list[str] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
+    leases: Leases = field(default_factory=Leases)
+    supply: Supply = field(default_factory=Supply)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -99,6 +103,10 @@ class Memory:
                 self.grants.pop(body["grant_id"], None)
             case Kind.CONFIGURATION_CHANGED:
                 self.configuration_sha256, self.settings = body["configuration_sha256"], body["settings"]
+            case Kind.CREDENTIAL_REQUESTED | Kind.CREDENTIAL_ISSUED | Kind.CREDENTIAL_REVOKED:
+                self.leases.apply(body)
+            case Kind.PACKAGE_VERIFIED | Kind.PACKAGE_INSTALLED | Kind.TRUST_SCORED:
+                self.supply.apply(body)
             case _:
                 pass  # evidence only; nothing of it decides
 
@@ -147,6 +155,7 @@ def open_decision(body: dict[str, Any]) -> OpenDecision:
         task_id=body["task_id"],
         trace_id=trace.get("trace_id"),
         span_id=trace.get("span_id"),
+        credentials=credentials_of(body["decision"]["obligations"]),
     )
 
 

@@ -35,6 +35,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("export", "Write records into a file."),
     "rebuild": ("rebuild", "Build the evidence store anew and compare."),
     "role": ("role", "Grant, revoke and list reading roles."),
+    "credential": ("credential", "List and revoke short-lived credentials."),
+    "package": ("package", "Record verified and installed tool packages."),
+    "trust": ("trust", "Score the trust in tools; show its history."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
+from sealgate.adapters.credentials.tokens import key_set
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
 from sealgate.adapters.installation import API_KEYS, DATA_KEYS
@@ -37,6 +38,7 @@ from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli import _logs
 from sealgate.cli._children import CHILDREN, Supervisor
+from sealgate.cli._wiring_credentials import sources
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
@@ -158,6 +160,7 @@ def _authority(
         lock.close()
         data_keys.close()
 
+    token_signer = ring.open_token_signer()
     authority = Authority(
         Parts(
             memory=Memory(
@@ -190,6 +193,8 @@ def _authority(
                 prune=configuration.retention.prune == "yes",
                 interval_s=configuration.retention.run_at_interval_s,
             ),
+            credentials=sources(configuration, token_signer),
+            token_keys=key_set(token_signer),
             bundles=ShrinkingBundles(DirectoryLog(configuration.data_directory / "log"), ledger.size),
         )
     )
