@@ -27,6 +27,7 @@ NAMES = (
     "at_rest",
     "retention",
     "reconstruct",
+    "pause",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -120,6 +120,7 @@ class Kit:
         settings=None,
         retention=None,
         segment_bytes=1 << 26,
+        credentials=(),
     ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
@@ -168,6 +169,7 @@ class Kit:
                 bundles=ShrinkingBundles(stores.public, log.size),
                 second_person=second_person,
                 settings=settings or {},
+                credentials=credentials,
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

@@ -183,7 +183,7 @@ class Authority:
         self.holds = self._holds.describe
         self.issue_credential, self.credentials = self.broker.issue, self.broker.all
         self.revoke_credential, self.revoked_tokens = self.broker.revoke, self.broker.revoked_tokens
-        supply = SupplyChain(supply=parts.memory.supply, recorder=parts.recorder)
+        supply = SupplyChain(supply=parts.memory.supply, recorder=parts.recorder, acknowledged=parts.memory.contains)
         self.verify_package, self.install_package, self.score_trust = supply.verify, supply.install, supply.score
         self.packages, self.trust_scores = supply.packages, supply.scores
 

@@ -64,6 +64,10 @@ class Memory:
     cursor: int = 0
     """The index of the first record that is not contained."""
 
+    def contains(self, index: int) -> None:
+        """Say that the record at ``index`` is taken in already: the running authority changed this as it recorded."""
+        self.cursor = max(self.cursor, index + 1)
+
     def apply(self, index: int, body: dict[str, Any]) -> None:
         """Take in the record at ``index``. Records come in order; one below the cursor only renews request ids."""
         now = unix_ms(body["time"])

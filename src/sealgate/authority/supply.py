@@ -5,7 +5,7 @@ decision behind it in the log was made under it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -84,6 +84,9 @@ class Supply:
 
     def take_trusted(self, trusted: Trusted) -> None:
         """Take in a score; the newest of a target counts."""
+        before = self.trusted.get((trusted.target_type, trusted.target))
+        if before is not None and before.record_id == trusted.record_id:
+            return  # a snapshot had it, taken between its append and its acknowledgement
         self.trusted[trusted.target_type, trusted.target] = trusted
         self.history.append(trusted)
         del self.history[:-MAX_HISTORY]
@@ -112,8 +115,9 @@ class Supply:
 class SupplyChain:
     """Records verifications, installations and scores. One event loop owns it."""
 
-    def __init__(self, *, supply: Supply, recorder: Recorder) -> None:
+    def __init__(self, *, supply: Supply, recorder: Recorder, acknowledged: Callable[[int], None]) -> None:
         self._supply = supply
+        self._acknowledged = acknowledged
         self._recorder = recorder
 
     async def verify(self, request: VerificationRequest, caller: Identity) -> Recorded:
@@ -197,6 +201,7 @@ class SupplyChain:
         except BaseException:
             self._supply.load(before)  # lost, and so is every record behind it
             raise
+        self._acknowledged(receipt.index)
         return Recorded(receipt.record_id, answers.reference(receipt))
 
 
