@@ -30,6 +30,7 @@ NAMES = (
     "mcp",
     "identity",
     "permits",
+    "pause",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

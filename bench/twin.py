@@ -16,6 +16,13 @@ from typing import Any
 from bench.twin_approvals import TwinApprovals
 from sealgate.encoding import canonical
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded
+from sealgate.model.credentials import (
+    CredentialRequest,
+    CredentialResponse,
+    CredentialRevocation,
+    CredentialView,
+    RevokedTokens,
+)
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.delegations import Delegation, DelegationGranted, DelegationRequest, DelegationRevoked
 from sealgate.model.erasure import Erasure, ErasureRequest, State
@@ -42,6 +49,7 @@ from sealgate.model.evaluation import (
 )
 from sealgate.model.grants import Grant, GrantRequest
 from sealgate.model.identifiers import uuid7
+from sealgate.model.supply import InstallationRequest, Packages, TrustRequest, TrustScores, VerificationRequest
 from sealgate.model.tasks import OpenTask, TaskEnded, TaskRequest, TaskStarted
 from sealgate.ports.identity import Peer
 from sealgate.server.api import authority_api
@@ -275,6 +283,59 @@ class Twin:
     def current_policy(self) -> dict[str, Any] | None:
         """Return what was published last."""
         return self.policy
+
+    async def issue_credential(self, request: CredentialRequest, caller: Identity) -> CredentialResponse:
+        """Give a credential for every known record id."""
+        del caller
+        if request.decision_id not in self.records:
+            raise NotPermittedError("no such permit", code="permit-unknown", hint="ask for a decision")
+        receipt = self._record()
+        time, secret = "2026-11-21T01:00:00Z", {"token": "t"}
+        return CredentialResponse(
+            receipt.record_id, request.name, "jwt", request.decision_id, request.audience, time, secret, receipt
+        )
+
+    def credentials(self) -> list[CredentialView]:
+        """None is alive."""
+        return []
+
+    async def revoke_credential(self, credential_id: str, caller: Identity) -> CredentialRevocation:
+        """End every known record id."""
+        del caller
+        if credential_id not in self.records:
+            raise NotPermittedError("no such credential", code="credential-unknown")
+        return CredentialRevocation(credential_id, "revoked")
+
+    def revoked_tokens(self) -> RevokedTokens:
+        """None is revoked."""
+        return RevokedTokens(1_790_000_000, [])
+
+    def token_keys(self) -> Mapping[str, Any]:
+        """There is no key."""
+        return {"keys": []}
+
+    async def verify_package(self, request: VerificationRequest, caller: Identity) -> Recorded:
+        """Record nothing."""
+        del request, caller
+        return self._recorded()
+
+    async def install_package(self, request: InstallationRequest, caller: Identity) -> Recorded:
+        """Record nothing."""
+        del request, caller
+        return self._recorded()
+
+    async def score_trust(self, request: TrustRequest, caller: Identity) -> Recorded:
+        """Record nothing."""
+        del request, caller
+        return self._recorded()
+
+    def packages(self) -> Packages:
+        """Know of none."""
+        return Packages([], [])
+
+    def trust_scores(self) -> TrustScores:
+        """Know of none."""
+        return TrustScores([])
 
     async def place_hold(self, wanted: Mapping[str, Any], reason: str, caller: Identity) -> dict[str, Any]:
         """Remember a hold."""

@@ -125,6 +125,7 @@ class Kit:
         notify=None,
         callback_key=None,
         callback_approvers=(),
+        credentials=(),
     ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
@@ -177,6 +178,7 @@ class Kit:
                 notify=notify,
                 callback_key=callback_key,
                 callback_approvers=frozenset(callback_approvers),
+                credentials=credentials,
                 close=lambda: (log.close(), stores.lock.close(), keys.close()),
             )
         )

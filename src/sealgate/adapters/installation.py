@@ -153,6 +153,7 @@ def _fill(data: Path, plan: Plan) -> None:
         file.generate, passphrase=passphrase, created=plan.created, cost=cost, salt=secrets.token_bytes(SALT_BYTES)
     )
     make(keys / keyring.PERMIT, Purpose.PERMIT)
+    make(keys / keyring.TOKEN, Purpose.TOKEN)
     public = _make_files(keys, make) if plan.device is None else _find_on_device(plan.device)
     if plan.device is None:
         _make_wrapping(keys, plan, make)

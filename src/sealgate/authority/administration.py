@@ -3,7 +3,7 @@
 A pause takes effect at once and is recorded then: stopping an agent must not wait for a disk.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -40,22 +40,27 @@ class Administration:
         storage: PolicyFiles,
         judges: Judges | None,
         second_person: bool = False,
+        paused: Callable[[str], object] = lambda _agent: None,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
         self._storage = storage
         self._second_person = second_person
         self._judges = judges
+        self._paused = paused
         self.rulebook: Rulebook | None = None
 
     async def pause(self, agent: str, reason: str, caller: Identity) -> Recorded:
         """Stop an agent: the next decision, and the next redemption of a permit already out, are refused.
+
+        Credentials that it holds are revoked at once.
 
         Raises:
             UnavailableError: the pause is in force but could not be recorded.
         """
         require_name(agent, "agent")
         self._memory.paused[agent] = require_name(reason or "no reason given", "reason")
+        self._paused(agent)  # its credentials end at once: nor must that wait for a disk
         draft = self._recorder.draft(Kind.CONTAINMENT_APPLIED)
         draft.fields = {"target_agent": agent, "reason": self._memory.paused[agent]}
         return await self._record(draft, caller)

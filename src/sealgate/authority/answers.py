@@ -164,14 +164,18 @@ def decision_fields(
     ruling: Ruling,
     permit: Permit | None,
     duration_us: int,
+    tool: dict[str, Any],
     delegations: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return the members of a decision's body, but for the input digest, which needs the salt."""
+    """Return the members of a decision's body, but for the input digest, which needs the salt.
+
+    ``tool`` is what the supply chain says of the tool.
+    """
     permission = f"{request.action.name} on {request.resource.type}::{request.resource.id}"
     permitted = ruling.outcome is Outcome.PERMIT
     approval = ruling.approval
     return {
-        "tool": {"name": request.action.name, **(ruling.tool or _UNKNOWN_TOOL)},
+        "tool": {"name": request.action.name, **(ruling.tool or _UNKNOWN_TOOL), **tool},
         "resource": {"type": request.resource.type, "id": request.resource.id},
         "decision": {
             "outcome": ruling.outcome.value,

@@ -16,6 +16,7 @@ from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks
 from sealgate.encoding import canonical
+from sealgate.model.credentials import Cause
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import Identity, OutcomeRequest, Recorded, RedeemRequest, RedeemResponse
 from sealgate.model.identifiers import require_name, require_uuid
@@ -40,6 +41,7 @@ class Execution:
         rulebook: Callable[[], Rulebook | None],
         tasks: Tasks,
         delegations: Delegations,
+        ended: Callable[[str, Cause], None] = lambda _decision_id, _cause: None,
     ) -> None:
         self._memory = memory
         self._recorder = recorder
@@ -49,6 +51,7 @@ class Execution:
         self._rulebook = rulebook
         self._tasks = tasks
         self._delegations = delegations
+        self._ended = ended
         self.counts: dict[str, int] = {"redeemed": 0, "reported": 0, "unknown": 0}
 
     async def redeem(self, request: RedeemRequest, caller: Identity) -> RedeemResponse:
@@ -130,6 +133,7 @@ class Execution:
             decision.state = before  # it may be reported again
             raise
         self._memory.decisions.close(record_id)
+        self._ended(record_id, "outcome")
         rulebook = self._rulebook()
         if rulebook is not None:
             rulebook.settle(record_id)
@@ -196,6 +200,7 @@ class Execution:
             "error": None,
             "late": False,
         }
+        self._ended(decision.record_id, "permit_expired" if event is Event.EXPIRE else "outcome_overdue")
         await self._record(draft, decision, _INTERNAL, None)
         self.counts["unknown"] += 1
         rulebook = self._rulebook()

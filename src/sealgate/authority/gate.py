@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from sealgate.authority import answers
 from sealgate.authority.approval_requests import Call, Opened, Requests
@@ -31,7 +32,7 @@ from sealgate.authority.approvals import Approvals
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.delegations import FACT, Delegations
 from sealgate.authority.idempotency import Remembered
-from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac
+from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac, credentials_of
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook, Ruling
@@ -45,6 +46,7 @@ from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Ide
 from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.policy.schema import TOOL_FACTS
 from sealgate.ports.judging import Judgement, Judges
 
 
@@ -70,6 +72,8 @@ class Asked(msgspec.Struct):
     input_digest: bytes = b""
     chain: tuple[str, ...] = ()
     opened: Opened | None = None
+    tool: dict[str, Any] = {}
+    """What the supply chain says of the tool now: policies see it, and the record keeps it."""
 
 
 Answer = Receipt | Reason
@@ -174,6 +178,12 @@ class Gate:
         if request_id is not None:
             require_name(request_id, "request id")
         arguments = canonical.encode_arguments(context.input)
+        if TOOL_FACTS in context.facts:
+            raise InputError("the fact `tool` is the authority's own", hint="leave it out")
+        tool = self._memory.supply.about(request.action.name, request.resource.id, agent)
+        if tool:
+            facts = {**context.facts, TOOL_FACTS: tool}
+            request = structs.replace(request, context=structs.replace(context, facts=facts))
         return Asked(
             request,
             caller,
@@ -183,6 +193,7 @@ class Gate:
             answers.trace(context.traceparent, context.parent_span_id),
             Remembered.key(agent, request_id) if request_id else None,
             chain=chain,
+            tool=tool,
         )
 
     async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
@@ -252,11 +263,12 @@ class Gate:
         if rules is None:
             return _NO_RULES
         rulebook, judgement = rules
-        duties: list[dict[str, Any]] | Ruling = []
+        duties: list[dict[str, Any]] = []
         if asked.request.context.on_behalf_of or asked.chain:
-            duties = self._delegations.judge(asked.request, asked.chain, rulebook, draft.unix_ms)
-            if isinstance(duties, Ruling):
-                return duties
+            judged = self._delegations.judge(asked.request, asked.chain, rulebook, draft.unix_ms)
+            if isinstance(judged, Ruling):
+                return judged
+            duties = judged
         ruling = rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
         if ruling.reason is Reason.APPROVAL_REQUIRED and self._approvals is not None:
             ruling = self._approve(self._approvals.requests, asked, draft, rulebook, judgement, ruling)
@@ -321,7 +333,7 @@ class Gate:
                 outcome_due=time.text(draft.unix_ms + self._times.outcome_due_ms) if redeemed else None,
                 redeemed=redeemed,
             )
-        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us, asked.chain)
+        draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us, asked.tool, asked.chain)
         digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
         draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
         draft.fields["input_size_bytes"] = len(asked.arguments)
@@ -401,6 +413,7 @@ class Gate:
             trace_id=trace.get("trace_id"),
             span_id=trace.get("span_id"),
             delegation=asked.chain[-1] if asked.chain else None,
+            credentials=credentials_of(ruling.obligations) if ruling.obligations else (),
         )
 
     async def _repeat(self, asked: Asked, known: "int | asyncio.Future[Answer]") -> EvaluationResponse:

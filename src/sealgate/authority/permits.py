@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterator
 from hashlib import blake2b
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -39,6 +39,15 @@ class OpenDecision(msgspec.Struct):
     trace_id: str | None = None
     span_id: str | None = None
     delegation: str | None = None
+    credentials: tuple[str, ...] = ()
+    """Names of the credentials that its policy lets its holder ask for."""
+
+
+def credentials_of(obligations: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the names of the credentials among a decision's obligations."""
+    if not obligations:
+        return ()
+    return tuple(duty["params"]["target"] for duty in obligations if duty["id"] == "credential")
 
 
 class PermitMac:

@@ -55,6 +55,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ended_tasks: list[str] = []
     delegations: list[Delegation] = []
     approvals: Dump = msgspec.field(default_factory=Dump)
+    leases: bytes = b""
+    supply: bytes = b""
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -77,6 +79,8 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         list(memory.ended_tasks),
         list(memory.delegations.values()),
         memory.approvals.dump(),
+        memory.leases.dump(),
+        memory.supply.dump(),
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -103,6 +107,8 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.delegations = {each.delegation_id: each for each in snapshot.delegations}
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
     memory.approvals.load(snapshot.approvals)
+    memory.leases.load(snapshot.leases)
+    memory.supply.load(snapshot.supply)
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

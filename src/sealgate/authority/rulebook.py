@@ -11,7 +11,7 @@ from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
 from sealgate.policy.decision_point import DecisionPoint, PolicyRequest, PolicyVerdict, Prepared
 from sealgate.policy.limits import Charge, LimitLedger
-from sealgate.policy.schema import Tool
+from sealgate.policy.schema import TOOL_FACTS, Tool
 from sealgate.policy.slicing import Uid
 from sealgate.ports.judging import Judgement, Matter
 
@@ -44,6 +44,7 @@ class Rulebook:
         self._limits = LimitLedger(point.limits)
         self._judged: dict[tuple[Uid, Uid, Uid, str], Judgement] = {}
         self._tools = {name: _tool_member(tool, point.definition_digests[name]) for name, tool in point.tools.items()}
+        self._knows_tools = TOOL_FACTS in point.stub.contexts
         self.version = point.version
         self.bundle = bundle
         self.policy_count = len(point.policies)
@@ -64,7 +65,7 @@ class Rulebook:
 
     def matter(self, request: EvaluationRequest, arguments: bytes) -> Matter:
         """Return the question as a judge elsewhere takes it; ``arguments`` are the request's, canonical."""
-        facts = request.context.facts
+        facts = self._facts(request)
         return Matter(
             (request.subject.type, request.subject.id),
             request.action.name,
@@ -73,13 +74,20 @@ class Rulebook:
             orjson.dumps(facts) if facts else b"",
         )
 
+    def _facts(self, request: EvaluationRequest) -> dict[str, Any]:
+        """Return the request's facts; what the authority adds of the tool only where the schema has a place for it."""
+        facts = request.context.facts
+        if self._knows_tools or TOOL_FACTS not in facts:
+            return facts
+        return {name: value for name, value in facts.items() if name != TOOL_FACTS}
+
     def recall(self, request: EvaluationRequest) -> Judgement | Prepared:
         """Return what the policies say where that is known without the engine, or what is left to judge.
 
         An earlier judgement counts where principal, action, resource and every value that a policy of the slice can
         read are the same: the engine is a function of these and of the policy set, which never changes here.
         """
-        prepared = self._point.prepare(_question(request))
+        prepared = self._point.prepare(_question(request, self._facts(request)))
         if isinstance(prepared, PolicyVerdict):
             return _judgement(prepared)
         return (self._judged.get(prepared.key) if prepared.key is not None else None) or prepared
@@ -110,7 +118,7 @@ class Rulebook:
             return self._ruling(judgement, [], tool)
         task = request.context.task
         exceeded = self._point.reserve(
-            _question(request), self._limits, reservation=record_id, now_ms=now_ms, task=task.id if task else ""
+            _question(request, {}), self._limits, reservation=record_id, now_ms=now_ms, task=task.id if task else ""
         )
         if exceeded is not None:
             denied = Judgement(Outcome.DENY, exceeded.reason, exceeded.message, [exceeded.rule], [])
@@ -167,13 +175,13 @@ class Rulebook:
         return {"policy_version": self.version, "policies": self.policy_count, "tools": self.tool_count}
 
 
-def _question(request: EvaluationRequest) -> PolicyRequest:
+def _question(request: EvaluationRequest, facts: dict[str, Any]) -> PolicyRequest:
     return PolicyRequest(
         principal=(request.subject.type, request.subject.id),
         action=request.action.name,
         resource=(request.resource.type, request.resource.id),
         arguments=request.context.input,
-        facts=request.context.facts,
+        facts=facts,
     )
 
 

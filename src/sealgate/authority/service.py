@@ -22,6 +22,7 @@ from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.approvals import Approvals, Notify
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
+from sealgate.authority.credentials import Broker, Source
 from sealgate.authority.delegations import Delegations, Unproven
 from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
@@ -39,6 +40,7 @@ from sealgate.authority.retention import Settings as RetentionSettings
 from sealgate.authority.roles import Roles
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
+from sealgate.authority.supply import SupplyChain
 from sealgate.authority.tasks import TaskListener, Tasks
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
@@ -120,6 +122,9 @@ class Parts:
     notify: Notify | None = None
     callback_key: bytes | None = None
     callback_approvers: frozenset[str] = frozenset()
+    credentials: tuple[Source, ...] = ()
+    token_keys: Mapping[str, Any] = field(default_factory=lambda: {"keys": []})
+    """The public half of the key that signs tokens, as a JSON Web Key Set."""
 
 
 class Authority:
@@ -127,12 +132,16 @@ class Authority:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.broker = Broker(
+            memory=parts.memory, recorder=parts.recorder, permits=parts.permits, sources=parts.credentials
+        )
         self._administration = Administration(
             memory=parts.memory,
             recorder=parts.recorder,
             storage=parts.storage,
             judges=parts.judges,
             second_person=parts.second_person,
+            paused=self.broker.revoke_agent,
         )
         self._tasks = Tasks(memory=parts.memory, recorder=parts.recorder, release=self._release)
         self._delegations = Delegations(memory=parts.memory, recorder=parts.recorder, unproven=parts.unproven)
@@ -158,6 +167,7 @@ class Authority:
             rulebook=lambda: self._administration.rulebook,
             tasks=self._tasks,
             delegations=self._delegations,
+            ended=self.broker.decision_ended,
         )
         self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
         self.retention = _retention(parts)
@@ -199,6 +209,11 @@ class Authority:
         self.release_hold = self._holds.release
         self.confirm_hold = self._holds.confirm
         self.holds = self._holds.describe
+        self.issue_credential, self.credentials = self.broker.issue, self.broker.all
+        self.revoke_credential, self.revoked_tokens = self.broker.revoke, self.broker.revoked_tokens
+        supply = SupplyChain(supply=parts.memory.supply, recorder=parts.recorder, acknowledged=parts.memory.contains)
+        self.verify_package, self.install_package, self.score_trust = supply.verify, supply.install, supply.score
+        self.packages, self.trust_scores = supply.packages, supply.scores
 
     async def start(self) -> None:
         """Rebuild the memory, load the policy set, record what expired meanwhile, begin to publish.
@@ -220,6 +235,7 @@ class Authority:
         self._tasks.resume()
         self._erasures.load()
         await self._finish_erasures()
+        self.broker.start()
         self._started = True
         self.approvals.notify_open()
         parts.publisher.start()
@@ -291,6 +307,10 @@ class Authority:
         self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
         return Recorded(receipt.record_id, answers.reference(receipt))
 
+    def token_keys(self) -> Mapping[str, Any]:
+        """Return the keys that our tokens are verified with, as a JSON Web Key Set."""
+        return self._parts.token_keys
+
     def current_policy(self) -> dict[str, Any] | None:
         """Return version and size of the policy set in force, or None."""
         rulebook = self._administration.rulebook
@@ -329,6 +349,7 @@ class Authority:
             "clock": clock,
             "policy": "ok" if self._administration.rulebook else "no policy set is published",
             "ledger": self._gate.halted or parts.publisher.failure or "ok",
+            "credentials": self.broker.problem() or "ok",
             "stopping": "yes" if self._gate.stopping else "ok",
         }
         needed = ("started", "journal", "clock", "policy", "stopping")
@@ -360,6 +381,7 @@ class Authority:
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
             **self.approvals.metrics(),
+            **self.broker.metrics(),
         }
 
     async def stop(self) -> None:
@@ -373,6 +395,7 @@ class Authority:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+        await self.broker.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
@@ -399,6 +422,7 @@ class Authority:
                 await self._tasks.sweep()
                 while await self.approvals.sweep():
                     pass
+                self.broker.sweep()
                 if now >= next_snapshot:
                     next_snapshot = now + _SNAPSHOT_S
                     # In a thread: a slow disk must not hold up the loop that keeps the deadlines.

@@ -15,7 +15,9 @@ import msgspec
 from sealgate.authority import hold_records
 from sealgate.authority.approval_book import Book
 from sealgate.authority.idempotency import Remembered, RememberedBatches
-from sealgate.authority.permits import OpenDecision, OpenDecisions
+from sealgate.authority.leases import Leases
+from sealgate.authority.permits import OpenDecision, OpenDecisions, credentials_of
+from sealgate.authority.supply import Supply
 from sealgate.model.delegations import Bound, Delegation
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
@@ -65,12 +67,18 @@ class Memory:
 
     delegations: dict[str, Delegation] = field(default_factory=dict)
     approvals: Book = field(default_factory=Book)
+    leases: Leases = field(default_factory=Leases)
+    supply: Supply = field(default_factory=Supply)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
     last_ms: int = 0
     cursor: int = 0
     """The index of the first record that is not contained."""
+
+    def contains(self, index: int) -> None:
+        """Say that the record at ``index`` is taken in already: the running authority changed this as it recorded."""
+        self.cursor = max(self.cursor, index + 1)
 
     def apply(self, index: int, body: dict[str, Any]) -> None:
         """Take in the record at ``index``. Records come in order; one below the cursor only renews request ids."""
@@ -132,6 +140,10 @@ class Memory:
                 self.grants.pop(body["grant_id"], None)
             case Kind.CONFIGURATION_CHANGED:
                 self.configuration_sha256, self.settings = body["configuration_sha256"], body["settings"]
+            case Kind.CREDENTIAL_REQUESTED | Kind.CREDENTIAL_ISSUED | Kind.CREDENTIAL_REVOKED:
+                self.leases.apply(body)
+            case Kind.PACKAGE_VERIFIED | Kind.PACKAGE_INSTALLED | Kind.TRUST_SCORED:
+                self.supply.apply(body)
             case _:
                 pass  # evidence only; nothing of it decides
 
@@ -216,6 +228,7 @@ def open_decision(body: dict[str, Any]) -> OpenDecision:
         trace_id=trace.get("trace_id"),
         span_id=trace.get("span_id"),
         delegation=(body.get("delegations") or [None])[-1],  # older records have none
+        credentials=credentials_of(body["decision"]["obligations"]),
     )
 
 

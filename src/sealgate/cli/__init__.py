@@ -39,6 +39,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "delegation": ("delegation", "Let agents act on behalf of others: grant, revoke, list."),
     "role": ("role", "Grant, revoke and list reading roles."),
     "mcp": ("mcp", "Put the gate before MCP servers."),
+    "credential": ("credential", "List and revoke short-lived credentials."),
+    "package": ("package", "Record verified and installed tool packages."),
+    "trust": ("trust", "Score the trust in tools; show its history."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""

@@ -233,6 +233,7 @@ def _authority(found: Configuration) -> Iterator[Finding]:
     except httpx.HTTPError as error:
         yield Finding("authority", "failed", f"the socket does not answer: {error}", "is `sealgate serve` running?")
         return
+    yield from _credentials(found, ready)
     wrong = _not_ready(ready)
     if not wrong:
         yield Finding("authority", "ok", "running and able to record")
@@ -243,6 +244,20 @@ def _authority(found: Configuration) -> Iterator[Finding]:
     else:
         detail = f"none is shown (status {policy.status_code}): without one every decision is SILENCE"
         yield Finding("policy", "warning", detail, "`sealgate policy publish`")
+
+
+def _credentials(found: Configuration, ready: httpx.Response) -> Iterator[Finding]:
+    """Tell whether revocations of credentials fail; that keeps no decision from being made, so it is no readiness."""
+    if not found.credential:
+        return
+    try:
+        state = str(ready.json()["checks"]["credentials"])
+    except (ValueError, KeyError, TypeError):
+        return  # an authority that does not answer has its own finding
+    if state == "ok":
+        yield Finding("credentials", "ok", f"{len(found.credential)} configured, no revocation waits")
+    else:
+        yield Finding("credentials", "failed", state, "they work until they expire; `sealgate credential list`")
 
 
 def _collector(found: Configuration) -> Iterator[Finding]:

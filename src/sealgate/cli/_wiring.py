@@ -12,6 +12,7 @@ from sealgate.adapters.approval_webhook import Webhook
 from sealgate.adapters.approver_roles import approver_roles
 from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
+from sealgate.adapters.credentials.tokens import key_set
 from sealgate.adapters.identity.configured import authorities_of, identities
 from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal
@@ -42,6 +43,7 @@ from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli import _logs
 from sealgate.cli._children import CHILDREN, Supervisor
+from sealgate.cli._wiring_credentials import sources
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
@@ -168,6 +170,7 @@ def _authority(
         lock.close()
         data_keys.close()
 
+    token_signer = ring.open_token_signer()
     authority = Authority(
         Parts(
             memory=Memory(
@@ -201,6 +204,8 @@ def _authority(
                 prune=configuration.retention.prune == "yes",
                 interval_s=configuration.retention.run_at_interval_s,
             ),
+            credentials=sources(configuration, token_signer),
+            token_keys=key_set(token_signer),
             bundles=ShrinkingBundles(DirectoryLog(configuration.data_directory / "log"), ledger.size),
             approvals=ApprovalSettings(
                 approver_roles(configuration), approvals.ttl_s * 1000, approvals.prompts_per_hour, approvals.max_open

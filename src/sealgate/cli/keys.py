@@ -1,6 +1,7 @@
 """``sealgate keys``: show, rotate and revoke signing keys; add, list and revoke API keys."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -33,6 +34,17 @@ _root_options = [
 @click.group()
 def command() -> None:
     """Signing keys and API keys."""
+
+
+@command.command()
+@_configuration.options
+def token(config_path: Path | None, flags: tuple[str, ...]) -> None:
+    """Make the key that signs tokens for tools, where there is none; used from the next start on."""
+    found = _configuration.load(config_path, flags)
+    ring = Keyring.of(found)
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    file.generate(ring.directory / keyring.TOKEN, Purpose.TOKEN, ring.passphrase(), created=created)
+    click.echo("made keys/token.key; restart the authority to use it")
 
 
 @command.command("list")

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_REVOKED = "approval.revoked"
     PERMIT_REDEEMED = "permit.redeemed"
+    CREDENTIAL_REQUESTED = "credential.requested"
+    CREDENTIAL_REFUSED = "credential.refused"
     CREDENTIAL_ISSUED = "credential.issued"
     CREDENTIAL_REVOKED = "credential.revoked"
     DELEGATION_GRANTED = "delegation.granted"
@@ -664,6 +666,94 @@ class DelegationRevoked(Common, kw_only=True, forbid_unknown_fields=True):
     below: int
 
 
+class CredentialEvent(Common, kw_only=True, forbid_unknown_fields=True):
+    """A credential is about to be made, or was made and is about to be handed out. The secret is never in a record.
+
+    ``scope_digest`` = base64url(SHA-256) of what it allows, as canonical JSON. ``decision_id`` is the PERMIT it serves.
+    """
+
+    credential_id: str
+    name: str
+    credential_kind: str
+    decision_id: str
+    audience: str | None
+    scope_digest: str
+    expires_at: str
+
+
+class CredentialRefused(Common, kw_only=True, forbid_unknown_fields=True):
+    """A credential was asked for and not handed out. ``credential_id`` is null where none was begun."""
+
+    credential_id: str | None
+    name: str
+    decision_id: str | None
+    refusal: str
+
+
+class CredentialRevoked(Common, kw_only=True, forbid_unknown_fields=True):
+    """A credential is dead at its backend (``revoked``), or nobody can end it before its expiry (``left_to_expire``).
+
+    ``failing``: the first attempt failed; it is tried again until one of the others is recorded. ``decision_id`` is
+    null for one that was found at the backend and in no record.
+    """
+
+    credential_id: str
+    name: str
+    credential_kind: str
+    decision_id: str | None
+    cause: str
+    result: Literal["revoked", "left_to_expire", "failing"]
+    attempts: int
+    expires_at: str
+
+
+class PackageVerified(Common, kw_only=True, forbid_unknown_fields=True):
+    """Somebody or something checked a tool package. ``score`` is 0 to 100 where the method gives one."""
+
+    package: str
+    version: str
+    publisher: str | None
+    method: str
+    result: Literal["passed", "failed"]
+    score: int | None
+    artifact_sha256: str | None
+    principal: str
+
+
+class Verification(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The newest verification of a package at a time."""
+
+    record_id: str
+    time: str
+    method: str
+    result: Literal["passed", "failed"]
+    score: int | None
+
+
+class PackageInstalled(Common, kw_only=True, forbid_unknown_fields=True):
+    """A package was installed for an agent: it provides ``server``'s tools. ``verification`` is as it was then."""
+
+    package: str
+    version: str
+    target_agent: str
+    server: str
+    verification: Verification | None
+    principal: str
+
+
+class TrustScored(Common, kw_only=True, forbid_unknown_fields=True):
+    """A tool's or a tool server's trust changed; ``previous_*`` are what it was."""
+
+    target_type: Literal["tool", "server"]
+    target: str
+    trust_level: str
+    score: int
+    previous_level: str | None
+    previous_score: int | None
+    reason: str
+    principal: str
+
+
 MODEL: dict[str, type[Common]] = {
     Kind.GENESIS: Genesis,
     Kind.KEY_ADDED: KeyEvent,
@@ -697,6 +787,13 @@ MODEL: dict[str, type[Common]] = {
     Kind.CONTAINMENT_APPLIED: Containment,
     Kind.CONTAINMENT_LIFTED: Containment,
     Kind.CAPTURE_GAP: CaptureGap,
+    Kind.CREDENTIAL_REQUESTED: CredentialEvent,
+    Kind.CREDENTIAL_REFUSED: CredentialRefused,
+    Kind.CREDENTIAL_ISSUED: CredentialEvent,
+    Kind.CREDENTIAL_REVOKED: CredentialRevoked,
+    Kind.PACKAGE_VERIFIED: PackageVerified,
+    Kind.PACKAGE_INSTALLED: PackageInstalled,
+    Kind.TRUST_SCORED: TrustScored,
     **dict.fromkeys(CAPTURED_KINDS, Captured),
 }
 """The structure of each kind that is written today."""

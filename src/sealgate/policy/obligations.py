@@ -7,7 +7,8 @@ Grammar, small and strict::
     @require_approval("role:2")           two people of that role must approve first
 
 Verbs: ``redact`` and ``mask`` (an argument or field), ``cap`` (``cap:<argument>=<number>``), ``rate``
-(``rate:<number>/<minute|hour|day>``), ``notify`` (a role or channel), ``log`` (a class of detail). Cedar allows each
+(``rate:<number>/<minute|hour|day>``), ``notify`` (a role or channel), ``log`` (a class of detail),
+``credential`` (the holder of the PERMIT may ask for this credential while it lasts). Cedar allows each
 annotation once per policy. An annotation that is not Cedar's business and not known here is free text, but one that
 looks like ours and is not (``@obligations``, ``@requires_approval``) is an error at load: a misspelled duty would
 otherwise be silently none.
@@ -22,7 +23,7 @@ from sealgate.model.errors import InputError
 
 from .policy_set import Policy
 
-VERBS: Final = frozenset({"redact", "mask", "cap", "rate", "notify", "log"})
+VERBS: Final = frozenset({"redact", "mask", "cap", "rate", "notify", "log", "credential"})
 KNOWN: Final = frozenset({"id", "obligation", "require_approval", "description", "advice", "owner", "reason"})
 """Annotations with a meaning here or none at all."""
 

@@ -50,6 +50,14 @@ type Delegation = {
   length?: Long,
   origin?: String,
 };
+
+@mcp_context("tool")
+type ToolTrust = {
+  trust_level?: String,
+  verification_score?: Long,
+  version?: String,
+  publisher?: String,
+};
 entity Role in [Role];
 @mcp_principal("Agent")
 entity Agent in [Role];
@@ -60,10 +68,13 @@ entity McpServer;
 @mcp_action("call_tool")
 action "call_tool";
 """
-"""The stub of a bundle that brings none: agents and users in roles, tool servers, facts about session and delegation.
+"""The stub of a bundle that brings none: agents and users in roles, tool servers, facts.
 
-Without a delegation ``context.delegation`` is empty; the authority alone says what it holds.
+Without a delegation ``context.delegation`` is empty; the authority alone says what it and ``context.tool`` hold.
 """
+
+TOOL_FACTS: Final = "tool"
+"""The context that the authority fills in, from the supply chain; a stub that does not declare it goes without."""
 
 PLACE_TYPE: Final = "{ ok: Bool, text: String, scheme: String, host: String, port: Long, path: String }"
 """The type of a normalized place; see ``normalize``."""

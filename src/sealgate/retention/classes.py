@@ -36,6 +36,9 @@ LEDGER_KINDS: Final = frozenset(
         Kind.RETENTION_EXPIRED,
         Kind.HOLD_PLACED,
         Kind.HOLD_RELEASED,
+        Kind.PACKAGE_VERIFIED,
+        Kind.PACKAGE_INSTALLED,
+        Kind.TRUST_SCORED,
     }
 )
 """Kinds that verification or the authority's own restart needs: keys, excuses, policy, pauses, holds."""

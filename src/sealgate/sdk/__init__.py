@@ -7,7 +7,7 @@ is asked in which order) → ``calls`` and ``answers`` (building requests, judgi
 ``itemspool`` (durable) → ``shipper``, ``shipping`` (batches to the collector). It imports nothing of the server.
 """
 
-from sealgate.sdk.answers import Approval, Decision, Obligation, Permit, Receipt, Recorded
+from sealgate.sdk.answers import Approval, Credential, Decision, Obligation, Permit, Receipt, Recorded
 from sealgate.sdk.client import (
     AsyncClient,
     Client,
@@ -26,11 +26,13 @@ from sealgate.sdk.client import (
     tool_call,
 )
 from sealgate.sdk.drafts import Tool
+from sealgate.sdk.enforcement import Grant, current_grant
 from sealgate.sdk.errors import (
     ActionNotRun,
     ApprovalRequired,
     ArgumentsRefused,
     AuthorityUnreachable,
+    CredentialNotIssued,
     Denied,
     NotCoverable,
     ObligationUnmet,
@@ -59,9 +61,12 @@ __all__ = [
     "AuthorityUnreachable",
     "Authorized",
     "Client",
+    "Credential",
+    "CredentialNotIssued",
     "Decision",
     "Denied",
     "EventHandler",
+    "Grant",
     "Guard",
     "ModelCall",
     "NotCoverable",
@@ -86,6 +91,7 @@ __all__ = [
     "configure",
     "context_retrieved",
     "continued",
+    "current_grant",
     "current_traceparent",
     "declare_coverage",
     "default_client",

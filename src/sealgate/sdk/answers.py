@@ -14,6 +14,7 @@ Unknown members are ignored: they cannot turn a refusal into a permit.
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -107,6 +108,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """A short-lived credential for the action that runs. ``secret`` depends on its kind, and is not shown."""
+
+    id: str
+    name: str
+    kind: str
+    audience: str | None
+    expires_at: str
+    secret: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of a report or an event: durable at the authority, or (``receipt`` is None) waiting in the spool."""
 
@@ -180,6 +193,22 @@ def read_redeemed(answer: Answer, decision_id: str) -> Receipt:
     if members.get("status") != "redeemed" or members.get("decision_id") != decision_id:
         raise UnreadableAnswer("the answer does not say that this permit was redeemed")
     return _receipt(members.get("receipt"))
+
+
+def read_credential(answer: Answer, decision_id: str) -> Credential:
+    """Return the credential in an answer; raises as ``read_decision`` does."""
+    members = read_object(answer)
+    secret = _object(members.get("secret"), "secret")
+    if members.get("decision_id") != decision_id or not all(type(value) is str for value in secret.values()):
+        raise UnreadableAnswer("the answer is no credential for this decision")
+    return Credential(
+        _uuid(_text(members.get("credential_id"), "credential_id")),
+        _text(members.get("name"), "name"),
+        _text(members.get("kind"), "kind"),
+        _optional_text(members.get("audience"), "audience"),
+        _text(members.get("expires_at"), "expires_at"),
+        secret,
+    )
 
 
 def read_recorded(answer: Answer) -> Recorded:

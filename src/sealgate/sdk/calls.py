@@ -3,7 +3,7 @@
 Bodies are compact JSON with sorted keys: the form that the authority's strict parser reads fastest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -115,6 +115,20 @@ def redemption(token: str, tool: str, arguments_sha256: str) -> Call:
     """Return the request to use a permit. Never repeated: a second try could not tell our own first from a thief's."""
     body = {"permit": token, "tool": tool, "arguments_sha256": arguments_sha256}
     return Call("POST", "/v1/permits/redeem", dump(body))
+
+
+def credential(
+    decision_id: str, name: str, *, audience: str | None, scope: Sequence[str], confirmation: Mapping[str, str] | None
+) -> Call:
+    """Return the request for a short-lived credential. Never repeated: a second one would be refused or too many."""
+    body: dict[str, Any] = {"decision_id": decision_id, "name": name}
+    if audience is not None:
+        body["audience"] = audience
+    if scope:
+        body["scope"] = list(scope)
+    if confirmation is not None:
+        body["confirmation"] = dict(confirmation)
+    return Call("POST", "/v1/credentials", dump(body))
 
 
 def outcome(report: Outcome, *, request_id: str) -> Call:

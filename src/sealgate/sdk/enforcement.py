@@ -14,14 +14,15 @@ outcome.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from sealgate.encoding import canonical
-from sealgate.model.errors import EncodingError, SealgateError
+from sealgate.model.errors import EncodingError, InputError, SealgateError
 from sealgate.sdk import calls, flows
-from sealgate.sdk.answers import Decision, Recorded
+from sealgate.sdk.answers import Credential, Decision, Recorded
 from sealgate.sdk.arguments import Frozen
 from sealgate.sdk.calls import Outcome, Question, Status
 from sealgate.sdk.core import Core
@@ -58,6 +59,70 @@ class Grant:
     span: Span
     after: list[flows.AfterBody]
     started_ns: int
+
+    def credential(
+        self,
+        name: str,
+        *,
+        audience: str | None = None,
+        scope: Sequence[str] = (),
+        confirmation: Mapping[str, str] | None = None,
+    ) -> Credential:
+        """Return the short-lived credential ``name`` for this action; it ends with the action's outcome.
+
+        Args:
+            name: as the policy's ``@obligation("credential:<name>")`` or the authority's configuration has it.
+            audience: whom a token is for, where there is a choice.
+            scope: less than all that it may allow.
+            confirmation: binds a token to a key of ours: ``{"jkt": …}`` or ``{"x5t#S256": …}``.
+
+        Raises:
+            CredentialNotIssued: there is none, and why.
+        """
+        return self.core.run(self._credential(name, audience, scope, confirmation))
+
+    async def acredential(
+        self,
+        name: str,
+        *,
+        audience: str | None = None,
+        scope: Sequence[str] = (),
+        confirmation: Mapping[str, str] | None = None,
+    ) -> Credential:
+        """Do what ``credential`` does, awaiting."""
+        return await self.core.run_async(self._credential(name, audience, scope, confirmation))
+
+    def _credential(
+        self, name: str, audience: str | None, scope: Sequence[str], confirmation: Mapping[str, str] | None
+    ) -> flows.Flow[Credential]:
+        decision_id = self.decision.record_id or ""
+        call = calls.credential(decision_id, name, audience=audience, scope=scope, confirmation=confirmation)
+        return (yield from flows.credential(call, decision_id))
+
+
+_running: Final[ContextVar[Grant | None]] = ContextVar("sealgate_grant", default=None)
+
+
+def hold(grant: Grant) -> Token[Grant | None]:
+    """Make ``grant`` that of the running body; give the result to ``release``."""
+    return _running.set(grant)
+
+
+def release(token: Token[Grant | None]) -> None:
+    """The body is over."""
+    _running.reset(token)
+
+
+def current_grant() -> Grant:
+    """Return the grant of the guarded body that runs here.
+
+    Raises:
+        InputError: none does.
+    """
+    grant = _running.get()
+    if grant is None:
+        raise InputError("no guarded function runs here", hint="call it inside of the body, in the same task or thread")
+    return grant
 
 
 def before(core: Core, rules: Rules, frozen: Frozen) -> flows.Flow[Grant]:

@@ -14,6 +14,7 @@
     └── AuthorityUnreachable (UnavailableError)
         └── UnreadableAnswer              something answered, but not with a well-formed decision
     OutcomeNotReported (UnavailableError) the body ran; its outcome could be neither delivered nor spooled
+    CredentialNotIssued (UnavailableError) the body runs, but gets no credential
     NotCoverable (InputError)             this callable cannot be guarded
 
 So ``except ActionNotRun`` around a call means: nothing happened. An exception of the body itself passes unchanged.
@@ -99,6 +100,10 @@ class OutcomeNotReported(UnavailableError):  # noqa: N818  # a fact, as above
     def __init__(self, message: str, *, result: Any = None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.result = result
+
+
+class CredentialNotIssued(UnavailableError):  # noqa: N818  # a fact, as above
+    """The running body asked for a credential and gets none."""
 
 
 class NotCoverable(InputError):  # noqa: N818  # a fact, as above

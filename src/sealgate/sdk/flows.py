@@ -16,16 +16,26 @@ from sealgate.model.identifiers import require_uuid, uuid7
 from sealgate.sdk import calls
 from sealgate.sdk.answers import (
     Answer,
+    Credential,
     Decision,
     Obligation,
     Recorded,
     read_approval,
+    read_credential,
     read_decision,
     read_recorded,
     read_redeemed,
 )
 from sealgate.sdk.calls import Question
-from sealgate.sdk.errors import ApprovalRequired, Denied, ObligationUnmet, Silence, UnreadableAnswer
+from sealgate.sdk.errors import (
+    ActionNotRun,
+    ApprovalRequired,
+    CredentialNotIssued,
+    Denied,
+    ObligationUnmet,
+    Silence,
+    UnreadableAnswer,
+)
 from sealgate.sdk.tracing import Span
 from sealgate.sdk.transport import Call
 
@@ -37,6 +47,9 @@ Flow = Generator[Call, Answer, R]
 
 AfterBody = Callable[[Any], Any]
 """result of the body → what the caller gets."""
+
+_NO_DUTY: Final = "credential"
+"""Among the obligations, but nothing to do: the body may ask for this credential (``Grant.credential``)."""
 
 Handler = Callable[[Obligation, dict[str, Any]], AfterBody | None]
 """Fulfils one kind of obligation before the body runs, given the judged arguments. It raises when it cannot."""
@@ -99,6 +112,18 @@ def redeem(decision: Decision, tool: str, arguments_sha256: str) -> Flow[None]:
     read_redeemed(answer, decision.record_id)
 
 
+def credential(call: Call, decision_id: str) -> Flow[Credential]:
+    """Ask for a short-lived credential.
+
+    Raises:
+        CredentialNotIssued: this permit does not carry it or is over, or its source cannot be reached.
+    """
+    try:
+        return read_credential((yield call), decision_id)
+    except ActionNotRun as refusal:  # true of the request; but the body that asks is running
+        raise CredentialNotIssued(f"no credential: {refusal.message}", hint=refusal.hint) from refusal
+
+
 def record(call: Call) -> Flow[Recorded]:
     """Have something recorded."""
     return read_recorded((yield call))
@@ -147,7 +172,8 @@ def fulfil(
     Raises:
         ObligationUnmet: one is unknown here, or its handler raised.
     """
-    for obligation in decision.obligations:
+    duties = [duty for duty in decision.obligations if duty.id != _NO_DUTY]
+    for obligation in duties:
         if obligation.id not in handlers:
             raise ObligationUnmet(
                 f"the permit carries the obligation `{obligation.id[:80]}`, which is not known here",
@@ -155,7 +181,7 @@ def fulfil(
                 hint="register a handler with `obligations=`",
             )
     after: list[AfterBody] = []
-    for obligation in decision.obligations:
+    for obligation in duties:
         try:
             then = handlers[obligation.id](obligation, arguments())
         except Exception as error:

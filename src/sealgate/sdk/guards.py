@@ -91,13 +91,14 @@ def _sync_template(
         frozen = binder.bind(args, kwargs)
         core = core_of()
         grant = core.run(enforcement.before(core, rules, frozen))
-        token = enter(grant.span)
+        token, held = enter(grant.span), enforcement.hold(grant)
         try:
             result = _finished(function(*frozen.passed.args, **frozen.passed.kwargs))
         except BaseException as error:
             core.run(enforcement.failed(grant, error))
             raise
         finally:
+            enforcement.release(held)
             leave(token)
         return core.run(enforcement.succeeded(grant, rules, result))
 
@@ -114,13 +115,14 @@ def _async_template(
         frozen = binder.bind(args, kwargs)
         core = core_of()
         grant = await core.run_async(enforcement.before(core, rules, frozen))
-        token = enter(grant.span)
+        token, held = enter(grant.span), enforcement.hold(grant)
         try:
             result = _finished(await function(*frozen.passed.args, **frozen.passed.kwargs))
         except BaseException as error:
             await core.run_async(enforcement.failed(grant, error))
             raise
         finally:
+            enforcement.release(held)
             leave(token)
         return await core.run_async(enforcement.succeeded(grant, rules, result))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from sealgate.encoding import canonical
 from sealgate.model.approvals import ApprovalAnswer
+from sealgate.model.credentials import Credentials
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.delegations import DelegationRevoke, Delegations
 from sealgate.model.errors import InputError, NotPermittedError, NotProvenError
@@ -34,6 +35,7 @@ _TILE: Final = re.compile(
 """C2SP tlog-tiles: level, number in groups of three digits, width of a partial tile."""
 
 _COSE: Final = b"application/cose"
+_NOT_STORED: Final = (b"Cache-Control", b"no-store")
 _OCTETS: Final = b"application/octet-stream"
 
 
@@ -323,6 +325,54 @@ class Handlers:
     async def request_capability(self, call: Call) -> Response:
         """Ask for a capability."""
         return Response(200, _encode(await self._operations.approvals.request_capability(_typed(call), call.caller)))
+
+    async def issue_credential(self, call: Call) -> Response:
+        """Hand out a credential. Its secret is in this answer and nowhere else."""
+        given = await self._operations.issue_credential(_typed(call), call.caller)
+        return Response(200, _encode(given), headers=[_NOT_STORED])
+
+    async def credentials(self, call: Call) -> Response:
+        """List live credentials."""
+        del call
+        return Response(200, _encode(Credentials(self._operations.credentials())))
+
+    async def revoke_credential(self, call: Call) -> Response:
+        """End a credential."""
+        _empty(call)
+        credential = require_uuid(call.parameters["id"], "credential id")
+        return Response(200, _encode(await self._operations.revoke_credential(credential, call.caller)))
+
+    async def revoked_tokens(self, call: Call) -> Response:
+        """List revoked tokens."""
+        del call
+        return Response(200, _encode(self._operations.revoked_tokens()), headers=[_NOT_STORED])
+
+    async def token_keys(self, call: Call) -> Response:
+        """Return the key set for tokens."""
+        del call
+        return Response(200, _encode(self._operations.token_keys()))
+
+    async def verify_package(self, call: Call) -> Response:
+        """Record a verification."""
+        return Response(200, _encode(await self._operations.verify_package(_typed(call), call.caller)))
+
+    async def install_package(self, call: Call) -> Response:
+        """Record an installation."""
+        return Response(200, _encode(await self._operations.install_package(_typed(call), call.caller)))
+
+    async def score_trust(self, call: Call) -> Response:
+        """Record a trust score."""
+        return Response(200, _encode(await self._operations.score_trust(_typed(call), call.caller)))
+
+    async def packages(self, call: Call) -> Response:
+        """List packages."""
+        del call
+        return Response(200, _encode(self._operations.packages()))
+
+    async def trust_scores(self, call: Call) -> Response:
+        """List trust scores."""
+        del call
+        return Response(200, _encode(self._operations.trust_scores()))
 
     async def plan_retention(self, call: Call) -> Response:
         """Return what a run would delete."""

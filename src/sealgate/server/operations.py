@@ -13,6 +13,13 @@ from sealgate.model.approvals import (
     CapabilityRequest,
 )
 from sealgate.model.batches import BatchesRecorded
+from sealgate.model.credentials import (
+    CredentialRequest,
+    CredentialResponse,
+    CredentialRevocation,
+    CredentialView,
+    RevokedTokens,
+)
 from sealgate.model.delegations import Delegation, DelegationGranted, DelegationRequest, DelegationRevoked
 from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.evaluation import (
@@ -27,6 +34,7 @@ from sealgate.model.evaluation import (
     RedeemResponse,
 )
 from sealgate.model.grants import Grant, GrantRequest
+from sealgate.model.supply import InstallationRequest, Packages, TrustRequest, TrustScores, VerificationRequest
 from sealgate.model.tasks import OpenTask, TaskEnded, TaskRequest, TaskStarted
 
 
@@ -219,6 +227,46 @@ class Operations(Protocol):
         Raises:
             NotPermittedError: code `hold-unknown`, `hold-not-open` or `second-person-needed`.
         """
+
+    async def issue_credential(self, request: CredentialRequest, caller: Identity) -> CredentialResponse:
+        """Hand out a credential for an open PERMIT of the caller.
+
+        Raises:
+            NotPermittedError: code `permit-unknown`, `permit-expired`, `agent-paused`, `credential-unknown`,
+                `credential-not-allowed` or `credential-live`.
+            UnavailableError: its source refuses or cannot be reached.
+        """
+
+    def credentials(self) -> list[CredentialView]:
+        """Return the credentials that may be alive."""
+
+    async def revoke_credential(self, credential_id: str, caller: Identity) -> CredentialRevocation:
+        """End a credential.
+
+        Raises:
+            NotPermittedError: code `credential-unknown`.
+        """
+
+    def revoked_tokens(self) -> RevokedTokens:
+        """Return the tokens that are not to be accepted although they have not expired."""
+
+    def token_keys(self) -> Mapping[str, Any]:
+        """Return the keys that tokens are verified with, as a JSON Web Key Set."""
+
+    async def verify_package(self, request: VerificationRequest, caller: Identity) -> Recorded:
+        """Record that a package was checked."""
+
+    async def install_package(self, request: InstallationRequest, caller: Identity) -> Recorded:
+        """Record that a package was installed for an agent."""
+
+    async def score_trust(self, request: TrustRequest, caller: Identity) -> Recorded:
+        """Record how far a tool or server is trusted from now on."""
+
+    def packages(self) -> Packages:
+        """Return what is verified and installed."""
+
+    def trust_scores(self) -> TrustScores:
+        """Return the history of trust scores."""
 
     def holds(self) -> list[dict[str, Any]]:
         """Return all holds."""

@@ -20,6 +20,13 @@ from sealgate.model.approvals import (
     CapabilityRequest,
 )
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest
+from sealgate.model.credentials import (
+    CredentialRequest,
+    CredentialResponse,
+    CredentialRevocation,
+    Credentials,
+    RevokedTokens,
+)
 from sealgate.model.delegations import (
     DelegationGranted,
     DelegationRequest,
@@ -41,6 +48,7 @@ from sealgate.model.evaluation import (
 )
 from sealgate.model.grants import GrantRequest, Grants, RevokeRequest
 from sealgate.model.limits import MAX_REQUEST_BYTES
+from sealgate.model.supply import InstallationRequest, Packages, TrustRequest, TrustScores, VerificationRequest
 from sealgate.model.tasks import OpenTasks, TaskEnd, TaskEnded, TaskRequest, TaskStarted
 
 from . import answers
@@ -68,6 +76,16 @@ PERMIT_CODES: Final = (
     "permit-mismatch",
     "permit-unknown",
     "task-ended",
+)
+
+
+CREDENTIAL_CODES: Final = (
+    "permit-unknown",
+    "permit-expired",
+    "agent-paused",
+    "credential-unknown",
+    "credential-not-allowed",
+    "credential-live",
 )
 
 
@@ -340,6 +358,71 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes=answers.Nothing,
         answer=Recorded,
         roles=_roles("operate"),
+    ),
+    _post(
+        "/v1/credentials",
+        "issue_credential",
+        "Ask for a short-lived credential for a permitted action",
+        takes=CredentialRequest,
+        answer=CredentialResponse,
+        roles=_roles("enforce"),
+        codes=CREDENTIAL_CODES,
+    ),
+    _get(
+        "/v1/credentials",
+        "credentials",
+        "The credentials that may be alive; never a secret",
+        answer=Credentials,
+        roles=_roles("operate", "read"),
+    ),
+    _post(
+        "/v1/credentials/{id}/revoke",
+        "revoke_credential",
+        "End a credential now",
+        takes=answers.Nothing,
+        answer=CredentialRevocation,
+        roles=_roles("enforce", "operate"),
+        codes=("credential-unknown",),
+    ),
+    _get("/v1/tokens/revoked", "revoked_tokens", "Tokens not to be accepted any more", answer=RevokedTokens),
+    _get("/.well-known/jwks.json", "token_keys", "The keys that tokens are verified with", answer=dict[str, Any]),
+    _post(
+        "/v1/packages/verifications",
+        "verify_package",
+        "Record that a tool package was checked",
+        takes=VerificationRequest,
+        answer=Recorded,
+        roles=_roles("service", "administer"),
+    ),
+    _post(
+        "/v1/packages/installations",
+        "install_package",
+        "Record that a tool package was installed for an agent",
+        takes=InstallationRequest,
+        answer=Recorded,
+        roles=_roles("service", "administer"),
+    ),
+    _get(
+        "/v1/packages",
+        "packages",
+        "What is verified and installed",
+        answer=Packages,
+        roles=_roles("service", "administer", "read"),
+    ),
+    _post(
+        "/v1/trust-scores",
+        "score_trust",
+        "Say how far a tool or tool server is trusted",
+        takes=TrustRequest,
+        answer=Recorded,
+        roles=_roles("service", "administer"),
+    ),
+    _get(
+        "/v1/trust-scores",
+        "trust_scores",
+        "The history of trust scores",
+        answer=TrustScores,
+        roles=_roles("service", "administer", "read"),
     ),
     _get("/v1/holds", "holds", "The legal holds", answer=answers.Holds, roles=_roles("retain", "read")),
     _post(

@@ -46,6 +46,8 @@ def test_roles():
         "/readyz",
         "/metrics",
         "/openapi.json",
+        "/.well-known/jwks.json",
+        "/v1/tokens/revoked",
     }
     roles = {route.handler: route.roles for route in ROUTES}
     assert (roles["pause"], roles["publish_policy"]) == ({"operate"}, {"publish"})

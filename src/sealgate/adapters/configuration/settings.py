@@ -6,6 +6,7 @@ Secrets are never here, only references to them (``file:…``, ``credential:…`
 # ruff: noqa: RUF009  # the calls in class bodies make dataclass fields, which are no shared state
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -485,6 +486,42 @@ class Delegations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialEntry:
+    """A short-lived credential for permitted actions; repeat `[[credential]]`. Files are in the data directory."""
+
+    name: str = _required('How policies (`@obligation("credential:<name>")`) and callers name it.')
+    kind: str = _required("Where it comes from.", choices=("postgres", "sts", "token_exchange", "jwt"))
+    tools: tuple[str, ...] = _set((), "Tools whose permits carry it without an obligation in the policy.")
+    lifetime_s: int = _set(
+        300, "It lives so long at most, and never longer than its permit or outcome.", "seconds", least=2, most=3600
+    )
+    audiences: tuple[str, ...] = _set(
+        (), "Whom a token may be for; the first is the default (`jwt`, `token_exchange`)."
+    )
+    scopes: tuple[str, ...] = _set((), "What a token may allow; callers may ask for less (`jwt`, `token_exchange`).")
+    address: str = _set(
+        "",
+        "PostgreSQL: `host:port` or the folder of its socket and `:port`; OAuth: the token endpoint; STS: another "
+        "endpoint than AWS's.",
+    )
+    database: str = _set("", "PostgreSQL: the database.")
+    user: str = _set("", "PostgreSQL: who makes the roles (needs CREATEROLE); OAuth: our client id.")
+    secret: str = _set("", "Where the password or client secret is: `file:`, `credential:` or `command:`.")
+    ca: Path = _set(Path(), "Who signs the server's certificate, PEM; empty: the system's authorities.")
+    tls: str = _set(
+        "required", "PostgreSQL: whether TLS is used; `off` is for a Unix socket.", choices=("required", "off")
+    )
+    grants: tuple[str, ...] = _set((), "PostgreSQL: what the role may do, e.g. `select on table shop.orders`.")
+    role: str = _set("", "STS: the ARN of the role.")
+    region: str = _set("", "STS: the region; empty: as the AWS environment says.")
+    policy: Path = _set(Path(), "STS: the session policy, JSON.")
+    revocation: str = _set(
+        "",
+        "STS: `deny_policy` (default) or `expiry`; OAuth: the revocation endpoint (RFC 7009), empty: none.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """What is deleted when. Without profiles and classes nothing expires."""
 
@@ -594,6 +631,7 @@ class Configuration:
     oidc: tuple[OidcEntry, ...] = ()
     spiffe: tuple[SpiffeEntry, ...] = ()
     grant: tuple[GrantEntry, ...] = ()
+    credential: tuple[CredentialEntry, ...] = ()
     retention_class: tuple[RetentionClassEntry, ...] = ()
     approver: tuple[ApproverEntry, ...] = ()
 
@@ -633,6 +671,7 @@ REPEATED: Final[dict[str, type]] = {
     "oidc": OidcEntry,
     "spiffe": SpiffeEntry,
     "grant": GrantEntry,
+    "credential": CredentialEntry,
     "retention_class": RetentionClassEntry,
     "approver": ApproverEntry,
 }
@@ -669,6 +708,7 @@ def check_together(configuration: Configuration) -> None:
     if keys.wrapping == "kms" and not keys.kms_key:
         raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
     _check_otlp(configuration.otlp)
+    _check_credentials(configuration.credential)
     names = [entry.name for entry in configuration.identity]
     for entry in configuration.identity:
         proofs = (entry.uid is not None, entry.gid is not None, entry.certificate_sha256, entry.certificate_san)
@@ -731,6 +771,26 @@ def _check_keys(who: str, file: Path, url: str) -> None:
         raise ConfigurationError(f"{who} has not exactly one place of keys", hint="name a file or an address")
     if url and not url.startswith("https://"):
         raise ConfigurationError(f"{who}: keys are not fetched from `{url}`", hint="use https")
+
+
+_NEEDED: Final = {
+    "postgres": ("address", "database", "user", "grants"),
+    "sts": ("role", "policy"),
+    "token_exchange": ("address", "user", "secret", "audiences"),
+    "jwt": ("audiences",),
+}
+_CREDENTIAL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}", re.ASCII)
+
+
+def _check_credentials(entries: tuple[CredentialEntry, ...]) -> None:
+    names = [entry.name for entry in entries]
+    for entry in entries:
+        if not _CREDENTIAL_NAME.fullmatch(entry.name) or names.count(entry.name) > 1:
+            hint = "each its own, of letters, digits, `_`, `.`, `-`"
+            raise ConfigurationError(f"`{entry.name[:80]}` cannot be a credential's name", hint=hint)
+        missing = [key for key in _NEEDED[entry.kind] if getattr(entry, key) in ("", (), Path())]
+        if missing:
+            raise ConfigurationError(f"credential `{entry.name}` needs {' and '.join(f'`{key}`' for key in missing)}")
 
 
 def _check_otlp(otlp: Otlp) -> None:

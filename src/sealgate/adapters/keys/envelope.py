@@ -41,6 +41,7 @@ class Purpose(StrEnum):
     WRAPPING = "wrapping"
     PERMIT = "permit"
     VAULT = "vault"
+    TOKEN = "token"  # noqa: S105  # a name
 
     @property
     def signs(self) -> bool:

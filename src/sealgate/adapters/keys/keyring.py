@@ -6,6 +6,7 @@
     statement-*.key   sign statements; `current` names the one in use
     log.key           signs checkpoints        receipt.key   signs COSE receipts
     wrapping.key      wraps data keys          permit.key    authenticates permits
+    token.key         signs tokens that tools verify (made by `sealgate init`, or `sealgate keys token`)
     unlock            passphrase of all but the root key; root-unlock: that of the root key
     reading-unlock    passphrase of wrapping.key, so that who reads bodies cannot open a signing key
     genesis.json      the endorsed members of the log's first record
@@ -31,6 +32,7 @@ LOG: Final = "log.key"
 RECEIPT: Final = "receipt.key"
 WRAPPING: Final = "wrapping.key"
 PERMIT: Final = "permit.key"
+TOKEN: Final = "token.key"  # noqa: S105  # a name
 CURRENT: Final = "current"
 UNLOCK: Final = "unlock"
 ROOT_UNLOCK: Final = "root-unlock"
@@ -97,6 +99,11 @@ class Keyring:
             wrapping,
             permit,
         )
+
+    def open_token_signer(self) -> Signer | None:
+        """Open the key that signs tokens; None where there is none yet. Raises as ``open``."""
+        path = self.directory / TOKEN
+        return file.open_signer(path, self.passphrase(), Purpose.TOKEN) if path.exists() else None
 
     def open_reading(self) -> WrappingKey:
         """Open the key-encryption key and nothing else: what a process needs that reads bodies and signs nothing.
