@@ -26,7 +26,7 @@ def socket(kit, tmp_path):
 
     async def main():
         authority = kit.build()
-        names = ("a1", "a2", "a3")
+        names = ("a1", "a3", "a4")
         entry = IdentityEntry(name="tester", uid=os.getuid(), agents=names, roles=("enforce",))
         server = Server(authority_api(authority, listeners), ConfiguredIdentities([entry]), listeners)
         held.extend((asyncio.get_running_loop(), server))
@@ -83,13 +83,13 @@ def test_an_awaiting_client_does_the_same(socket, tmp_path):
 def test_agents_delegate_below_what_they_were_delegated(socket, tmp_path):
     """Within the bounds: permitted. Beyond, or after it was revoked: denied. Wider: refused."""
     bound = {"tool": "pay", "argument": "amount", "max": "50"}
-    with _client(socket, tmp_path, "a1") as first, _client(socket, tmp_path, "a2") as second:
-        top = first.delegate("a2", tools=["pay"], bounds=[bound])
+    with _client(socket, tmp_path, "a1") as first, _client(socket, tmp_path, "a3") as second:
+        top = first.delegate("a3", tools=["pay"], bounds=[bound])
         with second.task("rent", delegation=top):
-            below = second.delegate("a3")
+            below = second.delegate("a4")
             with pytest.raises(RequestRefused):
-                second.delegate("a3", tools=["read"])
-        with _client(socket, tmp_path, "a3") as third, third.task("rent", delegation=below):
+                second.delegate("a4", tools=["read"])
+        with _client(socket, tmp_path, "a4") as third, third.task("rent", delegation=below):
             assert third.decide("pay", {"to": "bob", "amount": 50}).permitted
             assert third.decide("pay", {"to": "bob", "amount": 51}).reason == "not_delegated"
             first.revoke_delegation(top, "over")
