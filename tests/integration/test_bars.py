@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets
+from bench import agentdojo, at_rest, erase, loss, otel, permits, pii, redact, retention, secrets
 from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
@@ -101,3 +101,12 @@ def test_a_record_at_rest_takes_no_more_than_it_may(data_folder):
 
     assert figures["bytes_all"] + at_rest.EVIDENCE_BYTES <= at_rest.BAR_BYTES
     assert figures["bytes_as_written"] > 2 * figures["bytes_all"]
+
+
+def test_each_permit_and_each_approval_is_used_once():
+    """Redemptions, grants and retries at once, kills in the middle, expiry: each exactly once."""
+    result = permits.run_sized(permits=60, approvals=12)
+
+    assert result.missed == []
+    assert result.figures["approvals_granted_once"] == 12
+    assert result.figures["permits_redeemed_once"] == 60
