@@ -10,6 +10,7 @@ import hashlib
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bench.harness import Options, Result
@@ -99,7 +100,7 @@ async def _still_open(place: World, tokens: list[tuple[str, int]]) -> int:
     return sum(not answer or answer[0] == _OK for answer in answers)
 
 
-async def _killed_while(place: World, calls: list[tuple[str, Any, Any]]) -> list[Answer | None]:
+async def _killed_while(place: World, calls: Sequence[tuple[str, Any, Any]]) -> list[Answer | None]:
     """Send the calls, kill the authority when some were answered, start it again."""
     task = asyncio.create_task(place.together(calls))
     await asyncio.sleep(0.15)

@@ -6,8 +6,8 @@ import os
 import signal
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ class World:
         self.authority = authority
         self.keys = keys
 
-    async def together(self, calls: list[tuple[str, Any, str | None]]) -> list[Answer | None]:
+    async def together(self, calls: Sequence[tuple[str, Any, str | None]]) -> list[Answer | None]:
         """Send all (path, body or None for GET, who) over 64 connections; None where no answer came."""
         queue = list(enumerate(calls))
         found: list[Answer | None] = [None] * len(calls)
@@ -54,10 +54,9 @@ class World:
                         reader, writer = await asyncio.open_unix_connection(str(self.authority.socket))
                     found[number] = await self._exchange(reader, writer, path, body, who)
                 except (OSError, asyncio.IncompleteReadError):
+                    await _closed(writer)
                     writer = None
-                    await asyncio.sleep(0)
-            if writer is not None:
-                writer.close()
+            await _closed(writer)
 
         await asyncio.gather(*(work() for _ in range(min(CONNECTIONS, len(calls)))))
         return found
@@ -83,6 +82,13 @@ class World:
         if process is not None:
             process.wait()
         self.authority._process = None  # noqa: SLF001  # as above
+
+
+async def _closed(writer: asyncio.StreamWriter | None) -> None:
+    if writer is not None:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def question(tool: str, number: int) -> tuple[str, Any, None]:

@@ -1,7 +1,6 @@
 """People are asked, answer, and what they allowed runs exactly once: through a real authority, journal and restarts."""
 
 import asyncio
-import itertools
 from dataclasses import replace
 
 import msgspec
@@ -13,7 +12,7 @@ from sealgate.model.errors import InputError, NotPermittedError
 from sealgate.model.evaluation import Identity, Task
 from sealgate.model.records import MODEL
 
-from .conftest import CALLER, TOOLS, bundle, question
+from .conftest import CALLER, bundle, question
 
 POLICIES = """
 @id("read") permit (principal, action == Action::"read", resource);
@@ -411,5 +410,3 @@ def test_without_an_approval_in_play_nothing_is_asked(kit):
         assert authority.approvals.figures().requested == 0
 
     _run(kit, scenario)
-    assert TOOLS
-    assert itertools

@@ -1,15 +1,14 @@
 """The same through the commands, the client and the signed channels that people and programs really use."""
 
+import asyncio
 import http.server
 import json
-import os
 import secrets
 import threading
 import time
 
 import pytest
 
-from bench.permits import run_sized
 from bench.permits_world import question, world
 from sealgate.adapters.approval_webhook import Webhook
 from sealgate.authority.approval_callbacks import signature
@@ -17,17 +16,10 @@ from sealgate.demo.authority import run
 from sealgate.model.errors import ConfigurationError, NotPermittedError, UnavailableError
 from sealgate.sdk import ApprovalRequired, Client
 
+from .conftest import question as ask
 from .test_approvals import ALICE, CALLER, SETTINGS, _asked, _run
 
 KEY = b"k" * 32
-
-
-def test_every_race_uses_permits_and_approvals_once():
-    """Races, kills and expiry, scaled down: each permit and approval exactly once."""
-    result = run_sized(permits=60, approvals=12)
-
-    assert result.missed == []
-    assert result.figures["approvals_granted_once"] == 12
 
 
 @pytest.fixture(scope="module", name="place")
@@ -48,8 +40,6 @@ def _as_person(place, who):
 
 def test_a_guarded_function_waits_for_people(place, tmp_path):
     """The guard raises ApprovalRequired; told to wait, it runs once people said yes, and only then."""
-    import asyncio  # only here
-
     ran = []
     client = Client(agent="a1", server="bank", socket=place.authority.socket, spool=tmp_path / "spool", timeout_s=3)
 
@@ -99,8 +89,6 @@ def _waiting(place, known):
 
 def test_the_commands_show_and_answer(place):
     """list, show, stats and watch tell of it; the requester's own grant is refused, revoke ends it."""
-    import asyncio  # only here
-
     ((_, answer),) = asyncio.run(place.together([question("pay", 77)]))
     approval = answer["context"]["approval"]["id"]
     configuration = ("--config", place.authority.configuration)
@@ -153,16 +141,10 @@ def test_a_signed_callback_counts_once_and_only_for_named_people(kit):
             await approvals.answer_callback(good, header)
         shown = approvals.show(wanted.id, ALICE)
         assert [vote.proof for vote in shown.granted_by] == ["signed_callback"]
-        assert (await authority.evaluate(_same(), CALLER, None)).decision
+        assert (await authority.evaluate(ask(), CALLER, None)).decision
 
     _run(kit, scenario, callback_key=KEY, callback_approvers=("alice",))
     assert SETTINGS.roles["bob"]  # bob could approve, but the callback may not speak for him
-
-
-def _same():
-    from .conftest import question as ask  # the bench's is another
-
-    return ask()
 
 
 class _Receiver(http.server.BaseHTTPRequestHandler):
@@ -206,4 +188,3 @@ def test_the_webhook_is_signed_and_tried_until_it_is_taken(kit):
         notice = json.loads(body)
         assert (notice["type"], notice["approval"]["id"]) == ("approval.requested", approval)
         assert notice["approval"]["arguments"] is None
-    assert os.getpid()

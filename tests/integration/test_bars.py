@@ -11,6 +11,7 @@ from bench import (
     items,
     loss,
     otel,
+    permits,
     pii,
     reconstruct,
     redact,
@@ -147,3 +148,12 @@ def test_a_task_is_found_among_many_rows(data_folder):
 
     assert result.figures["bytes_all"] <= 500
     assert result.figures["rows"] >= 20_000
+
+
+def test_each_permit_and_each_approval_is_used_once():
+    """Redemptions, grants and retries at once, kills in the middle, expiry: each exactly once."""
+    result = permits.run_sized(permits=60, approvals=12)
+
+    assert result.missed == []
+    assert result.figures["approvals_granted_once"] == 12
+    assert result.figures["permits_redeemed_once"] == 60

@@ -271,9 +271,9 @@ class Broker:
         if leases:
             self._end_all(leases, cause)
 
-    def revoke_task(self, task_id: str) -> int:
-        """End what serves a task that has ended; return how many."""
-        return self._end_all((lease for lease in self._leases if lease.task_id == task_id), "task_ended")
+    async def revoke_task(self, task_id: str) -> None:
+        """Begin to end what serves a task that has ended; what fails is tried again."""
+        self._end_all((lease for lease in self._leases if lease.task_id == task_id), "task_ended")
 
     def revoke_agent(self, agent: str) -> int:
         """End what an agent holds that was paused; return how many. New ones are refused while it is paused."""
