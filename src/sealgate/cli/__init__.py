@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("export", "Write records into a file."),
     "rebuild": ("rebuild", "Build the evidence store anew and compare."),
     "role": ("role", "Grant, revoke and list reading roles."),
+    "hook": ("hook", "Put the gate in front of a coding agent (install, uninstall, doctor)."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""
