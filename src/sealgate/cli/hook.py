@@ -78,6 +78,9 @@ def install(host: str, scope: installation.Scope, project: Path, folder: Path | 
         commands = loopback.addresses(given["http_port"], place)
     path = installation.settings_file(host, scope, os.environ, project.absolute())
     changed = installation.install(path, host, commands, managed=scope == "managed")
+    resident.stop(place)  # it has the settings of before
+    if given["http_port"]:
+        resident.start(place)
     click.echo(f"{changed.change}: {changed.path}")
     if host == "codex":
         click.echo("codex skips hooks that were not trusted: start it once and trust this one with /hooks")
@@ -113,6 +116,13 @@ def doctor(host: str, project: Path) -> None:
 def daemon(folder: Path | None) -> None:
     """Run the resident half; hooks start it by themselves where it is the user's own."""
     sys.exit(resident.run(_folder(folder, "user")))
+
+
+@command.command()
+@_FOLDER
+def stop(folder: Path | None) -> None:
+    """End the resident half; the next call starts it again."""
+    click.echo("stopped" if resident.stop(_folder(folder, "user")) else "it does not run")
 
 
 @command.command()

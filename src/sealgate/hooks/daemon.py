@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -23,6 +24,9 @@ from sealgate.model.errors import InputError
 from sealgate.sdk import Client
 
 _MAX_CALLS: Final = 64
+_LOOK_S: Final = 5.0
+"""How often an idle daemon looks whether its socket is still there."""
+
 _READ_TIMEOUT_S: Final = 10.0
 _UCRED: Final = struct.Struct("3i")
 
@@ -53,6 +57,27 @@ def run(folder: Path) -> int:
     return 0
 
 
+def stop(folder: Path) -> bool:
+    """End the daemon of a folder, so that the next call starts one with the settings of then; tell if there was one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(folder / "hook.sock"))
+        except OSError:
+            return False
+        pid, uid, _ = _UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    if uid != os.getuid():
+        return False
+    os.kill(pid, signal.SIGTERM)
+    return True
+
+
+def start(folder: Path) -> None:
+    """Start the daemon now; who calls the Unix socket need not, the hook program does."""
+    command = (folder / "start").read_text("utf-8").split("\0")
+    null = subprocess.DEVNULL
+    subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)  # noqa: S603  # ourselves
+
+
 def _listen(path: Path) -> socket.socket:
     """Listen where the hook program looks. A socket left behind by a dead daemon is taken over: we hold the lock."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -67,9 +92,15 @@ def _listen(path: Path) -> socket.socket:
 
 def _accept(listener: socket.socket, judge: Judge) -> None:
     places = threading.BoundedSemaphore(_MAX_CALLS)
+    path = Path(listener.getsockname()).with_suffix(".sock")
+    listener.settimeout(_LOOK_S)
     while True:
         try:
             connection, _ = listener.accept()
+        except TimeoutError:
+            if path.is_socket():
+                continue
+            return  # the folder is gone: nobody can find us any more
         except OSError:
             return
         if not places.acquire(blocking=False):

@@ -7,7 +7,7 @@ daemon. Tests run every row against every host's form; the benchmark ``hooks`` r
 import sys
 from typing import Final, Literal
 
-from sealgate.hooks import outputs
+from sealgate.hooks import doctor, outputs
 from sealgate.hooks.events import HOSTS
 
 Where = Literal["shell", "program", "daemon"]
@@ -69,7 +69,10 @@ def page() -> str:
     for name, (where, text) in ROWS.items():
         seen = [f"status {_status(host, where)}" for host in HOSTS]
         lines.append(f"| {name} | {where} | {text} | {' | '.join(seen)} |")
-    return "\n".join(lines) + "\n"
+    lines += ["", "## What escapes", "", "No hook can prevent these; `sealgate hook doctor HOST` says them too.", ""]
+    for host in HOSTS:
+        lines += [f"### {host}", "", *(f"- {text}" for text in doctor.escapes(host)), ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def _status(host: str, where: Where) -> str:
