@@ -10,12 +10,14 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from sealgate.demo.authority import Authority, run
-from sealgate.hooks import canaries, doctor, frames, outputs, settings
+from sealgate.hooks import canaries, daemon, doctor, frames, loopback, outputs, settings
 from sealgate.hooks.events import HOSTS
 from sealgate.hooks.rows import ROWS
 
@@ -327,3 +329,64 @@ def test_install_doctor_uninstall(world, monkeypatch):
         assert broken.returncode == 1, broken.stdout
         assert "BAD" in broken.stdout
         assert hook("uninstall", host).returncode == 0
+
+
+def test_claude_may_ask_over_http(world):
+    """The loopback port gives the same decisions; without the secret, or about nonsense, it refuses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = world.folder / "http"
+    chosen = settings.HookSettings(socket=str(world.authority.socket), spool=str(world.folder / "s2"), http_port=port)
+    settings.write(folder, chosen)
+    daemon.start(folder)
+    try:
+        deadline = time.monotonic() + 20
+        while not (folder / "hook.sock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        address = loopback.addresses(port, folder)["before"]
+        event = canaries.event("claude", "Bash", {"command": "ls"}, folder=str(world.workspace))
+        refused_event = canaries.event("claude", "Bash", {"command": "sudo ls"}, folder=str(world.workspace))
+
+        assert post(address, event) == (200, {})
+        assert post(address, refused_event)[1]["hookSpecificOutput"]["permissionDecision"] == "deny"
+        assert post(address, b"{")[1]["hookSpecificOutput"]["permissionDecision"] == "deny"
+        assert post(address.replace("/claude/", "0/claude/"), event)[0] == 403
+    finally:
+        assert daemon.stop(folder)
+
+
+def post(address, data):
+    """Return status and answer of one question over HTTP."""
+    question = urllib.request.Request(address, data=data)  # noqa: S310  # our own address
+    try:
+        with urllib.request.urlopen(question, timeout=10) as answer:  # noqa: S310  # as above
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_a_permit_with_a_duty_is_no_permit_here(world):
+    """A hook can fulfil no obligation, so a permit that has one is refused; so is one that needs a person."""
+    directory = world.folder / "duties"
+    shutil.copytree(PACK, directory)
+    (directory / "policies" / "duties.cedar").write_text(
+        '@id("duty") @obligation("redact:x") permit (principal, action == Action::"code.other", resource)\n'
+        'when { context.input.name == "Duty" };\n'
+        '@id("person") @require_approval("lead:1") permit (principal, action == Action::"code.other", resource)\n'
+        'when { context.input.name == "Person" };\n'
+    )
+    world.authority.publish(directory)
+    try:
+        duty, person = (world.call("claude", name, {}) for name in ("Duty", "Person"))
+        control = world.call("claude", "TodoWrite", {})
+    finally:
+        world.authority.publish(PACK)
+
+    assert control.returncode == 0
+    assert refused("claude", duty)
+    assert b"obligation" in duty.stderr
+    assert refused("claude", person)
+    assert b"approval" in person.stderr
+    assert {"duty unknown", "authority declines"} <= ROWS.keys()
