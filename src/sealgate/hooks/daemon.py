@@ -51,7 +51,7 @@ def run(folder: Path) -> int:
     if chosen.http_port:
         serve_http(judge, chosen.http_port, folder)
     with _listen(folder / "hook.sock") as listener, client:
-        signal.signal(signal.SIGTERM, lambda *_: listener.shutdown(socket.SHUT_RDWR))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves `accept`, closes both
         _accept(listener, judge)
     return 0
 
