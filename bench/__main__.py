@@ -31,6 +31,7 @@ NAMES = (
     "identity",
     "permits",
     "pause",
+    "hooks",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -22,6 +22,7 @@ from sealgate import cli
 from sealgate.adapters.configuration import retention_reference
 from sealgate.cli import reference as cli_reference
 from sealgate.demo.authority import Authority
+from sealgate.hooks import rows as hook_rows
 from sealgate.model import reference as records_reference
 from sealgate.model.lifecycle import TRANSITIONS
 from sealgate.server import problems
@@ -314,6 +315,7 @@ def test_every_decision_has_the_same_parts():
         ("cli", cli_reference.page()),
         ("records", records_reference.page()),
         ("retention-classes", retention_reference.page()),
+        ("hooks", hook_rows.page()),
     ],
 )
 def test_generated_pages_are_up_to_date(name, made):

@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "credential": ("credential", "List and revoke short-lived credentials."),
     "package": ("package", "Record verified and installed tool packages."),
     "trust": ("trust", "Score the trust in tools; show its history."),
+    "hook": ("hook", "Put the gate in front of a coding agent (install, uninstall, doctor)."),
     "spool": ("spool", "Look at and deliver outcomes that wait for the authority."),
 }
 """Command name → (module under sealgate.cli that holds ``command``, one-line help)."""

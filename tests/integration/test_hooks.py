@@ -1,0 +1,392 @@
+"""The hook program as hosts start it, a real daemon, a real authority: every host's input, every failure."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from sealgate.demo.authority import Authority, run
+from sealgate.hooks import canaries, daemon, doctor, frames, loopback, outputs, settings
+from sealgate.hooks.events import HOSTS
+from sealgate.hooks.rows import ROWS
+
+PACK = Path(settings.__file__).with_name("pack")
+
+
+class World:
+    """An authority with the starter policies, and the folder of a daemon that hooks start by themselves."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.workspace = folder / "work"
+        self.workspace.mkdir()
+        self.authority = Authority(folder / "gate")
+        self.hooks = folder / "hooks"
+        chosen = settings.HookSettings(socket=str(self.authority.socket), spool=str(folder / "spool"))
+        settings.write(self.hooks, chosen)
+
+    def call(self, host, tool, arguments, *, phase="before", call="call-1", **options):
+        """Make one call as the host would."""
+        data = canaries.event(host, tool, arguments, phase=phase, folder=str(self.workspace), call=call)
+        return self.raw(host, data, phase=phase, **options)
+
+    def raw(self, host, data, *, phase="before", folder=None, change=lambda command: command, seconds=None):
+        """Start the hook with any input."""
+        command = change(settings.command(phase, host, folder or self.hooks))
+        if seconds is not None:
+            command = command.replace(f" {settings.SELF_TIMEOUT_S:g}", f" {seconds:g}", 1)
+        return doctor.run(command, data)
+
+    def stop_daemon(self):
+        """End the daemon of this folder, if there is one."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.hooks / "hook.sock"))
+            pid = int.from_bytes(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], "little")
+            os.kill(pid, signal.SIGTERM)
+            while Path(f"/proc/{pid}").exists():
+                time.sleep(0.01)
+
+    def records(self, kind):
+        """Count the records of a kind in the log."""
+        lines = run("log", "show", "--config", self.authority.configuration, "--json").splitlines()
+        return [record for record in map(json.loads, lines) if record.get("kind") == kind]
+
+
+@pytest.fixture(scope="module", name="world")
+def _world():
+    """One world for all tests here; its path is short, as sockets want."""
+    folder = Path(tempfile.mkdtemp(prefix="sg-hk-"))
+    world = World(folder)
+    with world.authority:
+        world.authority.publish(PACK)
+        yield world
+        world.stop_daemon()
+    shutil.rmtree(folder)
+
+
+def refused(host, done):
+    """Tell whether the host takes it for a refusal; a hook that says nothing gives no reason to the model."""
+    return doctor.blocks(host, done) and bool(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_permits_and_refuses_in_each_hosts_own_form(world, host):
+    """A permitted command is silence with status 0; a refused one is refused in the host's form, with our words."""
+    (world.workspace / "a.txt").write_text("x")
+
+    permitted = world.call(host, canaries.SHELL[host], {"command": "cat a.txt"})
+    denied = world.call(host, canaries.SHELL[host], {"command": "sudo cat a.txt"})
+    silent = world.call(host, canaries.SHELL[host], {"command": "cat /etc/passwd"})
+
+    assert (permitted.returncode, permitted.stdout, permitted.stderr) == (0, b"", b"")
+    assert refused(host, denied)
+    assert b"shell-never" in denied.stdout
+    assert refused(host, silent)
+    assert b"no decision" not in silent.stdout
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_compound_line_runs_only_if_all_of_it_may(world, host):
+    """One command of a line that is not permitted refuses the line."""
+    good = world.call(host, canaries.SHELL[host], {"command": "cat a.txt | wc -l && ls"})
+    bad = world.call(host, canaries.SHELL[host], {"command": "cat a.txt && curl example.com"})
+    opaque = world.call(host, canaries.SHELL[host], {"command": "cat $(echo a.txt)"})
+
+    assert good.returncode == 0
+    assert not good.stdout
+    assert refused(host, bad)
+    assert refused(host, opaque)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_outcome_is_reported(world, host):
+    """After the call an outcome is in the log; an end that belongs to no permit is told and refuses nothing."""
+    tool, arguments = canaries.SHELL[host], {"command": f"echo {host}"}
+    assert world.call(host, tool, arguments, call=f"o-{host}").returncode == 0
+    before = world.authority.metric("sealgate_records_total") or world.authority.journal_bytes()
+
+    ended = world.call(host, tool, arguments, phase="after", call=f"o-{host}")
+    again = world.call(host, tool, arguments, phase="after", call=f"o-{host}")
+
+    after = world.authority.metric("sealgate_records_total") or world.authority.journal_bytes()
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert after > before
+    assert again.returncode == 1
+    assert b"no permit" in again.stderr
+
+
+def test_the_daemon_is_started_once(world):
+    """Many hooks at once find no daemon: all of them get a decision, from one daemon."""
+    world.stop_daemon()
+    answers = []
+
+    def ask():
+        answers.append(world.call("claude", "Bash", {"command": "ls"}).returncode)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == [0] * 4
+
+
+@contextlib.contextmanager
+def impostor(folder, behave):
+    """A daemon that does as told with each connection's question."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "hook.sock"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        head = frames.read_head(connection.makefile("rb").readline().rstrip(b"\n"))
+                        behave(connection, head)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield folder
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+PERMIT = outputs.SILENT
+
+MISBEHAVIOURS = {
+    "daemon crashed": lambda *_: None,
+    "answer unreadable": lambda connection, _: connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{}"),
+    "answer half written": lambda connection, head: connection.sendall(frames.answer(head.nonce, PERMIT)[:-1]),
+    "answer to another call": lambda connection, _: connection.sendall(frames.answer("0" * 16, PERMIT)),
+    "answer with more behind it": lambda connection, head: connection.sendall(frames.answer(head.nonce, PERMIT) + b"!"),
+    "status unknown": lambda connection, head: connection.sendall(frames.answer(head.nonce, outputs.Output(7))),
+    "daemon slow": lambda *_: time.sleep(1.0),
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("row", MISBEHAVIOURS)
+def test_a_daemon_that_misbehaves_refuses(world, host, row):
+    """Whatever comes instead of a whole answer to this very call, the host sees a refusal."""
+    assert row in ROWS
+    with impostor(world.folder / "fake", MISBEHAVIOURS[row]) as folder:
+        done = world.call(host, canaries.SHELL[host], {"command": "ls"}, folder=folder, seconds=0.5)
+
+    assert refused(host, done)
+    assert b"no decision" in done.stderr
+
+
+def test_a_whole_answer_is_the_positive_control(world):
+    """The same impostor with a whole permit is believed: it is this user's own socket."""
+    with impostor(
+        world.folder / "fake", lambda connection, head: connection.sendall(frames.answer(head.nonce, PERMIT))
+    ) as folder:
+        done = world.call("claude", "Bash", {"command": "ls"}, folder=folder)
+
+    assert done.returncode == 0
+
+
+def test_every_cut_of_an_answer_refuses(world):
+    """No beginning of a permit is a permit."""
+    whole = frames.answer("0" * 16, PERMIT)
+    for length in range(len(whole)):
+        with impostor(
+            world.folder / "fake",
+            lambda connection, head, length=length: connection.sendall(frames.answer(head.nonce, PERMIT)[:length]),
+        ) as folder:
+            assert world.call("claude", "Bash", {"command": "ls"}, folder=folder, seconds=2).returncode == 2
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_rows_without_a_daemon(world, host):
+    """No daemon and none to start, no program, a program that dies, a folder open to others: refused."""
+    tool, arguments = canaries.SHELL[host], {"command": "ls"}
+    empty = world.folder / f"empty-{host}"
+    empty.mkdir(mode=0o700)
+    (empty / "start").write_text("/bin/false")
+    shared = world.folder / f"shared-{host}"
+    shared.mkdir()
+    shared.chmod(0o777)
+
+    done = {
+        "daemon missing": world.call(host, tool, arguments, folder=empty, seconds=0.5),
+        "program missing": world.call(
+            host, tool, arguments, change=lambda command: command.replace("program.py", "none.py")
+        ),
+        "interpreter missing": world.call(
+            host, tool, arguments, change=lambda command: command.replace("bin/python", "bin/none")
+        ),
+        "program killed": world.call(
+            host, tool, arguments, change=lambda command: "sh -c 'kill -9 $$'" + command[command.index(" || ") :]
+        ),
+        "program crashed": world.call(
+            host, tool, arguments, change=lambda command: "sh -c 'exit 1'" + command[command.index(" || ") :]
+        ),
+        "folder open to others": world.call(host, tool, arguments, folder=shared),
+    }
+
+    assert {row: refused(host, result) for row, result in done.items()} == dict.fromkeys(done, True)
+    assert done.keys() <= ROWS.keys()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_rows_of_the_input(world, host):
+    """Unknown event, unreadable or oversized input, an input that never ends: refused."""
+    event = json.loads(canaries.event(host, canaries.SHELL[host], {"command": "ls"}, folder=str(world.workspace)))
+    unknown = json.dumps({**event, "hook_event_name": "BeforeEverything"}).encode()
+    large = json.dumps({**event, "padding": "x" * frames.MAX_INPUT_BYTES}).encode()
+    twice = json.dumps(event).encode()[:-1] + b', "cwd": "/"}'
+
+    done = {
+        "event unknown": world.raw(host, unknown),
+        "input unreadable": world.raw(host, b"{"),
+        "input ambiguous": world.raw(host, twice),
+        "input oversized": world.raw(host, large),
+        "input empty": world.raw(host, b""),
+    }
+
+    assert {row: refused(host, result) for row, result in done.items()} == dict.fromkeys(done, True)
+    assert done.keys() <= ROWS.keys()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_rows_of_time_and_pipes(world, host):
+    """Input that does not end, and nobody who reads our words: refused by the status alone."""
+    command = settings.command("before", host, world.hooks).replace(f" {settings.SELF_TIMEOUT_S:g}", " 0.5", 1)
+    with subprocess.Popen(
+        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as hanging:
+        assert hanging.stdin is not None
+        hanging.stdin.write(b"{")
+        hanging.stdin.flush()
+        assert hanging.wait(timeout=10) == 2
+    data = canaries.event(host, canaries.SHELL[host], {"command": "sudo ls"}, folder=str(world.workspace))
+    closed = f"({settings.command('before', host, world.hooks)}) >&- 2>&-"
+
+    assert doctor.run(closed, data).returncode == 2
+    assert {"input never ends", "output closed"} <= ROWS.keys()
+
+
+def test_the_authority_is_gone(world):
+    """While the authority is down every call is refused; when it is back the same daemon decides again."""
+    assert world.call("claude", "Bash", {"command": "ls"}).returncode == 0
+    world.authority.stop()
+    try:
+        down = {host: world.call(host, canaries.SHELL[host], {"command": "ls"}) for host in HOSTS}
+    finally:
+        world.authority.start()
+
+    assert {host: refused(host, done) for host, done in down.items()} == dict.fromkeys(HOSTS, True)
+    assert world.call("claude", "Bash", {"command": "ls"}).returncode == 0
+    assert "authority gone" in ROWS
+
+
+def test_install_doctor_uninstall(world, monkeypatch):
+    """Installed for a user the doctor sees a block by a decision; with the hook cut out of the command it says so."""
+    home = world.folder / "home"
+    home.mkdir()
+    environ = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+    monkeypatch.setenv("HOME", str(home))
+
+    def hook(*arguments):
+        program = Path(shutil.which("sealgate", path=f"{Path(os.sys.executable).parent}"))
+        return subprocess.run(
+            [program, "hook", *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    for host in HOSTS:
+        assert hook("doctor", host).returncode == 1
+        installed = hook("install", host, "--socket", str(world.authority.socket), "--folder", str(world.hooks))
+        assert installed.returncode == 0, installed.stderr
+        report = hook("doctor", host)
+        assert report.returncode == 0, report.stdout
+        assert "blocked by a decision" in report.stdout
+        assert "escapes" in report.stdout
+        path = next(
+            path
+            for path in home.rglob("*.json")
+            if "sealgate/hooks" in path.read_text("utf-8") and "state" not in str(path.relative_to(home))
+        )
+        path.write_text(path.read_text("utf-8").replace("/bin/python", "/bin/true #"), "utf-8")
+        broken = hook("doctor", host)
+        assert broken.returncode == 1, broken.stdout
+        assert "BAD" in broken.stdout
+        assert hook("uninstall", host).returncode == 0
+
+
+def test_claude_may_ask_over_http(world):
+    """The loopback port gives the same decisions; without the secret, or about nonsense, it refuses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = world.folder / "http"
+    chosen = settings.HookSettings(socket=str(world.authority.socket), spool=str(world.folder / "s2"), http_port=port)
+    settings.write(folder, chosen)
+    daemon.start(folder)
+    try:
+        deadline = time.monotonic() + 20
+        while not (folder / "hook.sock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        address = loopback.addresses(port, folder)["before"]
+        event = canaries.event("claude", "Bash", {"command": "ls"}, folder=str(world.workspace))
+        refused_event = canaries.event("claude", "Bash", {"command": "sudo ls"}, folder=str(world.workspace))
+
+        assert post(address, event) == (200, {})
+        assert post(address, refused_event)[1]["hookSpecificOutput"]["permissionDecision"] == "deny"
+        assert post(address, b"{")[1]["hookSpecificOutput"]["permissionDecision"] == "deny"
+        assert post(address.replace("/claude/", "0/claude/"), event)[0] == 403
+    finally:
+        assert daemon.stop(folder)
+
+
+def post(address, data):
+    """Return status and answer of one question over HTTP."""
+    question = urllib.request.Request(address, data=data)  # noqa: S310  # our own address
+    try:
+        with urllib.request.urlopen(question, timeout=10) as answer:  # noqa: S310  # as above
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_a_permit_with_a_duty_is_no_permit_here(world):
+    """A hook can fulfil no obligation, so a permit that has one is refused; so is one that needs a person."""
+    directory = world.folder / "duties"
+    shutil.copytree(PACK, directory)
+    (directory / "policies" / "duties.cedar").write_text(
+        '@id("duty") @obligation("redact:x") permit (principal, action == Action::"code.other", resource)\n'
+        'when { context.input.name == "Duty" };\n'
+        '@id("person") @require_approval("lead:1") permit (principal, action == Action::"code.other", resource)\n'
+        'when { context.input.name == "Person" };\n'
+    )
+    world.authority.publish(directory)
+    try:
+        duty, person = (world.call("claude", name, {}) for name in ("Duty", "Person"))
+        control = world.call("claude", "TodoWrite", {})
+    finally:
+        world.authority.publish(PACK)
+
+    assert control.returncode == 0
+    assert refused("claude", duty)
+    assert b"obligation" in duty.stderr
+    assert refused("claude", person)
+    assert b"approval" in person.stderr
+    assert {"duty unknown", "authority declines"} <= ROWS.keys()

@@ -1,0 +1,1 @@
+"""Tests of the hooks; a package, so that they share `calls`."""
