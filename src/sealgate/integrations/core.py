@@ -13,7 +13,7 @@ import inspect
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -38,6 +38,21 @@ MAX_KEPT: Final = 4096
 
 KEPT_S: Final = 60.0
 """How long one may wait, in seconds: a permit taken up later than this was decided about another moment."""
+
+
+class Call:
+    """One call as an adapter sees it; ``about`` as for ``Gate.check``."""
+
+    def __init__(self, framework: str, tool: str, arguments: Mapping[str, Any], **about: Any) -> None:
+        self.framework = framework
+        self.tool = tool
+        self.arguments = arguments
+        self.about = about
+
+    def stands_inside(self) -> bool:
+        """Tell, once, whether this very call was judged already by a layer above."""
+        digest = arguments_digest(self.arguments)
+        return digest is not None and verdicts.claim_running(self.tool, digest)
 
 
 class Gate:
@@ -139,6 +154,57 @@ class Gate:
         if ticket is not None:
             await ticket.grant.core.run_async(enforcement.failed(ticket.grant, error))
 
+    def call(
+        self,
+        asked: Call,
+        body: Callable[[dict[str, Any]], Any],
+        refuse: Callable[[Verdict], Any],
+        kept: Verdict | None = None,
+    ) -> Any:
+        """Judge, run ``body`` with the judged arguments, report; or return what ``refuse`` makes of the refusal.
+
+        Args:
+            asked: the call.
+            body: runs it, given the arguments.
+            refuse: makes a refusal into what the model gets.
+            kept: the verdict, where a former phase had it already (``take``).
+        """
+        if kept is None and asked.stands_inside():
+            return body(dict(asked.arguments))
+        verdict = kept or self.check(asked.framework, asked.tool, asked.arguments, **asked.about)
+        if not verdict.permitted:
+            return refuse(verdict)
+        try:
+            with verdict.body():
+                output = body(verdict.arguments)
+        except BaseException as error:
+            self.failed(verdict, error)
+            raise
+        self.done(verdict, output)
+        return output
+
+    async def acall(
+        self,
+        asked: Call,
+        body: Callable[[dict[str, Any]], Awaitable[Any]],
+        refuse: Callable[[Verdict], Any],
+        kept: Verdict | None = None,
+    ) -> Any:
+        """See ``call``."""
+        if kept is None and asked.stands_inside():
+            return await body(dict(asked.arguments))
+        verdict = kept or await self.acheck(asked.framework, asked.tool, asked.arguments, **asked.about)
+        if not verdict.permitted:
+            return refuse(verdict)
+        try:
+            with verdict.body():
+                output = await body(verdict.arguments)
+        except BaseException as error:
+            await self.afailed(verdict, error)
+            raise
+        await self.adone(verdict, output)
+        return output
+
     def keep(self, verdict: Verdict, *scope: str | None) -> None:
         """Hold a permitted call until ``take`` asks for it, under its id, ``scope`` and its arguments."""
         if verdict.ticket is None:
@@ -236,7 +302,7 @@ class _Prepared:
         return Draft("reasoning", attributes, self._span, status="ok")
 
     @contextmanager
-    def inside(self) -> Any:
+    def inside(self) -> Iterator[None]:
         token = tracing.enter(self._span)
         try:
             yield
