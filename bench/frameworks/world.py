@@ -34,6 +34,7 @@ TOOLS: Final = [
     _tool("note", text=_TEXT, card=_TEXT),
     _tool("wire", to=_TEXT, amount=_WHOLE),
     _delegate(),
+    _tool("transfer_to_agent", agent_name=_TEXT),
 ]
 _POLICIES: Final = """
 @id("pay-small") permit (principal, action == Action::"pay", resource) when { context.input.amount <= 100 };
@@ -41,6 +42,7 @@ _POLICIES: Final = """
 @id("tip-capped") @obligation("cap:amount=50") permit (principal, action == Action::"tip", resource);
 @id("note-redacted") @obligation("redact:card") permit (principal, action == Action::"note", resource);
 @id("delegate-freely") permit (principal, action == Action::"delegate", resource);
+@id("transfer-freely") permit (principal, action == Action::"transfer_to_agent", resource);
 """
 _ASKED: Final = '@id("wire-asked") @require_approval("treasurer:1") '
 _WIRE: Final = 'permit (principal, action == Action::"wire", resource) when { context.input.amount <= 1000 };'
@@ -102,7 +104,7 @@ def is_permitted(tool: str, arguments: dict[str, Any], *, approved: bool = False
         return bool(arguments["card"] == "[redacted]")
     if tool == "wire":
         return approved and arguments["amount"] <= 1000
-    return tool == "delegate"
+    return tool in ("delegate", "transfer_to_agent")
 
 
 class Bodies:
