@@ -35,6 +35,7 @@ TOOLS: Final = [
     _tool("wire", to=_TEXT, amount=_WHOLE),
     _delegate(),
     _tool("transfer_to_agent", agent_name=_TEXT),
+    _tool("Agent", description=_TEXT, prompt=_TEXT, subagent_type=_TEXT),
 ]
 _POLICIES: Final = """
 @id("pay-small") permit (principal, action == Action::"pay", resource) when { context.input.amount <= 100 };
@@ -42,6 +43,7 @@ _POLICIES: Final = """
 @id("tip-capped") @obligation("cap:amount=50") permit (principal, action == Action::"tip", resource);
 @id("note-redacted") @obligation("redact:card") permit (principal, action == Action::"note", resource);
 @id("delegate-freely") permit (principal, action == Action::"delegate", resource);
+@id("agent-freely") permit (principal, action == Action::"Agent", resource);
 @id("transfer-freely") permit (principal, action == Action::"transfer_to_agent", resource);
 """
 _ASKED: Final = '@id("wire-asked") @require_approval("treasurer:1") '

@@ -214,7 +214,8 @@ class Gate:
             previous = self._kept.pop(key, None)
             self._kept[key] = (time.monotonic(), verdict)
             dropped = [previous] if previous else []
-            while len(self._kept) > MAX_KEPT:
+            oldest = time.monotonic() - KEPT_S
+            while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[0] < oldest:
                 dropped.append(self._kept.popitem(last=False)[1])
         for _, unused in dropped:
             self.failed(unused, _NeverRan(unused.tool))
@@ -234,6 +235,13 @@ class Gate:
             self.failed(verdict, _NeverRan(tool))
             return None
         return verdict
+
+
+    def take_by_id(self, tool: str, call_id: str | None) -> Verdict | None:
+        """Return the permitted call of this id, for a framework that tells afterwards what ran, not with what."""
+        with self._lock:
+            key = next((key for key in self._kept if key[:2] == (tool, call_id)), None)
+            return self._kept.pop(key)[1] if key else None
 
 
 class _NeverRan(BaseException):  # a BaseException is reported as cancelled
