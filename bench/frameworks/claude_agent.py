@@ -91,7 +91,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _events(message: dict[str, Any]) -> list[bytes]:
-    events: list[dict[str, Any]] = [{"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}]
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
+    ]
     for place, block in enumerate(message["content"]):
         if block["type"] == "text":
             empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}

@@ -54,9 +54,7 @@ def results(model: Model) -> str:
 async def _drive(runner: Any, message: Any, session_id: str | None = None) -> tuple[str, list[Any]]:
     if session_id is None:
         session_id = (await runner.session_service.create_session(app_name=runner.app_name, user_id="u")).id
-    events = [
-        event async for event in runner.run_async(user_id="u", session_id=session_id, new_message=message)
-    ]
+    events = [event async for event in runner.run_async(user_id="u", session_id=session_id, new_message=message)]
     return session_id, events
 
 

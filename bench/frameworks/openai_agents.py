@@ -32,9 +32,7 @@ def scripted(calls: list[Call]) -> Any:
 
 def agent_of(bodies: Bodies, calls: list[Call], named: str = "child") -> Any:
     """Make an agent with the tools."""
-    return Agent(
-        name=named, model=scripted(calls), tools=[function_tool(body) for body in bodies.functions().values()]
-    )
+    return Agent(name=named, model=scripted(calls), tools=[function_tool(body) for body in bodies.functions().values()])
 
 
 def run(gate: Gate, bodies: Bodies, calls: list[Call], shape: str) -> str:

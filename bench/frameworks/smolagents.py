@@ -62,7 +62,9 @@ def run(gate: Gate, bodies: Bodies, calls: list[Call], shape: str) -> str:
         return "\n".join(str(by_name[made](**given)) for made, given in calls)
     if shape == "code":
         lines = [f"print({made}(**{given!r}))" for made, given in calls]
-        model = Scripted([("<code>\n" + "\n".join(lines) + "\n</code>", []), ('<code>\nfinal_answer("end")\n</code>', [])])
+        model = Scripted(
+            [("<code>\n" + "\n".join(lines) + "\n</code>", []), ('<code>\nfinal_answer("end")\n</code>', [])]
+        )
         CodeAgent(tools=tools, model=model, verbosity_level=0).run("go")
         return "\n".join(model.heard)
     model = Scripted([("I will", calls)])

@@ -35,6 +35,8 @@ TOOLS: Final = [
     _tool("wire", to=_TEXT, amount=_WHOLE),
     _delegate(),
     _tool("transfer_to_agent", agent_name=_TEXT),
+    _tool("handoff_free"),
+    _tool("handoff", to_agent=_TEXT, reason=_TEXT),
     _tool("Agent", description=_TEXT, prompt=_TEXT, subagent_type=_TEXT),
 ]
 _POLICIES: Final = """
@@ -43,6 +45,7 @@ _POLICIES: Final = """
 @id("tip-capped") @obligation("cap:amount=50") permit (principal, action == Action::"tip", resource);
 @id("note-redacted") @obligation("redact:card") permit (principal, action == Action::"note", resource);
 @id("delegate-freely") permit (principal, action == Action::"delegate", resource);
+@id("handoff-freely") permit (principal, action in [Action::"handoff", Action::"handoff_free"], resource);
 @id("agent-freely") permit (principal, action == Action::"Agent", resource);
 @id("transfer-freely") permit (principal, action == Action::"transfer_to_agent", resource);
 """
@@ -106,7 +109,7 @@ def is_permitted(tool: str, arguments: dict[str, Any], *, approved: bool = False
         return bool(arguments["card"] == "[redacted]")
     if tool == "wire":
         return approved and arguments["amount"] <= 1000
-    return tool in ("delegate", "transfer_to_agent")
+    return False
 
 
 class Bodies:

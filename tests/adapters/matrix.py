@@ -1,6 +1,5 @@
 """The same cases for every framework, in every shape it has; each framework's test module calls this."""
 
-
 import pytest
 
 from bench.frameworks.cases import CASES, try_approval, try_case
@@ -23,5 +22,3 @@ def check_approval(driver, world):
     tried = try_approval(driver, world)
     assert tried.unpermitted == []
     assert tried.problems == []
-
-

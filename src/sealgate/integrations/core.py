@@ -236,7 +236,6 @@ class Gate:
             return None
         return verdict
 
-
     def take_by_id(self, tool: str, call_id: str | None) -> Verdict | None:
         """Return the permitted call of this id, for a framework that tells afterwards what ran, not with what."""
         with self._lock:

@@ -54,9 +54,7 @@ class GateCapability(AbstractCapability[Any]):
                 )
         return await handler(request_context)
 
-    async def wrap_tool_execute(
-        self, ctx: Any, *, call: Any, tool_def: Any, args: dict[str, Any], handler: Any
-    ) -> Any:
+    async def wrap_tool_execute(self, ctx: Any, *, call: Any, tool_def: Any, args: dict[str, Any], handler: Any) -> Any:
         """Judge, run, report. A refusal is a failed tool result; a missing approval defers the call."""
         del tool_def
 
