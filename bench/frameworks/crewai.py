@@ -9,14 +9,14 @@ from typing import Any, Final
 
 os.environ.update(CREWAI_DISABLE_TELEMETRY="true", OTEL_SDK_DISABLED="true", CREWAI_TRACING_ENABLED="false")
 
-from crewai import Agent, Crew, Task  # noqa: E402  # telemetry is off before
-from crewai.llms.base_llm import BaseLLM  # noqa: E402
-from crewai.tools import tool as tool_of  # noqa: E402
+from crewai import Agent, Crew, Task  # telemetry is off before
+from crewai.llms.base_llm import BaseLLM
+from crewai.tools import tool as tool_of
 
-from bench.frameworks.cases import Call, run_again  # noqa: E402
-from bench.frameworks.world import Bodies  # noqa: E402
-from sealgate.integrations import crewai as adapter  # noqa: E402
-from sealgate.integrations.core import Gate  # noqa: E402
+from bench.frameworks.cases import Call, run_again
+from bench.frameworks.world import Bodies
+from sealgate.integrations import crewai as adapter
+from sealgate.integrations.core import Gate
 
 name: Final = "crewai"
 shapes: Final = ("native", "async", "react", "kickoff", "direct", "functions")
@@ -71,7 +71,9 @@ def run(gate: Gate, bodies: Bodies, calls: list[Call], shape: str) -> str:
     functions = bodies.functions()
     if shape == "functions":
         model = scripted([], native=True)
-        return "\n".join(str(model._handle_tool_execution(tool, dict(args), functions)) for tool, args in calls)  # noqa: SLF001  # the way that has no hook
+        return "\n".join(
+            str(model._handle_tool_execution(tool, dict(args), functions)) for tool, args in calls
+        )  # the way that has no hook
     tools: list[Any] = [tool_of(body) for body in functions.values()]
     if shape == "direct":
         by_name = {made.name: made for made in tools}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from langchain.agents import create_agent
+from langchain.agents import create_agent, factory
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import StructuredTool
@@ -81,7 +81,7 @@ def _sub_agent(tools: list[Any], calls: list[Call]) -> str:
 
     def delegate(request: str) -> str:
         """Ask the child."""
-        child = adapter.factory.create_agent.__wrapped__(scripted(calls), tools)
+        child = factory.create_agent.__wrapped__(scripted(calls), tools)
         seen.append(results(child.invoke({"messages": [("user", request)]})["messages"]))
         return "delegated"
 

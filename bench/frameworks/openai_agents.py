@@ -9,13 +9,13 @@ from typing import Any, Final
 
 os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
 
-from agents import Agent, Runner, function_tool, handoff  # noqa: E402  # tracing is off before
-from agents.testing import ScriptedModel, assistant_message, function_call  # noqa: E402
+from agents import Agent, Runner, function_tool, handoff  # tracing is off before
+from agents.testing import ScriptedModel, assistant_message, function_call
 
-from bench.frameworks.cases import Call  # noqa: E402
-from bench.frameworks.world import Bodies  # noqa: E402
-from sealgate.integrations import openai_agents as adapter  # noqa: E402
-from sealgate.integrations.core import Gate  # noqa: E402
+from bench.frameworks.cases import Call
+from bench.frameworks.world import Bodies
+from sealgate.integrations import openai_agents as adapter
+from sealgate.integrations.core import Gate
 
 name: Final = "openai-agents"
 shapes: Final = ("sync", "async", "stream", "sub-agent", "handoff")

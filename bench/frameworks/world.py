@@ -102,13 +102,13 @@ def world(folder: Path) -> Iterator[World]:
 def is_permitted(tool: str, arguments: dict[str, Any], *, approved: bool = False) -> bool:
     """Tell, independently of the gate, whether a body may have run with these arguments."""
     if tool == "pay":
-        return arguments["amount"] <= 100 and arguments["to"] != "mallory"
+        return bool(arguments["amount"] <= 100 and arguments["to"] != "mallory")
     if tool == "tip":
         return bool(arguments["amount"] <= 50)
     if tool == "note":
         return bool(arguments["card"] == "[redacted]")
     if tool == "wire":
-        return approved and arguments["amount"] <= 1000
+        return bool(approved and arguments["amount"] <= 1000)
     return False
 
 

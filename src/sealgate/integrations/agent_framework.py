@@ -1,9 +1,9 @@
 """Microsoft Agent Framework: around ``FunctionTool.invoke``, and an interceptor of the AGENT-HOOKS contract.
 
-Agent-level middleware does not see the tools of an agent that serves as a tool, nor direct calls; every one of them ends
-in ``invoke``, behind all middleware and with validated calls only. ``Interceptor`` gives the same judgement to hosts of
-AGENT-HOOKS-0.1, for example by ``create_agent_hooks_middleware([Interceptor(gate)])``; where both are in place, the permit
-that the interceptor had is the one that ``invoke`` uses.
+Agent-level middleware does not see the tools of an agent that serves as a tool, nor direct calls; every one of them
+ends in ``invoke``, behind all middleware. ``Interceptor`` gives the same judgement to hosts of AGENT-HOOKS-0.1, for
+example by ``create_agent_hooks_middleware([Interceptor(gate)])``; where both are in place, the permit that the
+interceptor had is the one that ``invoke`` uses.
 """
 
 from collections.abc import Mapping

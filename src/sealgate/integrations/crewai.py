@@ -2,8 +2,8 @@
 
 CrewAI swallows whatever a hook raises and then runs the tool; only ``HookAborted`` stops it. So nothing but that leaves
 our hook, and a permit that the hook had is handed to the body, which runs with it or asks again: a hook that was
-skipped, cleared or overtaken by another that changed the arguments lets nothing through. Direct ``tool.run(...)`` passes
-the backstop, too. The hook's refusal keeps it out of CrewAI's cache of results.
+skipped, cleared or overtaken by another that changed the arguments lets nothing through. Direct ``tool.run(...)``
+passes the backstop, too. The hook's refusal keeps it out of CrewAI's cache of results.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """FastMCP servers: a middleware around tool calls, and a backstop around the functions that are tools.
 
-The middleware covers every transport, mounted servers and tools hidden from lists. One that is added after it may change
-arguments, and ``tool.run(...)`` passes it by; so the functions themselves ask again unless they are called for exactly
+The middleware covers every transport, mounted servers and tools hidden from lists. One that is added later may change
+arguments, and ``tool.run(...)`` passes it by; so the functions themselves ask again unless called for exactly
 what the middleware judged. Reading resources and prompts is not gated here; the gateway does that.
 """
 

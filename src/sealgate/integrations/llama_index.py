@@ -34,7 +34,7 @@ def install(gate: Gate) -> None:
         _patch(owner)
     original = BaseTool.__init_subclass__.__func__
 
-    def patching(cls: Any, **kwargs: Any) -> None:
+    def patching(cls: Any, /, **kwargs: Any) -> None:
         original(cls, **kwargs)
         _patch(cls)
 

@@ -1,7 +1,7 @@
 """smolagents: around ``Tool.__call__``, which tool-calling agents, code agents and managed agents all use.
 
-There is no hook to use. A code agent's own Python is no tool call: what it can reach without a tool is what its executor
-lets it import, so agents with further imports, or with an executor somewhere else, are refused.
+There is no hook. A code agent's own Python is no tool call: what it can reach without a tool is what its executor lets
+it import, so agents with further imports, or with an executor somewhere else, are refused.
 """
 
 from functools import wraps
