@@ -4,7 +4,10 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp-$(shell cat requirements/*.txt scripts/setup packages/verify/pyproject.toml pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: setup demo test check lint format references lock bench clean
+# Adapters whose environments `make test` makes; all others by `make adapters`.
+ADAPTERS := langchain openai-agents
+
+.PHONY: setup demo test adapters check lint format references lock bench clean
 
 setup: $(STAMP)
 
@@ -18,6 +21,11 @@ demo: setup
 test: setup lint
 	@scripts/servers
 	@$(PY) -m pytest
+	@scripts/adapter-tests $(ADAPTERS)
+
+# Every adapter with its framework's own scripted model, each in an environment of its own.
+adapters: setup
+	@scripts/adapter-tests
 
 check: setup lint
 	@$(PY) -m pytest tests/unit tests/property
@@ -44,4 +52,4 @@ bench: setup
 	@$(PY) -m bench all
 
 clean:
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache
+	@rm -rf $(VENV) .venv-adapters build dist .mypy_cache .ruff_cache

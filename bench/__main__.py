@@ -32,6 +32,7 @@ NAMES = (
     "permits",
     "pause",
     "hooks",
+    "adapters",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

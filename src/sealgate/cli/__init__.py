@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "approval": ("approval", "See what waits for people; grant, refuse or revoke it."),
     "agents": ("agents", "List, pause and resume agents."),
     "receipt": ("receipt", "Fetch a receipt as files."),
+    "run": ("run", "Run a Python program with its agent frameworks gated."),
     "serve": ("serve", "Run the authority."),
     "log": ("log", "Look at, re-verify and export a log; archive its journal."),
     "vault": ("vault", "Make and run the vault."),
