@@ -257,6 +257,10 @@ class Approvals:
             raise NotPermittedError("this needs the role `operate`", hint="ask the operator")
         return await self._revoke(approval, caller, _reason(reason))
 
+    async def revoke_task(self, task_id: str) -> None:
+        """Take back the approvals of a task that ended (``tasks.TaskListener``)."""
+        await self.end_task(task_id, "the task ended")
+
     async def end_task(self, task_id: str, reason: str) -> int:
         """Revoke every open approval of a task that ended; return how many."""
         open_states = (ApprovalState.REQUESTED, ApprovalState.GRANTED)

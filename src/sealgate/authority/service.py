@@ -144,9 +144,9 @@ class Authority:
             paused=self.broker.revoke_agent,
         )
         self._tasks = Tasks(memory=parts.memory, recorder=parts.recorder, release=self._release)
-        self._tasks.listeners.append(self.broker)
         self._delegations = Delegations(memory=parts.memory, recorder=parts.recorder, unproven=parts.unproven)
         self.approvals = _approvals(parts)
+        self._tasks.listeners += [self.broker, self.approvals]
         self._gate = Gate(
             memory=parts.memory,
             recorder=parts.recorder,

@@ -142,7 +142,8 @@ def _reason(refused: ActionNotRun) -> str:
     text = f"sealgate: {refused}"
     if not isinstance(refused, Silence) or not _needs_approval(refused):
         return text
-    ticket = refused.decision.record_id
+    asked = refused.decision.approval
+    ticket = asked.id if asked else refused.decision.record_id
     return (
         f"sealgate: this needs a person's approval (ticket {ticket}). Do not try another way. "
         f"After the approval make exactly the same call again. {refused.message}"
