@@ -46,6 +46,7 @@ NOT_RUN = {
     "curl -H": "needs a certificate that the system trusts; tests/contract/server/test_tls.py makes this call",
     "systemctl reload": "needs systemd; tests/contract/server/test_tls.py sends the SIGHUP",
     "softhsm2-util": "needs a token folder of the system; tests/contract/test_signer.py has one of its own",
+    "sealgate mcp": "needs a client's files and MCP servers; tests/contract/gateway and tests/unit/gateway run these",
     "options=": "the options of the token that is not made here",
     "sealgate keys generate-on-device $options": "as above; tests/contract/test_signer.py makes keys on a token",
     "sealgate init /var/lib/sealgate $options": "as above",
