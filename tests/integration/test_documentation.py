@@ -41,6 +41,8 @@ TESTED_ELSEWHERE = {
 NOT_RUN = {
     "make demo": "tests/integration/demo/test_demo.py runs the demo, on one suite",
     "make test": "this is it",
+    "sealgate run -- python app.py": "there is no such program here; tests/adapters/core/test_run.py runs some",
+    "export SEALGATE_SOCKET=/run/sealgate": "serves until it is stopped; tests/adapters/core/test_ext_authz.py asks it",
     "make setup": "without it nothing of this runs",
     "install -m": "needs root and another user; tests/contract/server/test_tls.py serves from such files",
     "curl -H": "needs a certificate that the system trusts; tests/contract/server/test_tls.py makes this call",
