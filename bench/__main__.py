@@ -27,6 +27,7 @@ NAMES = (
     "at_rest",
     "retention",
     "reconstruct",
+    "suggest",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

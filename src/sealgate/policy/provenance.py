@@ -50,7 +50,9 @@ _EDGE: Final = ".,:;!?"
 _IBAN: Final = re.compile(r"\b[a-z]{2}[0-9]{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,4})?\b", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}", re.ASCII)
 _HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}://)?(?:[^@/\s]{0,256}@)?([^@/:?#\s]{1,253}\.[^@/:?#\s.]{2,63})")
-_TELLING: Final = re.compile(r"[@/]|www\.|[0-9].*[0-9].*[0-9].*[0-9].*[0-9].*[0-9]")
+_TELLING: Final = re.compile(r"[@/]|\w\.\w|[^\x00-\x7f]")
+_DIGIT: Final = re.compile(r"[0-9]")
+_TELLING_DIGITS: Final = 6
 _INVISIBLE: Final = frozenset({"Cf", "Cc", "Mn"})
 
 
@@ -95,7 +97,7 @@ class Fingerprints:
                 break
             if token not in prints:
                 prints[token] = self._print(token)
-                if origin == UNTRUSTED:
+                if origin == UNTRUSTED and _tells(token):
                     self._add_weak(token)
             sequence += prints[token]
         for match in _IBAN.finditer(folded):
@@ -155,7 +157,7 @@ class Fingerprints:
         return any(
             not self._hosts.isdisjoint(map(self._print, _weak(token)))
             for token in candidates
-            if len(tokens) <= 1 or _TELLING.search(token)
+            if len(tokens) <= 1 or _tells(token)
         )
 
     def _add_weak(self, text: str) -> None:
@@ -234,9 +236,16 @@ def _tokens(folded: str) -> Iterator[str]:
             yield _number(token)
 
 
+def _tells(token: str) -> bool:
+    """Say whether a token names something by itself: an address, a long number, letters that may only look alike."""
+    return _TELLING.search(token) is not None or len(_DIGIT.findall(token)) >= _TELLING_DIGITS
+
+
 def _weak(normal: str) -> Iterator[str]:
     """Yield what also tells that a value came from somewhere: its host, its letters and digits alone."""
-    visible = "".join(char for char in normal if unicodedata.category(char) not in _INVISIBLE)
+    visible = normal
+    if not normal.isascii():
+        visible = "".join(char for char in normal if unicodedata.category(char) not in _INVISIBLE)
     compact = "".join(filter(str.isalnum, visible))
     if len(compact) >= MIN_CHARS:
         yield f"\x00{compact}"
