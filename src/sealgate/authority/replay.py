@@ -18,6 +18,7 @@ from sealgate.model.errors import AlteredError, EncodingError
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.limits import MAX_BODY_BYTES
+from sealgate.policy.session import Kept
 from sealgate.ports.journal import Journal
 from sealgate.retention.holds import Hold
 
@@ -48,6 +49,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     configuration_sha256: str | None = None
     settings: list[str] = []
     holds: list[Hold] = []
+    sessions: list[Kept] = []
+    sessions_lost_until_ms: int = 0
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -66,6 +69,8 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.configuration_sha256,
         memory.settings,
         list(memory.holds.values()),
+        memory.sessions.dump(),
+        memory.sessions.lost_until_ms,
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -88,6 +93,8 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.grants = {grant.grant_id: grant for grant in snapshot.grants}
     memory.configuration_sha256, memory.settings = snapshot.configuration_sha256, list(snapshot.settings)
     memory.holds = {hold.hold_id: hold for hold in snapshot.holds}
+    memory.sessions.load(snapshot.sessions)
+    memory.sessions.lost_until_ms = snapshot.sessions_lost_until_ms
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

@@ -15,6 +15,7 @@ import msgspec
 from sealgate.authority import hold_records
 from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.permits import OpenDecision, OpenDecisions
+from sealgate.authority.sessions import Sessions
 from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
@@ -53,6 +54,7 @@ class Memory:
     configuration_sha256: str | None = None
     settings: list[str] = field(default_factory=list)
     holds: dict[str, Hold] = field(default_factory=dict)
+    sessions: Sessions = field(default_factory=Sessions)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -71,6 +73,9 @@ class Memory:
         match body["kind"]:
             case Kind.DECISION:
                 self._decision(body, now)
+                self.sessions.replayed(body, now)
+            case Kind.INPUT_RECEIVED | Kind.CONTEXT_RETRIEVED:
+                self.sessions.replayed(body, now)
             case Kind.PERMIT_REDEEMED:
                 self._redeemed(body)
             case Kind.OUTCOME:

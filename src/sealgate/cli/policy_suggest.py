@@ -43,7 +43,7 @@ def read_tasks(file: Path) -> list[str]:
     text = _text(file)
     tasks: list[Json]
     if file.suffix == ".json":
-        value = canonical.parse(text.encode(), max_bytes=MAX_LINE_BYTES, max_depth=8)
+        value: Json = canonical.parse(text.encode(), max_bytes=MAX_LINE_BYTES, max_depth=8)
         tasks = value if isinstance(value, list) else value.get("tasks", []) if isinstance(value, dict) else []
     else:
         tasks = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -118,7 +118,8 @@ def _lines(name: str, items: tuple[Mapping[str, Json], ...]) -> str:
 def _limits(limits: tuple[Mapping[str, Json], ...]) -> str:
     tables = ["# Proposed by `sealgate policy suggest`: twice the largest amount seen; counts as seen."]
     for limit in limits:
-        members = (f"{name} = {value if isinstance(value, int) else cedar_string(value)}" for name, value in limit.items())
+        values = ((name, value if isinstance(value, int) else cedar_string(value)) for name, value in limit.items())
+        members = (f"{name} = {value}" for name, value in values)
         tables.append("\n".join(["[[limit]]", *members]))
     return "\n\n".join(tables) + "\n"
 

@@ -220,6 +220,27 @@ class DecisionPoint:
             return None
         return None if isinstance(plan, PolicyVerdict) else plan.kept
 
+    def decide_without_arguments(self, request: PolicyRequest) -> PolicyVerdict | None:
+        """Return what the policies say whatever the arguments and the caller's facts were; None: it depends on them.
+
+        For decisions of the past, whose arguments are kept as digests only. Limits are not asked.
+        """
+        plan = self._plan(request)
+        if isinstance(plan, PolicyVerdict):
+            return plan
+        slice_ = plan.scope.slice
+        if all(self.policies[policy_id].forbids for policy_id in slice_.ids):
+            # Whether a forbid holds may depend on the arguments; that nothing permits does not.
+            return _NOTHING
+        kept = {name: request.kept[name] for name in (SESSION, PROVENANCE) if name in request.kept}
+        reads = slice_.reads
+        if reads.everything or not reads.parts.keys() <= kept.keys():
+            return None
+        if PROVENANCE in reads.parts and not (reads.parts[PROVENANCE] or {"*"}) <= kept[PROVENANCE].keys():
+            return None
+        context = orjson.dumps(reads.select(kept)).decode()
+        return self._finish(self._evaluator.ask(plan.scope, context, validate=False))
+
     def conclude(self, prepared: Prepared, remaining: Remaining) -> PolicyVerdict:
         """Do steps 5 to 7. Two requests whose ``key`` is equal (and not None) get equal answers."""
         plan, converted = prepared.plan, prepared.converted
@@ -411,7 +432,7 @@ def _with_session(
     """Return the facts with what the authority keeps; a caller's claim never stands where that does."""
     claimed = facts.get(SESSION, {})
     if not _KEPT_NAMES.isdisjoint(claimed):
-        taken = sorted(_KEPT_NAMES & set(claimed))[0]
+        taken = min(_KEPT_NAMES & set(claimed))
         raise UnfitError(f"fact `{SESSION}.{taken}` is kept by the authority and cannot be claimed")
     return {**facts, SESSION: {**claimed, **(session or _UNKNOWN_SESSION)}}
 

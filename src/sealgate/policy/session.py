@@ -78,7 +78,19 @@ class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class TaskFacts:
     """What is known about one task."""
 
-    __slots__ = ("_recent", "asked", "calls", "classes", "last_ms", "prints", "reads", "refused", "tools", "untrusted")
+    __slots__ = (
+        "_kept",
+        "_recent",
+        "asked",
+        "calls",
+        "classes",
+        "last_ms",
+        "prints",
+        "reads",
+        "refused",
+        "tools",
+        "untrusted",
+    )
 
     def __init__(self, salt: bytes, *, whole: bool = True) -> None:
         self.prints = Fingerprints(salt, whole=whole)
@@ -91,9 +103,11 @@ class TaskFacts:
         self.asked: set[str] = set()
         self.last_ms = 0
         self._recent: deque[int] = deque(maxlen=MAX_RECENT)
+        self._kept: Kept | None = None
 
     def decided(self, tool: str, now_ms: int, *, permitted: bool) -> None:
         """Count one decision."""
+        self._kept = None
         self.last_ms = max(self.last_ms, now_ms)
         if not permitted:
             self.refused += 1
@@ -112,6 +126,7 @@ class TaskFacts:
         asked: Iterable[str] = (),
     ) -> None:
         """Note that something entered; its content goes to ``prints``."""
+        self._kept = None
         self.last_ms = max(self.last_ms, now_ms)
         self.untrusted = self.untrusted or origin == UNTRUSTED
         if source:
@@ -155,6 +170,11 @@ class TaskFacts:
 
     def kept(self, agent: str, task: str) -> Kept:
         """Return what survives a restart."""
+        if self._kept is None:
+            self._kept = self._keep(agent, task)
+        return self._kept
+
+    def _keep(self, agent: str, task: str) -> Kept:
         return Kept(
             agent=agent,
             task=task,

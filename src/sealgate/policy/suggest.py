@@ -127,7 +127,8 @@ class _Writer:
 
     def _permit(self, rule: _Rule) -> str:
         tool = rule.tool
-        lines = ["", f"// {tool.tool.name} is permitted because {rule.why}. It counts as {_COUNTS_AS[tool.effect]}: {tool.why}."]
+        counts = f"It counts as {_COUNTS_AS[tool.effect]}: {tool.why}."
+        lines = ["", f"// {tool.tool.name} is permitted because {rule.why}. {counts}"]
         conditions = []
         if tool.effect == "irreversible":
             verbs = ", ".join(cedar_string(verb) for verb in sorted(tool.verbs))
@@ -155,7 +156,7 @@ class _Writer:
                     yield rule.tool, argument, f"containsAny({_GOOD})", _WHY_DESTINATION
             if rule.tool.effect != "read":
                 for argument in rule.tool.of("secret"):
-                    yield rule.tool, argument, 'contains("person")', _WHY_SECRET
+                    yield rule.tool, argument, 'contains("person")', _WHY_GRANTING
 
     def _guard_text(self) -> str:
         lines = ["// Proposed by `sealgate policy suggest`: what holds whatever a permit says, also one added later."]
@@ -260,7 +261,7 @@ def _spelled(argument: Argument, test: str) -> str:
 
 _COUNTS_AS: Final = {"read": "reading", "write": "writing", "irreversible": "something that cannot be undone"}
 _WHY_DESTINATION: Final = "where something goes must be named by the person or by a trusted system."
-_WHY_SECRET: Final = "what grants access must be named by the person; found anywhere else it is somebody else's."
+_WHY_GRANTING: Final = "what grants access must be named by the person; found anywhere else it is somebody else's."
 _LEAVES: Final = re.compile(r"ur[il]|host|endpoint|webhook|domain")
 """Arguments of reading tools that send something to wherever they name: a request is also a message."""
 
@@ -286,4 +287,5 @@ def _sample(tool: ToolClass, argument: Argument) -> Json:
     return [value] if argument.many else value
 
 
-_SAMPLES: Final[Mapping[str, Json]] = {"String": "value", "Long": 1, "Number": 1, "Float": 1, "decimal": 1, "Bool": True}
+_NUMBERS: Final = ("Long", "Number", "Float", "decimal")
+_SAMPLES: Final[Mapping[str, Json]] = {"String": "value", "Bool": True, **dict.fromkeys(_NUMBERS, 1)}

@@ -20,15 +20,20 @@ from .shapes import Array, Enumeration, Scalar, Shape, Union
 Effect = Literal["read", "write", "irreversible"]
 Role = Literal["destination", "secret", "amount", "other"]
 
-_READ: Final = frozenset(
-    "get list read search find show fetch query lookup describe count check view browse status info help".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_READ: Final = _words(
+    "get list read search find show fetch query lookup describe count check view browse status info help"
 )
-_DESTROY: Final = frozenset(
-    "delete remove drop destroy purge cancel revoke terminate wipe kill erase shutdown truncate uninstall reset".split()
+_DESTROY: Final = _words(
+    "delete remove drop destroy purge cancel revoke terminate wipe kill erase shutdown truncate uninstall reset"
 )
-_ACT: Final = frozenset(
-    "send pay transfer schedule share post publish invite forward execute run create write update append add set "
-    "insert upload put deploy restart export book reserve move rename reschedule edit modify make apply".split()
+_ACT: Final = _words(
+    "send pay transfer schedule share post publish invite forward execute run create write update append add "
+    "set insert upload put deploy restart export book reserve move rename reschedule edit modify make apply"
 )
 _DESTINATION: Final = re.compile(
     r"(?:^|_)(?:to|cc|bcc|recipients?|receivers?|destinations?|payees?|beneficiary|beneficiaries|participants?|"
@@ -37,13 +42,16 @@ _DESTINATION: Final = re.compile(
 )
 _NO_PLACE: Final = re.compile(r"(?:^|_)id$|street|city|country|zip|postal|first_name|last_name")
 _DESTINATION_TOLD: Final = re.compile(r"\b(?:iban|e-?mail address(?:es)?|recipients?|payee|webhook)\b", re.IGNORECASE)
-_SECRET: Final = re.compile(r"password|passphrase|secret|api_?key|access_?key|(?:^|_)(?:token|pin|otp|credential)s?(?:$|_)")
+_SECRET: Final = re.compile(
+    r"password|passphrase|secret|api_?key|access_?key|(?:^|_)(?:token|pin|otp|credential)s?(?:$|_)"
+)
 _AMOUNT: Final = re.compile(r"(?:^|_)(?:amount|total|sum|price|value|quantity|budget)(?:$|_)")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD: Final = re.compile(r"[a-z]+")
-_STOP: Final = frozenset(
-    "the a an of to for in on by with and or from is it be this that given new current all most recent if any s id "
-    "input optional returns return also its as not no based each please can you me my i have what when where".split()
+_STOP: Final = _words(
+    "the a an of to for in on by with and or from is it be this that given new current all most recent if any "
+    "s id input optional returns return also its as not no based each please can you me my i have what when "
+    "where"
 )
 
 
