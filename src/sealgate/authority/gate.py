@@ -224,13 +224,13 @@ class Gate:
         reads = rulebook.kept_reads(request)
         asked.kept = None
         if reads is not None:
-            task = request.context.task
+            task, time = request.context.task, self._recorder.time
+            try:
+                now_ms = time.now_ms()
+            except UnavailableError:  # the draft meets the same and says so
+                now_ms = time.last_ms
             asked.kept = self._memory.sessions.kept(
-                request.subject.id,
-                task.id if task else None,
-                reads,
-                request.context.input,
-                self._recorder.time.last_ms,
+                request.subject.id, task.id if task else None, reads, request.context.input, now_ms
             )
         return rulebook.recall(request, asked.kept)
 

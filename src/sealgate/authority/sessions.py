@@ -64,10 +64,10 @@ class Sessions:
         if facts is not None and now_ms - facts.last_ms <= IDLE_MS:
             self._tasks.move_to_end(key)
             return facts
-        if facts is not None:
-            self._tasks.pop(key)
+        if facts is not None:  # as after a restart: a clock that jumped must not turn it into a new task
+            self._forgotten[key] = self._tasks.pop(key).kept(*key)
         facts = self._new(key, now_ms)
-        facts.last_ms = now_ms
+        facts.last_ms = max(facts.last_ms, now_ms)
         self._tasks[key] = facts
         while len(self._tasks) > MAX_TASKS:
             self._forget(next(iter(self._tasks)), now_ms)

@@ -99,7 +99,9 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
 @click.option("--until", help="Decisions older than this time (RFC 3339).")
 @click.option("--runs", "runs_files", type=_path, multiple=True, help="Runs with arguments and outcomes (JSON lines).")
 @click.option("--log", "export_file", type=_path, help="A file of `sealgate export`, instead of the evidence service.")
-@click.option("--max", "most", type=click.IntRange(min=1), default=100_000, show_default=True, help="Decisions at most.")
+@click.option(
+    "--max", "most", type=click.IntRange(min=1), default=100_000, show_default=True, help="Decisions at most."
+)
 @_reading.question
 def replay_command(
     *,

@@ -90,7 +90,12 @@ def replay(point: DecisionPoint, past: Iterable[Past]) -> Report:
             report.by_tool[item.tool, "left out"] += 1
             continue
         request = PolicyRequest(
-            (item.principal_type, item.agent), item.tool, item.resource, item.arguments or {}, item.facts or {}, item.kept
+            (item.principal_type, item.agent),
+            item.tool,
+            item.resource,
+            item.arguments or {},
+            item.facts or {},
+            item.kept,
         )
         if item.arguments is None:
             verdict = None if item.reason == "invalid_arguments" else point.decide_without_arguments(request)

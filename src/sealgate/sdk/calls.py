@@ -3,9 +3,10 @@
 Bodies are compact JSON with sorted keys: the form that the authority's strict parser reads fastest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import orjson
 
@@ -116,6 +117,34 @@ def record(kind: str, data: Mapping[str, Any], span: Span, *, agent: str, reques
     if span.task_id:
         body["task_id"] = span.task_id
     return Call("POST", "/v1/records", dump(body), request_id, repeatable=True)
+
+
+def observation(
+    agent: str,
+    task_id: str,
+    origin: str,
+    *,
+    values: Sequence[Any] = (),
+    text: str = "",
+    source: str | None = None,
+    classification: str | None = None,
+    traceparent: str | None = None,
+) -> Call:
+    """Return the request to tell the authority what entered a task. Repeatable: telling twice changes nothing.
+
+    Raises:
+        InputError: a value has no JSON form.
+    """
+    body = {
+        "agent": agent,
+        "origin": origin,
+        "values": list(values),
+        "text": text.encode("utf-8", "replace").decode("utf-8"),
+        "source": source,
+        "classification": classification,
+        "traceparent": traceparent,
+    }
+    return Call("POST", f"/v1/tasks/{quote(task_id, safe='')}/observations", dump(body), repeatable=True)
 
 
 def event_data(event_type: str, level: str, data: Mapping[str, Any]) -> dict[str, Any]:
