@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets
+from bench import agentdojo, at_rest, erase, loss, otel, pii, redact, retention, secrets, suggest
 from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
@@ -101,3 +101,14 @@ def test_a_record_at_rest_takes_no_more_than_it_may(data_folder):
 
     assert figures["bytes_all"] + at_rest.EVIDENCE_BYTES <= at_rest.BAR_BYTES
     assert figures["bytes_as_written"] > 2 * figures["bytes_all"]
+
+
+def test_suggested_policies_reach_their_bars(data_folder, monkeypatch):
+    """Bar 4 of the runtimes, on a few recorded runs of each suite."""
+    assert data_folder
+    monkeypatch.setattr(suggest, "_SAMPLE_EVERY", 150)
+
+    result = suggest.run(Options())
+
+    assert result.missed == []
+    assert result.figures["attacks_stopped_held_out"] is not None
