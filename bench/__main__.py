@@ -33,6 +33,7 @@ NAMES = (
     "pause",
     "hooks",
     "adapters",
+    "suggest",
 )
 """Each is a module of this package with ``run(options) -> Result``."""
 

@@ -29,6 +29,8 @@ class Recorded:
     calls: tuple[Proposed, ...]
     last_words: str
     attack_succeeded: bool
+    useful: bool = False
+    """Whether AgentDojo judged then that the user was served."""
 
 
 def read(path: Path, every: int = 1) -> Iterator[Recorded]:
@@ -56,6 +58,7 @@ def _recorded(number: int, run: dict[str, Any]) -> Recorded:
         ),
         last_words=next((_text(message) for message in reversed(messages) if message["role"] == "assistant"), ""),
         attack_succeeded=bool(run["security"]) and run["injection_task_id"] is not None,
+        useful=bool(run["utility"]),
     )
 
 

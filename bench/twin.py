@@ -39,6 +39,7 @@ from sealgate.model.evaluation import (
     EvaluationRequest,
     EvaluationResponse,
     Identity,
+    ObservationRequest,
     OutcomeRequest,
     PermitReference,
     PolicyChange,
@@ -146,6 +147,12 @@ class Twin:
 
     async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
         """Accept every record."""
+        self.calls.append((caller.principal, request))
+        return self._recorded()
+
+    async def observe(self, task_id: str, request: ObservationRequest, caller: Identity) -> Recorded:
+        """Accept every observation."""
+        del task_id
         self.calls.append((caller.principal, request))
         return self._recorded()
 

@@ -17,6 +17,7 @@ from bench import (
     redact,
     retention,
     secrets,
+    suggest,
 )
 from bench.dojo_runs import read
 from bench.harness import Options
@@ -157,3 +158,14 @@ def test_each_permit_and_each_approval_is_used_once():
     assert result.missed == []
     assert result.figures["approvals_granted_once"] == 12
     assert result.figures["permits_redeemed_once"] == 60
+
+
+def test_suggested_policies_reach_their_bars(data_folder, monkeypatch):
+    """Bar 4 of the runtimes, on a few recorded runs of each suite."""
+    assert data_folder
+    monkeypatch.setattr(suggest, "_SAMPLE_EVERY", 150)
+
+    result = suggest.run(Options())
+
+    assert result.missed == []
+    assert result.figures["attacks_stopped_held_out"] is not None

@@ -19,6 +19,7 @@ from sealgate.model.evaluation import (
     ReceiptReference,
 )
 from sealgate.model.identifiers import parse_traceparent
+from sealgate.policy.session import PROVENANCE, SESSION
 
 MESSAGES: Final[dict[Reason, str]] = {
     Reason.NOT_RECORDED: "the decision could not be made durable",
@@ -136,6 +137,13 @@ def trace(traceparent: str | None, parent_span_id: str | None) -> dict[str, Any]
     if parent_span_id is not None:
         parse_traceparent(f"00-{trace_id}-{parent_span_id}-00")
     return {"trace_id": trace_id, "span_id": span_id, "parent_span_id": parent_span_id}
+
+
+def kept(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the ``kept`` member of a decision's body: the authority's own facts that the policies saw."""
+    provenance = facts.get(PROVENANCE)
+    origins = None if provenance is None else [{"argument": name, "origins": provenance[name]} for name in provenance]
+    return {"session": facts.get(SESSION), "provenance": origins}
 
 
 _UNKNOWN_TOOL: Final[dict[str, Any]] = {

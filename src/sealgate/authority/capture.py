@@ -8,6 +8,7 @@ from sealgate.authority.idempotency import Remembered
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Receipt, Recorder
 from sealgate.authority.service_records import ServiceRecords
+from sealgate.authority.sessions import OBSERVATION
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
@@ -44,6 +45,8 @@ class Capture:
         agent = _agent(request.agent, caller)
         if request.task_id is not None:
             require_name(request.task_id, "task id")
+        if OBSERVATION in request.data:
+            raise InputError("`observation` is the authority's own", hint="send it to /v1/tasks/{id}/observations")
         trace = answers.trace(request.traceparent, request.parent_span_id)
         data = canonical.encode_arguments(request.data, max_bytes=MAX_BODY_BYTES - _ROOM_FOR_COMMON_BYTES).decode()
         key = None

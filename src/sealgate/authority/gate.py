@@ -46,6 +46,7 @@ from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Ide
 from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
+from sealgate.policy.decision_point import Prepared
 from sealgate.policy.schema import TOOL_FACTS
 from sealgate.ports.judging import Judgement, Judges
 
@@ -74,6 +75,8 @@ class Asked(msgspec.Struct):
     opened: Opened | None = None
     tool: dict[str, Any] = {}
     """What the supply chain says of the tool now: policies see it, and the record keeps it."""
+    kept: dict[str, Any] | None = None
+    """What the policies saw of the authority's own facts; None where none of them reads any."""
 
 
 Answer = Receipt | Reason
@@ -235,22 +238,37 @@ class Gate:
         rulebook = self._rulebook()
         if rulebook is None or asked.request.subject.id in self._memory.paused:
             return None
-        prepared = rulebook.recall(asked.request)
+        prepared = self._recall(rulebook, asked)
         if isinstance(prepared, Judgement):
             self.remembered += 1
             return rulebook, prepared
-        if self._judges is not None and self._judges.busy(rulebook.version, self._under_way):
+        if asked.kept is None and self._judges is not None and self._judges.busy(rulebook.version, self._under_way):
             elsewhere = self._judges.ask(rulebook.version, rulebook.matter(asked.request, asked.arguments))
             if elsewhere is not None:
                 judgement = await elsewhere
                 current = self._rulebook() or rulebook
                 if current is not rulebook:  # the policy set changed meanwhile
-                    rulebook, prepared = current, current.recall(asked.request)
+                    rulebook, prepared = current, self._recall(current, asked)
                     if isinstance(prepared, Judgement):
                         return rulebook, prepared
                 elif judgement is not None:
                     return rulebook, rulebook.remember(prepared, judgement)
         return rulebook, rulebook.judge(prepared, lambda: deadline - self._recorder.time.monotonic_s())
+
+    def _recall(self, rulebook: Rulebook, asked: Asked) -> Judgement | Prepared:
+        request = asked.request
+        reads = rulebook.kept_reads(request)
+        asked.kept = None
+        if reads is not None:
+            task, time = request.context.task, self._recorder.time
+            try:
+                now_ms = time.now_ms()
+            except UnavailableError:  # the draft meets the same and says so
+                now_ms = time.last_ms
+            asked.kept = self._memory.sessions.kept(
+                request.subject.id, task.id if task else None, reads, request.context.input, now_ms
+            )
+        return rulebook.recall(request, asked.kept)
 
     def _rule(self, asked: Asked, draft: Draft, rules: "tuple[Rulebook, Judgement] | None") -> Ruling:
         agent = asked.request.subject.id
@@ -337,11 +355,16 @@ class Gate:
         digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
         draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
         draft.fields["input_size_bytes"] = len(asked.arguments)
+        draft.fields["kept"] = asked.kept and answers.kept(asked.kept)
         return permit
 
     def _append(self, draft: Draft, asked: Asked, ruling: Ruling, waiter: "asyncio.Future[Answer]") -> None:
         """Append the record; ``waiter`` is done when it is durable or lost."""
         task = asked.request.context.task
+        if task is not None:
+            permitted = ruling.outcome is Outcome.PERMIT
+            agent, tool = asked.request.subject.id, asked.request.action.name
+            self._memory.sessions.decided(agent, task.id, tool, draft.unix_ms, permitted=permitted)
         try:
             self._recorder.submit(
                 draft,

@@ -21,6 +21,7 @@ from sealgate.model.grants import Grant
 from sealgate.model.lifecycle import State
 from sealgate.model.limits import MAX_BODY_BYTES
 from sealgate.model.tasks import OpenTask
+from sealgate.policy.session import Kept
 from sealgate.ports.journal import Journal
 from sealgate.retention.holds import Hold
 
@@ -57,6 +58,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approvals: Dump = msgspec.field(default_factory=Dump)
     leases: bytes = b""
     supply: bytes = b""
+    sessions: list[Kept] = []
+    sessions_lost_until_ms: int = 0
 
 
 def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
@@ -81,6 +84,8 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.approvals.dump(),
         memory.leases.dump(),
         memory.supply.dump(),
+        memory.sessions.dump(),
+        memory.sessions.lost_until_ms,
     )
     return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
 
@@ -109,6 +114,8 @@ def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_siz
     memory.approvals.load(snapshot.approvals)
     memory.leases.load(snapshot.leases)
     memory.supply.load(snapshot.supply)
+    memory.sessions.load(snapshot.sessions)
+    memory.sessions.lost_until_ms = snapshot.sessions_lost_until_ms
     for decision in snapshot.decisions:
         memory.decisions.add(decision)
     return snapshot.limits

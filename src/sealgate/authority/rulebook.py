@@ -1,6 +1,6 @@
 """The current policy set, ready to judge: the decision point, and what its limits have counted so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,7 @@ import orjson
 from sealgate.model.approvals import ApprovalReference, Needed
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
-from sealgate.policy.decision_point import DecisionPoint, PolicyRequest, PolicyVerdict, Prepared
+from sealgate.policy.decision_point import DecisionPoint, Kept, PolicyRequest, PolicyVerdict, Prepared
 from sealgate.policy.limits import Charge, LimitLedger
 from sealgate.policy.schema import TOOL_FACTS, Tool
 from sealgate.policy.slicing import Uid
@@ -19,6 +19,9 @@ MAX_JUDGED: Final = 16_384
 """Judgements kept, each for requests that the policies cannot tell apart; about 20 MiB at most."""
 
 _KEPT: Final = frozenset({Reason.POLICY, Reason.NO_POLICY, Reason.APPROVAL_REQUIRED})
+
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -81,13 +84,17 @@ class Rulebook:
             return facts
         return {name: value for name, value in facts.items() if name != TOOL_FACTS}
 
-    def recall(self, request: EvaluationRequest) -> Judgement | Prepared:
+    def kept_reads(self, request: EvaluationRequest) -> Kept | None:
+        """Return which of the authority's own facts the policies for this request read; None: none."""
+        return self._point.kept_reads(_question(request, self._facts(request))) if self._point.stub.kept else None
+
+    def recall(self, request: EvaluationRequest, kept: Mapping[str, Any] | None = None) -> Judgement | Prepared:
         """Return what the policies say where that is known without the engine, or what is left to judge.
 
         An earlier judgement counts where principal, action, resource and every value that a policy of the slice can
         read are the same: the engine is a function of these and of the policy set, which never changes here.
         """
-        prepared = self._point.prepare(_question(request, self._facts(request)))
+        prepared = self._point.prepare(_question(request, self._facts(request), kept or {}))
         if isinstance(prepared, PolicyVerdict):
             return _judgement(prepared)
         return (self._judged.get(prepared.key) if prepared.key is not None else None) or prepared
@@ -175,13 +182,14 @@ class Rulebook:
         return {"policy_version": self.version, "policies": self.policy_count, "tools": self.tool_count}
 
 
-def _question(request: EvaluationRequest, facts: dict[str, Any]) -> PolicyRequest:
+def _question(request: EvaluationRequest, facts: dict[str, Any], kept: Mapping[str, Any] = _NOTHING) -> PolicyRequest:
     return PolicyRequest(
         principal=(request.subject.type, request.subject.id),
         action=request.action.name,
         resource=(request.resource.type, request.resource.id),
         arguments=request.context.input,
         facts=facts,
+        kept=kept,
     )
 
 

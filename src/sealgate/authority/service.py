@@ -29,6 +29,7 @@ from sealgate.authority.execution import Execution
 from sealgate.authority.gate import Gate, Times
 from sealgate.authority.holds import Holds
 from sealgate.authority.key_rotation import Rotations
+from sealgate.authority.observations import Observations
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
@@ -188,6 +189,7 @@ class Authority:
         self.redeem = self._execution.redeem
         self.report_outcome = self._execution.report_outcome
         self.capture = Capture(memory=parts.memory, recorder=parts.recorder, reader=parts.reader).capture
+        self.observe = Observations(memory=parts.memory, recorder=parts.recorder).observe
         self._batches = Batches(memory=parts.memory, recorder=parts.recorder, reader=parts.reader)
         self.record_batches = self._batches.record
         self.receipt = parts.receipts.receipt
@@ -379,6 +381,7 @@ class Authority:
             "sealgate_checkpoints_total": float(parts.publisher.steps),
             "sealgate_tasks_open": float(len(parts.memory.tasks)),
             "sealgate_delegations": float(len(parts.memory.delegations)),
+            "sealgate_tasks_kept": float(len(parts.memory.sessions)),
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
             **self.approvals.metrics(),

@@ -17,6 +17,7 @@ from sealgate.authority.approval_book import Book
 from sealgate.authority.idempotency import Remembered, RememberedBatches
 from sealgate.authority.leases import Leases
 from sealgate.authority.permits import OpenDecision, OpenDecisions, credentials_of
+from sealgate.authority.sessions import Sessions
 from sealgate.authority.supply import Supply
 from sealgate.model.delegations import Bound, Delegation
 from sealgate.model.grants import Grant
@@ -69,6 +70,7 @@ class Memory:
     approvals: Book = field(default_factory=Book)
     leases: Leases = field(default_factory=Leases)
     supply: Supply = field(default_factory=Supply)
+    sessions: Sessions = field(default_factory=Sessions)
     usage: list[Usage] = field(default_factory=list)
     """What replay found that limits count, in order; given to the rulebook once it is loaded, then empty."""
 
@@ -80,7 +82,7 @@ class Memory:
         """Say that the record at ``index`` is taken in already: the running authority changed this as it recorded."""
         self.cursor = max(self.cursor, index + 1)
 
-    def apply(self, index: int, body: dict[str, Any]) -> None:
+    def apply(self, index: int, body: dict[str, Any]) -> None:  # noqa: C901  # one branch for each group of kinds
         """Take in the record at ``index``. Records come in order; one below the cursor only renews request ids."""
         now = unix_ms(body["time"])
         self._remember(index, body, now)
@@ -91,6 +93,9 @@ class Memory:
         match body["kind"]:
             case Kind.DECISION:
                 self._decision(body, now)
+                self.sessions.replayed(body, now)
+            case Kind.INPUT_RECEIVED | Kind.CONTEXT_RETRIEVED:
+                self.sessions.replayed(body, now)
             case Kind.PERMIT_REDEEMED:
                 self._redeemed(body)
             case Kind.OUTCOME:

@@ -1,4 +1,4 @@
-"""``sealgate policy``: check, test, lint and show what is in a policy directory, before it is published."""
+"""``sealgate policy``: check, test, lint, suggest, replay and show policy directories, before they are published."""
 
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from sealgate.policy import DecisionPoint
 from sealgate.policy.bundle import encode
 from sealgate.policy.lint import Finding, lint
 
+from . import policy_history
 from ._calls import call, segment
 from ._configuration import options
 from .policy_directory import read_directory, read_tests
@@ -31,6 +32,10 @@ _COLOURS: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 @click.group()
 def command() -> None:
     """Check, test and lint policies."""
+
+
+for _more in policy_history.COMMANDS:
+    command.add_command(_more)
 
 
 @command.command()

@@ -47,6 +47,21 @@ def read_directory(path: Path | str) -> dict[str, Json]:
     }
 
 
+def read_tool_lists(path: Path | str) -> list[Json]:
+    """Return the tool lists of a policy directory, of a folder of lists, or of one file.
+
+    Raises:
+        ConfigurationError: a file is unreadable or not a tools/list result.
+    """
+    place = Path(path)
+    if place.is_file():
+        return [_tools(place)]
+    folder = place / "tools" if (place / "tools").is_dir() else place
+    if not folder.is_dir():
+        raise ConfigurationError(f"`{place}` is neither a file nor a directory", hint="give a tools/list result")
+    return [_tools(file) for file in sorted(folder.glob("*.json"))]
+
+
 def read_tests(path: Path | str) -> list[tuple[str, list[Json]]]:
     """Return each test file's name and its cases.
 

@@ -5,6 +5,10 @@
     {"tests": [{"name": "small payment", "at_ms": 0, "request": {"subject": {…}, "action": {…}, "resource": {…},
                 "context": {"input": {…}}}, "expect": {"outcome": "PERMIT", "reason": "policy", "policies": ["pay"]}}]}
 
+``session`` and ``provenance`` stand for what the authority keeps of the task: the first for the members that differ
+from a task in which nothing happened yet, the second for each argument's origins. Without ``provenance`` nothing is
+known, so every value counts as untrusted.
+
 The cases of one file share the state of limits and run in order; ``at_ms`` moves the clock. ``expect`` is compared
 member by member, and ``outcome`` is required.
 """
@@ -17,6 +21,7 @@ import msgspec
 from sealgate.model.decisions import Outcome
 from sealgate.model.evaluation import EvaluationRequest
 from sealgate.policy import DecisionPoint, LimitLedger, PolicyRequest, PolicyVerdict
+from sealgate.policy.session import PROVENANCE, SESSION, TaskFacts
 
 Json = Any
 
@@ -37,6 +42,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request: EvaluationRequest
     expect: Expectation
     at_ms: int = 0
+    session: dict[str, Json] = {}
+    provenance: dict[str, list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +83,17 @@ def decide(point: DecisionPoint, ledger: LimitLedger, case: Case, reservation: s
         (asked.resource.type, asked.resource.id),
         asked.context.input,
         asked.context.facts,
+        _kept(case),
     )
     task = asked.context.task.id if asked.context.task else ""
     return point.decide_within(request, ledger, reservation=reservation, now_ms=case.at_ms, task=task)
+
+
+def _kept(case: Case) -> dict[str, dict[str, Json]]:
+    if case.provenance is None and not case.session:
+        return {}
+    fresh = TaskFacts(b"").session(0)
+    return {SESSION: {**fresh, **case.session}, PROVENANCE: dict(case.provenance or {})}
 
 
 def _differences(expect: Expectation, verdict: PolicyVerdict) -> list[str]:

@@ -152,6 +152,18 @@ class CaptureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_id: str | None = None
 
 
+class ObservationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What entered a task. ``values`` and ``text`` are fingerprinted and let go; nothing else of them is kept."""
+
+    agent: str
+    origin: Literal["person", "trusted", "untrusted"]
+    source: str | None = None
+    classification: str | None = None
+    values: list[Json] = []
+    text: str = ""
+    traceparent: str | None = None
+
+
 class Recorded(msgspec.Struct, frozen=True):
     """A record was made durable."""
 

@@ -222,6 +222,34 @@ class Permissions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     denied: list[str]
 
 
+class SessionFacts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the authority knew of the task: what entered it, what was done in it. Never what a caller claims."""
+
+    asked: list[str]
+    calls: int
+    calls_last_minute: int
+    classes: list[str]
+    reads: list[str]
+    refused: int
+    tools: list[str]
+    untrusted_entered: bool
+    whole: bool
+
+
+class ArgumentOrigins(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where one argument's value had been seen."""
+
+    argument: str
+    origins: list[Literal["person", "trusted", "untrusted"]]
+
+
+class KeptFacts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The authority's own facts as policies saw them; null where none of them reads that part."""
+
+    session: SessionFacts | None
+    provenance: list[ArgumentOrigins] | None
+
+
 class Decision(Common, kw_only=True, forbid_unknown_fields=True):
     """A decision. ``input_digest`` = base64url(HMAC-SHA256(salt, SHA-256(RFC 8785 of the arguments)))."""
 
@@ -233,6 +261,7 @@ class Decision(Common, kw_only=True, forbid_unknown_fields=True):
     permit: Permit | None
     data: Data
     permissions: Permissions
+    kept: KeptFacts | None = None
     delegations: list[str]
     """The ids of the delegation chain, first link first; their delegators are the agent's ``on_behalf_of``."""
 

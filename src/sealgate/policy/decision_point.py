@@ -27,13 +27,14 @@ from sealgate.model.errors import InputError
 from . import bundle as bundles
 from . import obligations
 from .arguments import Converted, Converter, UnfitError
-from .context_reads import of_policy
+from .context_reads import Reads, of_policy
 from .engine import MAX_SCOPES, NOTHING_APPLIES, Evaluator, Scope, Verdict, load_entities
 from .facts import FactTypes
 from .limits import Claim, Exceeded, Limit, LimitLedger, read_limits
 from .obligations import Obligation
 from .policy_set import Policy, first_line, parse_policies, require_unique
 from .schema import DEFAULT_STUB, Options, Stub, Tool, generate, parse_schema, read_stub, read_tool
+from .session import PROVENANCE, SESSION, UNKNOWN
 from .shapes import RESERVED_KEYS
 from .slicing import Uid
 
@@ -53,13 +54,18 @@ Json = Any
 
 
 class PolicyRequest(msgspec.Struct, frozen=True):
-    """What is to be decided. ``principal`` and ``resource`` are (type, id); ``facts`` the stub's contexts by name."""
+    """What is to be decided. ``principal`` and ``resource`` are (type, id); ``facts`` the stub's contexts by name.
+
+    ``facts`` are the caller's claims; ``kept`` is what the authority itself knows: ``session`` and ``provenance``.
+    Where nothing is given, nothing is known, and every value counts as untrusted.
+    """
 
     principal: Uid
     action: str
     resource: Uid
     arguments: Mapping[str, Json] = {}
     facts: Mapping[str, Mapping[str, Json]] = {}
+    kept: Mapping[str, Mapping[str, Json]] = {}
 
 
 class PolicyVerdict(msgspec.Struct, frozen=True):
@@ -71,6 +77,13 @@ class PolicyVerdict(msgspec.Struct, frozen=True):
     obligations: tuple[Obligation, ...] = ()
     errors: tuple[str, ...] = ()
     message: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Which of the authority's own facts a slice reads; of ``provenance`` these arguments, None meaning all."""
+
+    session: bool
+    arguments: frozenset[str] | None
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -86,6 +99,7 @@ class _Plan(msgspec.Struct, frozen=True):
     places: bool
     facts: bool
     only_input: tuple[str, ...] | None
+    kept: Kept | None
     principals: frozenset[Uid]
     resources: frozenset[Uid]
 
@@ -144,6 +158,11 @@ class DecisionPoint:
         self._relied = {policy_id: of_policy(policy.tree).relied for policy_id, policy in self.policies.items()}
         self._no_facts: dict[str, dict[str, Json]] = {name: {} for name in self.stub.contexts}
         self._fact_types = FactTypes(self.stub)
+        if self.stub.kept and not self._fact_types.fit_one(SESSION, _UNKNOWN_SESSION):
+            raise InputError(
+                "the stub's kept type `session` lacks what the authority keeps",
+                hint=f"declare {', '.join(sorted(_KEPT_NAMES))} as in the default schema",
+            )
         self._plans: dict[tuple[Uid, str, Uid], _Plan] = {}
         self._finished: dict[tuple[str, ...], PolicyVerdict] = {}
         if warm:
@@ -191,6 +210,37 @@ class DecisionPoint:
         alike = not validate and not converted.roots and not converted.entities and len(context) <= MAX_KEY_CHARS
         return Prepared(plan, converted, context, validate, (*scope.uids, context) if alike else None)
 
+    def kept_reads(self, request: PolicyRequest) -> Kept | None:
+        """Return which of the authority's own facts can matter to this request; None: none of them."""
+        if not self.stub.kept:
+            return None
+        try:
+            plan = self._plans.get((request.principal, request.action, request.resource)) or self._plan(request)
+        except TypeError:
+            return None
+        return None if isinstance(plan, PolicyVerdict) else plan.kept
+
+    def decide_without_arguments(self, request: PolicyRequest) -> PolicyVerdict | None:
+        """Return what the policies say whatever the arguments and the caller's facts were; None: it depends on them.
+
+        For decisions of the past, whose arguments are kept as digests only. Limits are not asked.
+        """
+        plan = self._plan(request)
+        if isinstance(plan, PolicyVerdict):
+            return plan
+        slice_ = plan.scope.slice
+        if all(self.policies[policy_id].forbids for policy_id in slice_.ids):
+            # Whether a forbid holds may depend on the arguments; that nothing permits does not.
+            return _NOTHING
+        kept = {name: request.kept[name] for name in (SESSION, PROVENANCE) if name in request.kept}
+        reads = slice_.reads
+        if reads.everything or not reads.parts.keys() <= kept.keys():
+            return None
+        if PROVENANCE in reads.parts and not (reads.parts[PROVENANCE] or {"*"}) <= kept[PROVENANCE].keys():
+            return None
+        context = orjson.dumps(reads.select(kept)).decode()
+        return self._finish(self._evaluator.ask(plan.scope, context, validate=False))
+
     def conclude(self, prepared: Prepared, remaining: Remaining) -> PolicyVerdict:
         """Do steps 5 to 7. Two requests whose ``key`` is equal (and not None) get equal answers."""
         plan, converted = prepared.plan, prepared.converted
@@ -209,16 +259,26 @@ class DecisionPoint:
         policy reads is left out and the schema not asked again. Any other facts the engine checks, and all of them.
         """
         facts = request.facts
-        validate = bool(facts) and not self._fact_types.fit(facts)
+        provenance: Mapping[str, Json] = {}
+        if plan.kept is not None or (facts and self.stub.kept):
+            facts = _with_session(facts, request.kept.get(SESSION))
+            provenance = _provenance(request.arguments, request.kept.get(PROVENANCE, {}))
+        validate = bool(request.facts) and not self._fact_types.fit(facts)
         converted = plan.converter.convert(request.arguments, places=plan.places or validate)
         members: Mapping[str, Mapping[str, Json]] = converted.members
         if validate:
             members = {**members, **self._facts(facts)}
+            if self.stub.kept:
+                members[PROVENANCE] = provenance
         elif plan.only_input is not None:
             values = members["input"]
             members = {"input": {name: values[name] for name in plan.only_input if name in values}}
         else:
-            members = plan.scope.slice.reads.select({**members, **self._no_facts, **facts} if plan.facts else members)
+            if plan.facts:
+                members = {**members, **self._no_facts, **facts}
+            if plan.kept is not None:
+                members = {**members, PROVENANCE: provenance}
+            members = plan.scope.slice.reads.select(members)
         return converted, orjson.dumps(members).decode(), validate
 
     def _plan(self, request: PolicyRequest) -> "_Plan | PolicyVerdict":
@@ -243,6 +303,7 @@ class DecisionPoint:
             scope,
             places=reads.everything or "normalized" in reads.parts,
             facts=reads.everything or not reads.parts.keys().isdisjoint(self._no_facts),
+            kept=_kept_reads(reads) if self.stub.kept else None,
             only_input=None if arguments is None else tuple(sorted(arguments)),
             principals=self.entities.ancestors(principal) | {principal},
             resources=self.entities.ancestors(resource) | {resource},
@@ -362,6 +423,36 @@ class DecisionPoint:
 
     def _uids(self) -> list[Uid]:
         return [(entity["uid"]["type"], entity["uid"]["id"]) for entity in self.entities]
+
+
+_UNKNOWN_SESSION: Final = UNKNOWN.session(0)
+_KEPT_NAMES: Final = frozenset(_UNKNOWN_SESSION)
+
+
+def _with_session(
+    facts: Mapping[str, Mapping[str, Json]], session: Mapping[str, Json] | None
+) -> dict[str, Mapping[str, Json]]:
+    """Return the facts with what the authority keeps; a caller's claim never stands where that does."""
+    claimed = facts.get(SESSION, {})
+    if not _KEPT_NAMES.isdisjoint(claimed):
+        taken = min(_KEPT_NAMES & set(claimed))
+        raise UnfitError(f"fact `{SESSION}.{taken}` is kept by the authority and cannot be claimed")
+    return {**facts, SESSION: {**claimed, **(session or _UNKNOWN_SESSION)}}
+
+
+def _provenance(arguments: Mapping[str, Json], known: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: known.get(name, _UNTRUSTED) for name, value in arguments.items() if value is not None}
+
+
+_UNTRUSTED: Final = ["untrusted"]
+
+
+def _kept_reads(reads: Reads) -> Kept | None:
+    if reads.everything:
+        return Kept(True, None)
+    if reads.parts.keys().isdisjoint((SESSION, PROVENANCE)):
+        return None
+    return Kept(SESSION in reads.parts, reads.parts.get(PROVENANCE, frozenset()))
 
 
 def _require_valid(policies: Mapping[str, Policy], schema: Any) -> None:

@@ -48,6 +48,11 @@ class FactTypes:
                 return False
         return all(name in facts for name in self._needed) if self._needed else True
 
+    def fit_one(self, name: str, value: Json) -> bool:
+        """Say whether one context's value is certainly of its type."""
+        fits = self._checks.get(name)
+        return fits is not None and fits(value)
+
 
 def _read(stub: Stub) -> dict[str, Fits]:
     """Return the check of each context whose type is understood."""

@@ -144,11 +144,15 @@ def _covers(wide: Policy, narrow: Policy) -> bool:
     return all(any(all(map(part, keys, own)) for keys in wides) for own in scope_keys(narrow.tree))
 
 
+_ABOUT_ARGUMENTS: Final = ("context.input.", "context.normalized.", "context.provenance.")
+"""Where an argument came from bounds it as well as what it is."""
+
+
 def _irreversible(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     """A permit for an action that cannot be undone, with no bound on what it is done with."""
     if policy.forbids:
         return
-    read = {path for path in paths(policy.tree) if path.startswith(("context.input.", "context.normalized."))}
+    read = {path for path in paths(policy.tree) if path.startswith(_ABOUT_ARGUMENTS)}
     for tool in surroundings.tools_of(policy):
         why = risk_of(tool)
         names = {attribute_path(path) for path in read}

@@ -21,6 +21,7 @@ from sealgate.model.identifiers import require_name
 
 from .normalize import place_kind
 from .policy_set import first_line
+from .session import PROVENANCE, SESSION
 from .shapes import (
     Array,
     Definitions,
@@ -39,7 +40,17 @@ from .text_guard import check_schema_text
 
 DEFAULT_STUB: Final = """\
 @mcp_context("session")
+@sealgate_kept("session")
 type Session = {
+  asked: Set<String>,
+  calls: Long,
+  calls_last_minute: Long,
+  classes: Set<String>,
+  reads: Set<String>,
+  refused: Long,
+  tools: Set<String>,
+  untrusted_entered: Bool,
+  whole: Bool,
   tool_calls?: Long,
   data_classes?: Set<String>,
   sources?: Set<String>,
@@ -70,7 +81,8 @@ action "call_tool";
 """
 """The stub of a bundle that brings none: agents and users in roles, tool servers, facts.
 
-Without a delegation ``context.delegation`` is empty; the authority alone says what it and ``context.tool`` hold.
+What is optional in ``Session`` is the caller's to claim; the rest the authority keeps itself (``session``). Without a
+delegation ``context.delegation`` is empty; the authority alone says what it and ``context.tool`` hold.
 """
 
 TOOL_FACTS: Final = "tool"
@@ -130,6 +142,8 @@ class Stub:
     contexts: Mapping[str, str]
     parents: tuple[str, ...]
     types: frozenset[str]
+    kept: bool = False
+    """Whether the authority's own facts are part of every context: ``session`` and ``provenance``."""
 
     def qualified(self, name: str) -> str:
         """Return a type's full name."""
@@ -182,7 +196,9 @@ def cedar_string(text: str) -> str:
     return f'"{escaped}"'
 
 
-_ANNOTATION: Final = re.compile(r'@mcp_(principal|resource|context|action)\("((?:[^"\\]|\\.)*)"\)')
+_ANNOTATION: Final = re.compile(
+    r'@(?:mcp_(?=[prca])|sealgate_(?=k))(principal|resource|context|action|kept)\("((?:[^"\\]|\\.)*)"\)'
+)
 _DECLARED: Final = re.compile(r'(?:entity|type|action)\s+(?:"((?:[^"\\]|\\.)*)"|([A-Za-z_][A-Za-z0-9_]*))')
 
 
@@ -203,7 +219,7 @@ def read_stub(text: str) -> Stub:
         raise InputError("stub has more than one namespace", hint="declare everything in one")
     # The engine prints one declaration per line, annotations above it; nothing else starts a line like this.
     pending: list[tuple[str, str]] = []
-    found: dict[str, dict[str, str]] = {"principal": {}, "resource": {}, "context": {}, "action": {}}
+    found: dict[str, dict[str, str]] = {"principal": {}, "resource": {}, "context": {}, "action": {}, "kept": {}}
     types = set()
     for line in printed.splitlines():
         stripped = line.strip()
@@ -226,7 +242,19 @@ def read_stub(text: str) -> Stub:
         found["context"],
         tuple(found["action"]),
         frozenset(types),
+        _keeps(found["kept"], found["context"]),
     )
+
+
+def _keeps(marked: Mapping[str, str], contexts: Mapping[str, str]) -> bool:
+    if not marked:
+        return False
+    if list(marked) != [contexts.get(SESSION)] or PROVENANCE in contexts:
+        raise InputError(
+            "the stub marks a type as kept that is not the context `session`",
+            hint='write @mcp_context("session") and @sealgate_kept("session") above one type',
+        )
+    return True
 
 
 def read_tool(definition: Any, server: str) -> Tool:
@@ -304,6 +332,12 @@ class _Writer:
                 for name in tool.places
             )
             members.append(f"normalized: {{ {', '.join(places)} }}")
+        if self.stub.kept:
+            origins = (
+                f"{cedar_string(name)}{'' if item.required else '?'}: Set<String>"
+                for name, item in tool.input.attributes.items()
+            )
+            members.append(f"{PROVENANCE}: {{ {', '.join(origins)} }}")
         parents = ", ".join(f"Action::{cedar_string(parent)}" for parent in self.stub.parents)
         self.root.append(
             f"action {cedar_string(tool.name)}{f' in [{parents}]' if parents else ''} appliesTo {{ "

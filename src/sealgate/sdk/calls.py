@@ -168,6 +168,34 @@ def record(kind: str, data: Mapping[str, Any], span: Span, *, agent: str, reques
     return Call("POST", "/v1/records", dump(body), request_id, repeatable=True)
 
 
+def observation(
+    agent: str,
+    task_id: str,
+    origin: str,
+    *,
+    values: Sequence[Any] = (),
+    text: str = "",
+    source: str | None = None,
+    classification: str | None = None,
+    traceparent: str | None = None,
+) -> Call:
+    """Return the request to tell the authority what entered a task. Repeatable: telling twice changes nothing.
+
+    Raises:
+        InputError: a value has no JSON form.
+    """
+    body = {
+        "agent": agent,
+        "origin": origin,
+        "values": list(values),
+        "text": text.encode("utf-8", "replace").decode("utf-8"),
+        "source": source,
+        "classification": classification,
+        "traceparent": traceparent,
+    }
+    return Call("POST", f"/v1/tasks/{quote(task_id, safe='')}/observations", dump(body), repeatable=True)
+
+
 def event_data(event_type: str, level: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data of an event's record.
 

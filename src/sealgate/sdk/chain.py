@@ -7,10 +7,11 @@ client's return an awaitable.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
-from sealgate.sdk import drafts, tracing
+from sealgate.sdk import drafts, observing, tracing
 from sealgate.sdk.core import Core
 from sealgate.sdk.drafts import Attributes, Draft, Tool
 from sealgate.sdk.observed_calls import Authorized, ModelCall, ToolCall
+from sealgate.sdk.observing import Origin
 from sealgate.sdk.scopes import Session, Step, Task
 
 T_co = TypeVar("T_co", covariant=True)
@@ -29,9 +30,16 @@ class Chain(Generic[T_co]):
         *,
         error: BaseException | str | None = None,
         classification: str | None = None,
+        entered: tuple[Origin, Any, str | None] | None = None,
     ) -> T_co:
-        status = drafts.status_of(error)
-        return self._capture(Draft(kind, attributes, tracing.next_span(), status=status, classification=classification))
+        status, span = drafts.status_of(error), tracing.next_span()
+        told = None
+        if entered is not None and span.observe:
+            origin, content, source = entered
+            agent = self._core_of().agent(span)
+            told = observing.wanted(agent, span, origin, content, source=source, classification=classification)
+        draft = Draft(kind, attributes, span, status=status, classification=classification, observation=told)
+        return self._capture(draft)
 
     def session(
         self,
@@ -58,8 +66,13 @@ class Chain(Generic[T_co]):
         delegation: str | None = None,
         managed: bool = False,
         expires_in_s: int | None = None,
+        observe: bool = False,
     ) -> Task:
-        """Return the context manager of one task; a ``managed`` one starts and ends at the authority too."""
+        """Return the context manager of one task; a ``managed`` one starts and ends at the authority too.
+
+        With ``observe`` the contents of ``input_received`` and ``context_retrieved`` and the outputs of guarded
+        functions are told to the authority as well, which keeps fingerprints of them (see ``Task.observe``).
+        """
         return Task(
             self._core_of(),
             goal,
@@ -70,6 +83,7 @@ class Chain(Generic[T_co]):
             delegation=delegation,
             managed=managed,
             expires_in_s=expires_in_s,
+            observe=observe,
         )
 
     def step(self, name: str, rationale: str = "") -> Step:
@@ -149,6 +163,8 @@ class Chain(Generic[T_co]):
         return self._record(
             "input.received",
             drafts.known(content=drafts.raw(content), channel=channel, source=source, user=user, trusted=trusted),
+            # Only what is said to be the person's own request is: any other input may be somebody else's words.
+            entered=("person" if trusted is True else "untrusted", content, source),
         )
 
     def context_retrieved(
@@ -172,7 +188,10 @@ class Chain(Generic[T_co]):
             trusted=trusted,
             classification=classification,
         )
-        return self._record("context.retrieved", attributes, classification=classification)
+        content = next((found for found in (documents, rows, messages) if found is not None), None)
+        origin: Origin = "trusted" if trusted is True else "untrusted"
+        entered = (origin, None if content is None else list(content), source)
+        return self._record("context.retrieved", attributes, classification=classification, entered=entered)
 
     def fallback(
         self,

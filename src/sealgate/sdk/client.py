@@ -19,6 +19,7 @@ from sealgate.sdk.errors import ApprovalRequired
 from sealgate.sdk.guards import Guard
 from sealgate.sdk.redaction import Redactor
 from sealgate.sdk.settings import resolve
+from sealgate.sdk.transport import Call
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,11 +167,18 @@ class _Base:
         return self.core.courier.deliver(call)
 
 
+def _capture(core: Core, draft: Draft) -> Recorded:
+    """Record an item, after what entered the task with it was told: what is not told must not be used."""
+    if draft.observation is not None:
+        core.run(flows.record(draft.observation))
+    return core.recorder.capture(draft)
+
+
 class Client(_Base, Chain[Recorded]):
     """Asks the authority and waits for its answer. Safe to share between threads."""
 
     def _capture(self, draft: Draft) -> Recorded:
-        return self.core.recorder.capture(draft)
+        return _capture(self.core, draft)
 
     def decide(
         self,
@@ -280,7 +288,13 @@ class AsyncClient(_Base, Chain[Awaitable[Recorded]]):
     """Asks the authority and awaits its answer. Over the Unix socket it serves any event loop."""
 
     def _capture(self, draft: Draft) -> Awaitable[Recorded]:
-        return self.core.recorder.capture_async(draft)
+        if draft.observation is None:
+            return self.core.recorder.capture_async(draft)
+        return self._observed(draft, draft.observation)
+
+    async def _observed(self, draft: Draft, observation: Call) -> Recorded:
+        await self.core.run_async(flows.record(observation))
+        return await self.core.recorder.capture_async(draft)
 
     async def decide(
         self,
@@ -377,7 +391,7 @@ class _Default(Chain[Recorded]):
         self._core_of = default_core
 
     def _capture(self, draft: Draft) -> Recorded:
-        return default_core().recorder.capture(draft)
+        return _capture(default_core(), draft)
 
 
 _default: Final = _Default()

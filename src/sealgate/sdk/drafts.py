@@ -12,6 +12,7 @@ from sealgate.model.errors import InputError
 from sealgate.model.identifiers import require_name
 from sealgate.sdk.calls import claim
 from sealgate.sdk.tracing import Span
+from sealgate.sdk.transport import Call
 
 MAX_PARTS: Final = 64
 """Documents, rows or messages listed one by one in an item; more are counted as omitted."""
@@ -40,6 +41,8 @@ class Draft:
     status: Literal["ok", "error"] | None = None
     duration_ms: int | None = None
     classification: str | None = None
+    observation: Call | None = None
+    """What is told to the authority before the item is recorded."""
 
 
 def known(**members: Any) -> Attributes:

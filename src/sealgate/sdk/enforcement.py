@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from sealgate.encoding import canonical
 from sealgate.model.errors import EncodingError, InputError, SealgateError
-from sealgate.sdk import calls, flows
+from sealgate.sdk import calls, flows, observing
 from sealgate.sdk.answers import Credential, Decision, Recorded
 from sealgate.sdk.arguments import Frozen
 from sealgate.sdk.calls import Outcome, Question, Status
@@ -192,6 +192,18 @@ def succeeded(grant: Grant, rules: Rules, result: Any) -> flows.Flow[Any]:
     except SealgateError as failure:
         raise OutcomeNotReported(
             f"`{rules.tool}` ran, but its outcome was not reported: {failure.message}", result=result, hint=failure.hint
+        ) from failure
+    try:
+        told = observing.wanted(
+            grant.core.agent(grant.span), grant.span, "untrusted", result, source=f"tool:{rules.tool}"
+        )
+        if told is not None:
+            yield from flows.record(told)
+    except SealgateError as failure:
+        raise OutcomeNotReported(
+            f"`{rules.tool}` ran, but the authority does not know what it returned: {failure.message}",
+            result=result,
+            hint=failure.hint,
         ) from failure
     for handler in grant.after:
         result = handler(result)

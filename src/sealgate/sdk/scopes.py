@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from contextvars import Token
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sealgate.model.errors import SealgateError
 from sealgate.model.identifiers import require_name
-from sealgate.sdk import calls, drafts, flows, tracing
+from sealgate.sdk import calls, drafts, flows, observing, tracing
 from sealgate.sdk.answers import Recorded
 from sealgate.sdk.core import Core
 from sealgate.sdk.drafts import Attributes, Draft
+from sealgate.sdk.observing import Origin
 from sealgate.sdk.tracing import Span
 
 
@@ -172,10 +173,12 @@ class Task(Scope):
         delegation: str | None = None,
         managed: bool = False,
         expires_in_s: int | None = None,
+        observe: bool = False,
     ) -> None:
         self._delegation = delegation
         self._managed = managed
         self._expires_in_s = expires_in_s
+        self._observe = observe
         self.id = require_name(id, "task id") if id is not None else flows.new_request_id()
         self.goal = calls.claim(goal)
         self._agent = require_name(agent, "agent") if agent is not None else None
@@ -194,6 +197,7 @@ class Task(Scope):
             goal=self.goal,
             on_behalf_of=self._on_behalf_of,
             delegation=self._delegation,
+            observe=self._observe,
         )
 
     def _start(self) -> flows.Flow[Recorded]:
@@ -236,6 +240,57 @@ class Task(Scope):
                     await self._core.run_async(self._end(error))
                 except SealgateError as failure:
                     _note(error, failure)
+
+    def observe(
+        self,
+        origin: Origin,
+        content: Any = None,
+        *,
+        values: Sequence[Any] = (),
+        source: str | None = None,
+        classification: str | None = None,
+    ) -> Recorded:
+        """Tell the authority what entered this task; only fingerprints of it are kept there.
+
+        Args:
+            origin: ``person`` (the request of the one who is served), ``trusted`` (a system whose content nobody else
+                can write) or ``untrusted`` (everything that others wrote).
+            content: a text, or any JSON whose texts and numbers count.
+            values: single values, such as the addresses of a directory.
+            source: where it came from, for policies (``context.session.reads``).
+            classification: its class of data (``context.session.classes``).
+
+        Raises:
+            InputError: it has no JSON form.
+            AuthorityUnreachable: it was not told; do not use the content.
+        """
+        return self._core.run(self._told(origin, content, values, source, classification))
+
+    async def aobserve(
+        self,
+        origin: Origin,
+        content: Any = None,
+        *,
+        values: Sequence[Any] = (),
+        source: str | None = None,
+        classification: str | None = None,
+    ) -> Recorded:
+        """See observe."""
+        return await self._core.run_async(self._told(origin, content, values, source, classification))
+
+    def _told(
+        self, origin: Origin, content: Any, values: Sequence[Any], source: str | None, classification: str | None
+    ) -> flows.Flow[Recorded]:
+        call = observing.call(
+            self._core.agent(self.span),
+            self.span,
+            origin,
+            content,
+            values=values,
+            source=source,
+            classification=classification,
+        )
+        return flows.record(call)
 
     def _begun(self) -> Draft:
         return self._draft(

@@ -32,6 +32,8 @@ class Span:
     on_behalf_of: tuple[str, ...] = ()
     session_id: str | None = None
     delegation: str | None = None
+    observe: bool = False
+    """Whether what the task reads is told to the authority, for policies that ask where values came from."""
 
     @property
     def traceparent(self) -> str:

@@ -119,6 +119,11 @@ class Handlers:
         """Record an outcome."""
         return Response(200, _encode(await self._operations.report_outcome(_typed(call), call.caller)))
 
+    async def observe(self, call: Call) -> Response:
+        """Tell what entered a task."""
+        task = require_name(call.parameters["id"], "task id")
+        return Response(200, _encode(await self._operations.observe(task, _typed(call), call.caller)))
+
     async def capture(self, call: Call) -> Response:
         """Record something other than a decision."""
         return Response(200, _encode(await self._operations.capture(_typed(call), call.caller)))

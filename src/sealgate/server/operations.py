@@ -27,6 +27,7 @@ from sealgate.model.evaluation import (
     EvaluationRequest,
     EvaluationResponse,
     Identity,
+    ObservationRequest,
     OutcomeRequest,
     PolicyChange,
     Recorded,
@@ -103,6 +104,9 @@ class Operations(Protocol):
 
     async def capture(self, request: CaptureRequest, caller: Identity) -> Recorded:
         """Record something other than a decision."""
+
+    async def observe(self, task_id: str, request: ObservationRequest, caller: Identity) -> Recorded:
+        """Take in what entered a task, for policies that ask where values came from."""
 
     async def record_batches(self, body: bytes, caller: Identity) -> BatchesRecorded:
         """Record batches of items from a collector; idempotent by principal and batch id.

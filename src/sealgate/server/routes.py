@@ -40,6 +40,7 @@ from sealgate.model.evaluation import (
     CaptureRequest,
     EvaluationRequest,
     EvaluationResponse,
+    ObservationRequest,
     OutcomeRequest,
     PolicyChange,
     Recorded,
@@ -423,6 +424,15 @@ ROUTES: Final[tuple[Route, ...]] = (
         "The history of trust scores",
         answer=TrustScores,
         roles=_roles("service", "administer", "read"),
+    ),
+    _post(
+        "/v1/tasks/{id}/observations",
+        "observe",
+        "Tell what entered a task; only fingerprints are kept",
+        takes=ObservationRequest,
+        answer=Recorded,
+        roles=_roles("enforce"),
+        codes=("subject-not-allowed",),
     ),
     _get("/v1/holds", "holds", "The legal holds", answer=answers.Holds, roles=_roles("retain", "read")),
     _post(
