@@ -302,4 +302,8 @@ def test_an_authority_lives_on_a_device(token, tmp_path):
 
         assert done.returncode == 0, done.stdout + done.stderr
     assert "all open (pkcs11)" in done.stdout
-    assert sorted(path.name for path in (tmp_path / "gate" / "keys").glob("*.key")) == ["permit.key", "root.key"]
+    assert sorted(path.name for path in (tmp_path / "gate" / "keys").glob("*.key")) == [
+        "permit.key",
+        "root.key",
+        "token.key",
+    ]

@@ -1,5 +1,6 @@
 """Credentials of a served authority with a real PostgreSQL server: from the SDK, over kill -9, by the command line."""
 
+import gc
 import os
 import signal
 import time
@@ -16,6 +17,13 @@ pytestmark = [
     pytest.mark.skipif(postgres_server.binaries() is None, reason="PostgreSQL is not installed (scripts/servers)"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # pg8000 after a refused login
 ]
+
+
+@pytest.fixture(autouse=True)
+def _collect():
+    """Let what a refused login left open go here, where its warning is expected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module", name="served")

@@ -349,7 +349,7 @@ def test_commands_in_running_text_exist():
     for page in PAGES:
         text = page.read_text("utf-8")
         for line in re.findall(r"`(sealgate [a-z][^`\n]*)`", text):
-            words = line.split()
+            words = line.split(" -- ")[0].split()  # what stands behind belongs to another program
             name = next((" ".join(words[:n]) for n in range(len(words), 1, -1) if " ".join(words[:n]) in known), None)
             options = {word.split("=")[0] for word in words if word.startswith("--")} - {"--help"}
             if name is None or options - {flag for item in known[name].params for flag in item.opts}:

@@ -63,7 +63,10 @@ def test_a_person_chooses_files_and_sees_the_verdict(tmp_path: Path) -> None:
         document.getElementById(id).files = chosen.files;
       }}
       document.getElementById("form").requestSubmit();"""
-    dom = _dom(_page_with(script, tmp_path), tmp_path)
+    page = _page_with(script, tmp_path)
+    dom = _dom(page, tmp_path)
+    if '<p class="word">' not in dom:  # a busy machine: the browser printed before the digests came back
+        dom = _dom(page, tmp_path)
 
     assert '<p class="word">verified</p>' in dom
     assert re.findall(r'<span class="n">(\d)\.</span>', dom) == list("12345678")

@@ -23,6 +23,7 @@ READ_AS = {
     "witness": {"entry"},
     "identity": {"entry"},
     "route": {"entry"},
+    "credential": {"entry"},
     "oidc": {"entry"},
     "spiffe": {"entry", "first"},
     "grant": {"grant", "entry"},
