@@ -1,8 +1,8 @@
 """``loss``: agents record under load while agents, collector and authority are killed, disks fill and servers go away.
 
-Counted at the end: every item that a call acknowledged must be in the journal (read with its own keys), and none of
-them twice. The hour without a server is simulated: the server is away for a few real seconds while the client's pauses
-pass as fast as an hour does; ``--full`` takes longer.
+Counted at the end: every item that a call acknowledged must be in the journal (read with its own keys) and in the
+evidence store that follows it, and none of them twice. The hour without a server is simulated: the server is away for
+a few real seconds while the client's pauses pass as fast as an hour does; ``--full`` takes longer.
 """
 
 import contextlib
@@ -19,7 +19,12 @@ from typing import Final
 
 from bench.harness import Options, Result
 from bench.sealed_records import items_by_id
+from sealgate.adapters.configuration import loading
+from sealgate.adapters.evidence.service import open_service
+from sealgate.adapters.keys.keyring import Keyring
+from sealgate.cli._wiring_evidence import places, store_bounds
 from sealgate.demo.authority import Authority
+from sealgate.evidence.answers import Filter
 from sealgate.sdk import Client
 
 _AWAY_S: Final = 3600.0
@@ -116,6 +121,7 @@ def run(options: Options) -> Result:
             away_s, compress = _away(world, seconds / 5)
             left = world.deliver(60.0)
         found = items_by_id(world.authority.configuration)
+        rows = _rows_by_id(world.authority.configuration)
         acknowledged, refused = world.notes()
     lost = len(acknowledged - found.keys())
     twice = sum(1 for count in found.values() if count > 1)
@@ -123,6 +129,8 @@ def run(options: Options) -> Result:
         "acknowledged_items": len(acknowledged),
         "lost": lost,
         "twice_in_the_journal": twice,
+        "lost_in_the_store": len(acknowledged - rows.keys()),
+        "twice_in_the_store": sum(1 for count in rows.values() if count > 1),
         "still_waiting": left,
         "items_in_the_journal": len(found),
         "killed_agents": world.kills["agent"],
@@ -136,10 +144,31 @@ def run(options: Options) -> Result:
     return Result("loss", figures, 1, "real authority and collector, two agents of four threads", missed)
 
 
+def _rows_by_id(configuration_file: Path) -> Counter[str]:
+    """Count the rows of the evidence store by their items' ids, once it has followed to the end of the log."""
+    configuration = loading.load(configuration_file, {}, ())
+    service = open_service(places(configuration), Keyring.of(configuration).open_reading(), store_bounds(configuration))
+    found: Counter[str] = Counter()
+    try:
+        while service.consumer.step():
+            pass
+        after: str | None = None
+        while True:
+            page = service.queries.search(Filter(agent="a1"), after=after, limit=1000)
+            found.update(row.id for row in page.rows)
+            after = page.next
+            if after is None:
+                return found
+    finally:
+        service.close()
+
+
 def _bars(figures: dict[str, int | float]) -> list[tuple[str, bool]]:
     return [
         ("0 acknowledged items lost", figures["lost"] > 0),
         ("0 items twice", figures["twice_in_the_journal"] > 0),
+        ("0 acknowledged items missing in the store", figures["lost_in_the_store"] > 0),
+        ("0 items twice in the store", figures["twice_in_the_store"] > 0),
         ("nothing still waiting", figures["still_waiting"] > 0),
         ("a full disk is an error that the caller sees", figures["refused_when_full"] == 0),
         ("everything was killed", not all(figures[f"killed_{what}"] for what in _KILLED)),
