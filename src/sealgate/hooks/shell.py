@@ -33,7 +33,7 @@ _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\+?=")
 _UNCERTAIN: Final = re.compile(r"[$`\x00-\x08\x0b-\x1f\x7f]")
 """Outside of single quotes: the shell puts something else in its place."""
 
-_UNCERTAIN_BARE: Final = re.compile(r"[(){}]|<<|(^|[\s=:])~|(^|\s)\d+\s+[<>]")
+_UNCERTAIN_BARE: Final = re.compile(r"[(){}]|<<|(^|[\s=:;&|])~|(^|\s)\d+\s+[<>]")
 """Outside of all quotes: groups, braces, here-documents, home folders, a number that may be a descriptor."""
 _GLOB: Final = frozenset("*?[")
 

@@ -59,6 +59,13 @@ def test_redirections_are_places():
     assert parse("sort < a > b 2>>c") == [Command("sort", (), ("b", "c"), ("a",))]
 
 
+@pytest.mark.parametrize("line", ["ls ~", "~/x", ";~", "a=~", "true&~/x", "true|~"])
+def test_homes_are_not_guessed(line):
+    """What the shell would make a home folder of is never taken for a word; in quotes it is one."""
+    assert any(command.why_opaque for command in parse(line))
+    assert not parse("ls '~'")[0].why_opaque
+
+
 def test_globs_are_told():
     """A glob outside of quotes marks the line, one inside does not."""
     assert parse("ls *.py")[0].expands
@@ -73,7 +80,10 @@ def test_words_are_those_of_the_shell(line):
     if len(found) != 1 or found[0].why_opaque or found[0].expands or found[0].writes or found[0].reads:
         return
     words = [found[0].program, *found[0].words]
-    script = 'f() { printf "%s\\0" "$@"; }; f ' + line.strip().strip(";&|").strip()
+    bare = line.strip().strip(";&|").strip()
+    if bare.endswith("\\"):  # what was stripped here was quoted there
+        return
+    script = 'f() { printf "%s\\0" "$@"; }; f ' + bare
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, timeout=10)
     if done.returncode == 0:
         assert done.stdout.decode().split("\0")[:-1] == words
