@@ -1,7 +1,6 @@
 """What follows a PERMIT: redeeming it, reporting the outcome, and saying so when nobody does."""
 
 import asyncio
-import base64
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks
-from sealgate.encoding import canonical
+from sealgate.encoding import base64url, canonical
 from sealgate.model.credentials import Cause
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import Identity, OutcomeRequest, Recorded, RedeemRequest, RedeemResponse
@@ -249,7 +248,7 @@ def _outcome_fields(request: OutcomeRequest, draft: Draft) -> dict[str, Any]:
     output = None
     if request.output_sha256 is not None:
         salted = canonical.salted_digest(draft.salt, _hex_digest(request.output_sha256, "output_sha256"))
-        output = base64.urlsafe_b64encode(salted)[:-1].decode()
+        output = base64url.encode(salted)
     size = request.output_size_bytes
     if size is not None and size < 0:
         raise InputError(f"output_size_bytes `{size}` is negative")

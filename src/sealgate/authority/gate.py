@@ -17,7 +17,6 @@ SILENCE, and a permit that was recorded too late is never handed out: it expires
 """
 
 import asyncio
-import base64
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks
-from sealgate.encoding import canonical
+from sealgate.encoding import base64url, canonical
 from sealgate.model.approvals import Needed
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import EncodingError, InputError, NotPermittedError, SealgateError, UnavailableError
@@ -328,7 +327,7 @@ class Gate:
         agent = answers.agent(asked.request.subject.id, asked.caller, asked.request.context.on_behalf_of)
         digest = canonical.salted_digest(opened.draft.salt, asked.arguments_sha256)
         try:
-            recorded = self._approvals.record_opened(opened, base64.urlsafe_b64encode(digest)[:-1].decode(), agent)
+            recorded = self._approvals.record_opened(opened, base64url.encode(digest), agent)
             await asyncio.shield(recorded)
         except SealgateError:
             return False
@@ -353,7 +352,7 @@ class Gate:
             )
         draft.fields = answers.decision_fields(asked.request, ruling, permit, duration_us, asked.tool, asked.chain)
         digest = asked.input_digest = canonical.salted_digest(draft.salt, asked.arguments_sha256)
-        draft.fields["input_digest"] = base64.urlsafe_b64encode(digest)[:-1].decode()
+        draft.fields["input_digest"] = base64url.encode(digest)
         draft.fields["input_size_bytes"] = len(asked.arguments)
         draft.fields["kept"] = asked.kept and answers.kept(asked.kept)
         return permit
@@ -488,8 +487,8 @@ def _give_up(waiter: "asyncio.Future[Answer]") -> None:
 
 
 def _same_question(asked: Asked, body: dict[str, Any]) -> bool:
-    salt = base64.urlsafe_b64decode(body["salt"] + "=")
-    digest = base64.urlsafe_b64encode(canonical.salted_digest(salt, asked.arguments_sha256))[:-1].decode()
+    salt = base64url.decode(body["salt"])
+    digest = base64url.encode(canonical.salted_digest(salt, asked.arguments_sha256))
     request = asked.request
     return (
         hmac.compare_digest(digest, body["input_digest"])

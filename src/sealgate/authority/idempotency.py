@@ -96,9 +96,10 @@ class Remembered:
         return entry[1] if entry else None
 
     def remember(self, key: bytes, what: int | asyncio.Future[Any], now_ms: int) -> None:
-        """Remember a request; forget those that are too old or too many."""
+        """Remember a request; with a new one, forget those that are too old or too many."""
+        known = key in self._entries
         self._entries[key] = (now_ms, what)
-        while self._entries:
+        while not known and self._entries:
             oldest = next(iter(self._entries))
             if len(self._entries) <= self._limit and self._entries[oldest][0] >= now_ms - self._window_ms:
                 return

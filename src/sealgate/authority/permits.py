@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sealgate.encoding import base64url
 from sealgate.encoding.canonical import salted_digest
 from sealgate.model.errors import InputError, NotPermittedError
 from sealgate.model.lifecycle import Event, State, advance
@@ -58,7 +59,7 @@ class PermitMac:
 
     def token(self, record_id: bytes, agent: str) -> str:
         """Return the permit token of a decision."""
-        return base64.urlsafe_b64encode(record_id + self._mac(record_id, agent)).rstrip(b"=").decode()
+        return base64url.encode(record_id + self._mac(record_id, agent))
 
     def _mac(self, record_id: bytes, agent: str) -> bytes:
         # Keyed BLAKE2b (RFC 7693) is a MAC by design and costs a quarter of an HMAC, on every PERMIT.

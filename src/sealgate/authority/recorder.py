@@ -6,7 +6,6 @@ future fails, nothing else is tried, and what was missed is counted; the first r
 """
 
 import asyncio
-import base64
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from sealgate.authority.timekeeping import Timekeeper
-from sealgate.encoding import canonical, sealed_body, statement
+from sealgate.encoding import base64url, canonical, sealed_body, statement
 from sealgate.model.errors import JournalError, UnavailableError
 from sealgate.model.identifiers import uuid7_number, uuid_text
 from sealgate.model.limits import SALT_BYTES
@@ -255,7 +254,7 @@ class Recorder:
             "kind": draft.kind.value,
             "record_id": draft.record_id,
             "time": self.time.text(draft.unix_ms),
-            "salt": base64.urlsafe_b64encode(draft.salt)[:-1].decode(),
+            "salt": base64url.encode(draft.salt),
             "producer": {"epoch": self._epoch_hex, "seq": self._seq},
             "agent": agent,
             "trace": trace,

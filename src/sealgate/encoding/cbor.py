@@ -5,6 +5,7 @@ accepts only what the encoder would have written: shortest lengths, sorted uniqu
 the item.
 """
 
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,10 @@ from ..model.errors import EncodingError
 
 _MAX_NESTING: Final = 8
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+_HEADS: Final = tuple(
+    (1 << bits, code, struct.Struct(f">B{letter}").pack)
+    for bits, code, letter in ((8, 24, "B"), (16, 25, "H"), (32, 26, "I"), (64, 27, "Q"))
+)
 _SIMPLE_VALUES: Final[dict[int, bool | None]] = {20: False, 21: True, 22: None}
 _SIMPLE_BYTES: Final = {False: b"\xf4", True: b"\xf5", None: b"\xf6"}
 
@@ -29,11 +34,12 @@ Cbor = int | bytes | str | bool | list["Cbor"] | dict[int | str, "Cbor"] | Tag |
 
 def head(major: int, argument: int) -> bytes:
     """Return the shortest head of an item of ``major`` type."""
+    first = major << 5
     if argument < 24:
-        return bytes((major << 5 | argument,))
-    for limit, code, size in ((1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4), (1 << 64, 27, 8)):
+        return bytes((first | argument,))
+    for limit, code, pack in _HEADS:
         if argument < limit:
-            return bytes((major << 5 | code,)) + argument.to_bytes(size, "big")
+            return pack(first | code, argument)
     raise EncodingError("integer does not fit CBOR's 64 bits")
 
 

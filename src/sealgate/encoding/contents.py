@@ -4,11 +4,10 @@
 values in two items do not show, and a value is found again only by somebody who has both the value and the item.
 """
 
-import base64
 import hashlib
 from typing import Final
 
-from . import canonical
+from . import base64url, canonical
 from .canonical import Json
 
 ITEM_SALT_BYTES: Final = 16
@@ -17,12 +16,12 @@ ITEM_SALT_BYTES: Final = 16
 
 def salt_text(salt: bytes) -> str:
     """Return a salt or digest as it is written in an item: base64url without padding."""
-    return base64.urlsafe_b64encode(salt).rstrip(b"=").decode("ascii")
+    return base64url.encode(salt)
 
 
 def salt_bytes(text: str) -> bytes:
     """Return the bytes of ``salt_text``."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64url.decode(text)
 
 
 def digest(salt: bytes, data: bytes) -> str:

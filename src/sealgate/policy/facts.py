@@ -1,22 +1,26 @@
 """Session facts: the stub's types, read so that a fact can be checked without the engine.
 
 The engine checks a context against the schema in twenty to forty microseconds. Facts of the common types (texts, whole
-numbers, truth values, sets and records of them) are checked here in one or two: ``FactTypes.fit`` is true only for
-facts that the engine's own check would accept *and* read as the same values without a schema. False proves nothing: the
+numbers, truth values, sets and records of them) are checked here in one or two, by structures made of the stub's
+declarations: ``FactTypes.fit`` is true only for facts that the engine's own check would accept *and* read as the same values without a schema. False proves nothing: the
 whole context goes to the engine with the schema, which accepts or refuses it as ever. So a type that is not understood
 here (an entity, an extension type, whatever Cedar adds) costs time and changes no answer.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+import orjson
 
 from .arguments import MAX_LONG
 from .schema import Stub
 from .shapes import RESERVED_KEYS
 
 Json = Any
-Fits = Callable[[Json], bool]
+Type = Any
+"""A type as msgspec takes it."""
 
 _TOKEN: Final = re.compile(
     r"""\s+ | //[^\n]* | @\w+ (?:\s* \( \s* "(?:[^"\\]|\\.)*" \s* \))?
@@ -33,29 +37,31 @@ class FactTypes:
     """The types of a stub's contexts. Immutable."""
 
     def __init__(self, stub: Stub) -> None:
-        checks = _read(stub)
-        self._checks = checks
-        self._needed = tuple(name for name, fits in checks.items() if not fits({}))
-        self._known = checks.keys() == stub.contexts.keys()
+        self._types = _read(stub)
+        needed = {name for name, type_ in self._types.items() if not _fits({}, type_)}
+        self._all = _record({name: (type_, name not in needed) for name, type_ in self._types.items()})
+        self._known = self._types.keys() == stub.contexts.keys()
 
     def fit(self, facts: Mapping[str, Json]) -> bool:
         """Say whether these facts, each other one being empty, are certainly what the schema asks for."""
-        if not self._known:
-            return False
-        for name, value in facts.items():
-            fits = self._checks.get(name)
-            if fits is None or not fits(value):
-                return False
-        return all(name in facts for name in self._needed) if self._needed else True
+        return self._known and _fits(facts, self._all)
 
     def fit_one(self, name: str, value: Json) -> bool:
         """Say whether one context's value is certainly of its type."""
-        fits = self._checks.get(name)
-        return fits is not None and fits(value)
+        return name in self._types and _fits(value, self._types[name])
 
 
-def _read(stub: Stub) -> dict[str, Fits]:
-    """Return the check of each context whose type is understood."""
+def _fits(value: Json, type_: Type) -> bool:
+    try:
+        msgspec.convert(value, type_)
+        orjson.dumps(value)  # a lone surrogate, which no caller over HTTP can send, fails here
+    except (msgspec.ValidationError, TypeError, RecursionError):
+        return False
+    return True
+
+
+def _read(stub: Stub) -> dict[str, Type]:
+    """Return the type of each context that is understood."""
     try:
         reader = _Reader(list(_tokens(stub.text)))
         return {name: reader.named(type_name, 0) for name, type_name in stub.contexts.items()}
@@ -97,21 +103,21 @@ class _Reader:
             at += 2
             yield self._tokens[at]
 
-    def named(self, name: str, depth: int) -> Fits:
-        """Return the check of a type's name; Cedar looks for declarations before its own types."""
+    def named(self, name: str, depth: int) -> Type:
+        """Return what a type's name stands for; Cedar looks for declarations before its own types."""
         if depth > _MAX_DEPTH:
             raise _Foreign
         if name in self._types:
-            fits, at = self._type(self._types[name], depth + 1)
+            type_, at = self._type(self._types[name], depth + 1)
             if self._tokens[at] != ";":
                 raise _Foreign
-            return fits
+            return type_
         if name in self._foreign or name not in _SCALARS:
             raise _Foreign
         return _SCALARS[name]
 
-    def _type(self, at: int, depth: int) -> tuple[Fits, int]:
-        """Return the check of the type that starts at a token, and the token after it."""
+    def _type(self, at: int, depth: int) -> tuple[Type, int]:
+        """Return the type that starts at a token, and the token after it."""
         first = self._tokens[at]
         if depth > _MAX_DEPTH:
             raise _Foreign
@@ -121,12 +127,11 @@ class _Reader:
             item, end = self._type(at + 2, depth + 1)
             if self._tokens[end] != ">":
                 raise _Foreign
-            return _set_of(item), end + 1
+            return list[item], end + 1
         return self.named(first, depth), at + 1
 
-    def _record(self, at: int, depth: int) -> tuple[Fits, int]:
-        members: dict[str, Fits] = {}
-        required: list[str] = []
+    def _record(self, at: int, depth: int) -> tuple[Type, int]:
+        members: dict[str, tuple[Type, bool]] = {}
         while self._tokens[at] != "}":
             name = self._tokens[at]
             if name.startswith('"'):
@@ -137,57 +142,37 @@ class _Reader:
             at += 2 if optional else 1
             if self._tokens[at] != ":" or name in RESERVED_KEYS or name in members:
                 raise _Foreign
-            members[name], at = self._type(at + 1, depth + 1)
-            if not optional:
-                required.append(name)
+            type_, at = self._type(at + 1, depth + 1)
+            members[name] = type_, optional
             if self._tokens[at] == ",":
                 at += 1
             elif self._tokens[at] != "}":
                 raise _Foreign
-        return _record_of(members, tuple(required)), at + 1
+        return _record(members), at + 1
 
 
-def _is_text(value: Json) -> bool:
-    if type(value) is not str:
-        return False
-    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
-
-
-def _is_long(value: Json) -> bool:
-    return type(value) is int and -MAX_LONG - 1 <= value <= MAX_LONG
-
-
-def _is_bool(value: Json) -> bool:
-    return type(value) is bool
-
-
-_SCALARS: Final[Mapping[str, Fits]] = {
-    name: fits
-    for word, fits in (("String", _is_text), ("Long", _is_long), ("Bool", _is_bool))
+_SCALARS: Final[Mapping[str, Type]] = {
+    name: type_
+    for word, type_ in (
+        ("String", str),
+        ("Long", Annotated[int, msgspec.Meta(ge=-MAX_LONG - 1, le=MAX_LONG)]),
+        ("Bool", bool),
+    )
     for name in (word, f"__cedar::{word}")
 }
 
 
-def _set_of(item: Fits) -> Fits:
-    def fits(value: Json) -> bool:
-        if type(value) is not list:
-            return False
-        return all(map(item, value)) if value else True
-
-    return fits
-
-
-def _record_of(members: Mapping[str, Fits], required: tuple[str, ...]) -> Fits:
-    def fits(value: Json) -> bool:
-        if type(value) is not dict:
-            return False
-        for name, member in value.items():
-            inner = members.get(name)
-            if inner is None or not inner(member):
-                return False
-        for name in required:  # noqa: SIM110  # a generator costs more than the look-ups
-            if name not in value:
-                return False
-        return True
-
-    return fits
+def _record(members: Mapping[str, tuple[Type, bool]]) -> Type:
+    """Return the structure of a record: name → type, and whether it may be left out. Any text can be a name."""
+    fields: list[Any] = []
+    for number, (type_, optional) in enumerate(members.values()):
+        field = f"f{number}"
+        fields.append((field, type_ | msgspec.UnsetType, msgspec.UNSET) if optional else (field, type_))
+    return msgspec.defstruct(
+        "Record",
+        fields,
+        rename={f"f{number}": name for number, name in enumerate(members)},
+        forbid_unknown_fields=True,
+        kw_only=True,
+        gc=False,
+    )

@@ -63,8 +63,9 @@ class Fingerprints:
 
     def __init__(self, salt: bytes, *, whole: bool = True) -> None:
         self._salt = salt
-        self._values: dict[str, set[bytes]] = {origin: set() for origin in ORIGINS}
-        self._texts: dict[str, bytearray] = {origin: bytearray() for origin in ORIGINS}
+        # Made when something enters: many tasks see nothing, and every decision in a new task makes one of these.
+        self._values: dict[str, set[bytes]] = {}
+        self._texts: dict[str, bytearray] = {}
         self._hosts: set[bytes] = set()
         self.whole = whole
         """Whether everything that entered the task is here; where not, the unknown counts as untrusted."""
@@ -89,7 +90,7 @@ class Fingerprints:
             text, self.whole = text[:MAX_TEXT_CHARS], False
         folded = _folded(text)
         prints = {}
-        sequence = self._texts[origin]
+        sequence = self._texts.setdefault(origin, bytearray())
         sequence += _GAP
         for token in _tokens(folded):
             if len(sequence) >= MAX_TOKENS * _PRINT_BYTES:
@@ -133,11 +134,17 @@ class Fingerprints:
         found: set[str] = {
             origin
             for origin in (PERSON, TRUSTED)
-            if value in self._values[origin] or (needle and _holds(self._texts[origin], needle))
+            if self._has(origin, value, needle)
         }
         if self._seen_untrusted(text, normal, value) or (not found and not self.whole):
             found.add(UNTRUSTED)
         return found
+
+    def _has(self, origin: str, value: bytes, needle: bytes) -> bool:
+        if value in self._values.get(origin, ()):
+            return True
+        text = self._texts.get(origin)
+        return bool(needle and text and _holds(text, needle))
 
     def _needle(self, normal: str) -> bytes:
         """Return the token fingerprints of a value that a person's text may name, or none."""
@@ -147,11 +154,9 @@ class Fingerprints:
         return b"".join(map(self._print, tokens))
 
     def _seen_untrusted(self, text: str, normal: str, value: bytes) -> bool:
-        if value in self._values[UNTRUSTED]:
-            return True
         tokens = list(_tokens(_folded(text)))
         needle = b"".join(map(self._print, tokens))
-        if needle and _holds(self._texts[UNTRUSTED], needle):
+        if self._has(UNTRUSTED, value, needle):
             return True
         candidates = tokens if len(tokens) > 1 else [normal]
         return any(
@@ -167,7 +172,7 @@ class Fingerprints:
         self._hosts.update(map(self._print, _weak(_normal(text))))
 
     def _keep(self, origin: str, value: bytes) -> None:
-        values = self._values[origin]
+        values = self._values.setdefault(origin, set())
         if len(values) >= MAX_TOKENS:
             self.whole = False
         else:

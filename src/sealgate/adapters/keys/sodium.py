@@ -21,11 +21,12 @@ def _holding_the_lock() -> Callable[[bytes, bytes], bytes]:
     function = ctypes.PyDLL(_sodium.__file__).crypto_sign_detached
     function.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_ulonglong, ctypes.c_char_p]
     function.restype = ctypes.c_int
+    buffer = ctypes.c_char * _SIGNATURE_BYTES
 
     def sign(message: bytes, secret: bytes) -> bytes:
         if len(secret) != _SECRET_BYTES:
             raise ValueError(len(secret))
-        signature = ctypes.create_string_buffer(_SIGNATURE_BYTES)
+        signature = buffer()
         function(signature, None, message, len(message), secret)  # cannot fail: libsodium documents 0 always
         return signature.raw
 
