@@ -42,6 +42,7 @@ CALLS: Final = (
     "openat",
     "pwrite64",
     "fdatasync",
+    "io_submit",
     "fsync",
     "rename",
     "mkdir",
@@ -194,7 +195,8 @@ def _inject(part: Part, call: str, fault: str, nth: int) -> bool:
 
     def stopped(report: int) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
-        crash_child.run_script(directory, report, 1)
+        # On an event loop the kernel syncs, asked by `io_submit`; every other point of the other calls goes there too.
+        crash_child.run_script(directory, report, 1, on_loop=call == "io_submit" or nth % 2 == 0)
 
     life = _fork(stopped)
     os.waitpid(life.pid, os.WUNTRACED)

@@ -4,6 +4,7 @@ It reports over a pipe, whose content outlives it: ``a <index> <entry>`` for eac
 said that it is durable; ``c <size> <root>`` for each checkpoint text, before it is signed.
 """
 
+import asyncio
 import os
 import threading
 import time
@@ -46,12 +47,15 @@ class ReportingSigner(SeedSigner):
 class Child:
     """One life: an open world, a window of records under way, a report."""
 
-    def __init__(self, directory: Path, report: int, boot: int) -> None:
+    def __init__(self, directory: Path, report: int, boot: int, *, on_loop: bool = False) -> None:
         self._report = report
         self._producer = Producer(boot)
         self._flying: deque[bytes] = deque()
         self._room = threading.Semaphore(WINDOW)
-        self.journal = FileJournal(directory / "journal", ORIGIN, segment_bytes=SEGMENT_BYTES)
+        loop = self._loop = asyncio.new_event_loop() if on_loop else None
+        if loop is not None:
+            threading.Thread(target=loop.run_forever, daemon=True).start()
+        self.journal = FileJournal(directory / "journal", ORIGIN, segment_bytes=SEGMENT_BYTES, loop=loop)
         self._stores = Stores(
             self.journal,
             DirectoryLog(directory / "log"),
@@ -69,7 +73,10 @@ class Child:
         self._room.acquire()
         record = self._producer.record(number)
         self._flying.append(sha256(record.statement).digest())
-        self.journal.append(record, self._completed)
+        if self._loop is None:
+            self.journal.append(record, self._completed)
+        else:
+            self._loop.call_soon_threadsafe(self.journal.append, record, self._completed)
 
     def _completed(self, result: int | JournalError) -> None:
         entry = self._flying.popleft()
@@ -91,8 +98,8 @@ class Child:
 
 
 def run_until_killed(directory: Path, report: int, boot: int) -> None:
-    """Append as fast as the window allows, publish all the time, for ever."""
-    child = Child(directory, report, boot)
+    """Append as fast as the window allows, publish all the time, for ever; every other life on an event loop."""
+    child = Child(directory, report, boot, on_loop=boot % 2 == 1)
 
     def publish() -> None:
         while True:
@@ -106,10 +113,10 @@ def run_until_killed(directory: Path, report: int, boot: int) -> None:
         number += 1
 
 
-def run_script(directory: Path, report: int, boot: int, records: int = 60) -> None:
+def run_script(directory: Path, report: int, boot: int, records: int = 60, *, on_loop: bool = False) -> None:
     """Do a fixed piece of work that meets every system call; heal and go on after a failure, give up in the end."""
     try:
-        child = Child(directory, report, boot)
+        child = Child(directory, report, boot, on_loop=on_loop)
     except (OSError, SealgateError):
         return  # refused to start: the parent starts it again without a fault
     tries = _TRIES

@@ -9,6 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+_CALLS: Final = re.compile(
+    r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+(?:fdatasync|fsync|io_submit)$", re.MULTILINE
+)
 
 
 class Syncs:
@@ -19,14 +24,14 @@ class Syncs:
 
 @contextmanager
 def watched(pid: int) -> Iterator[Syncs]:
-    """Count ``fdatasync`` and ``fsync`` of the process and its threads while the block runs."""
+    """Count ``fdatasync``, ``fsync`` and ``io_submit``, which asks the kernel for one, while the block runs."""
     syncs = Syncs()
     strace = shutil.which("strace")
     if strace is None:
         yield syncs
         return
     with tempfile.NamedTemporaryFile() as report:
-        command = [strace, "-c", "-f", "-e", "trace=fdatasync,fsync", "-o", report.name, "-p", str(pid)]
+        command = [strace, "-c", "-f", "-e", "trace=fdatasync,fsync,io_submit", "-o", report.name, "-p", str(pid)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
             attached = _attached(tracer)
             try:
@@ -48,6 +53,5 @@ def _attached(tracer: "subprocess.Popen[str]") -> bool:
 
 
 def _total(report: str) -> int:
-    """Add up the ``calls`` column of both system calls."""
-    calls = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+(?:fdatasync|fsync)$", report, re.MULTILINE)
-    return sum(map(int, calls))
+    """Add up the ``calls`` column of the system calls."""
+    return sum(int(calls) for calls in _CALLS.findall(report))

@@ -1,5 +1,6 @@
 """Every journal keeps the port's contract."""
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -34,16 +35,42 @@ def append(journal: Journal, *records: JournalRecord) -> list[int | JournalError
     return results
 
 
-@pytest.fixture(params=["file", "memory"])
+class OnLoop(FileJournal):
+    """A file journal whose appends all come from an event loop in another thread."""
+
+    def __init__(self, directory: Path, origin: str, **options) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.runner = threading.Thread(target=self.loop.run_forever)
+        self.runner.start()
+        super().__init__(directory, origin, deliver=self.loop.call_soon_threadsafe, loop=self.loop, **options)
+        assert self._on_loop is not None, "this kernel has no asynchronous sync"
+
+    def append(self, record, completion, *, alone=False):
+        """Append on the loop's thread."""
+        self.loop.call_soon_threadsafe(lambda: FileJournal.append(self, record, completion, alone=alone))
+
+    def end(self) -> None:
+        """Close the journal, then the loop, when it has nothing to do any more."""
+        self.close()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.runner.join()
+        self.loop.close()
+
+
+@pytest.fixture(params=["file", "loop", "memory"])
 def journal(request, tmp_path: Path):
     """Each adapter in turn."""
     if request.param == "memory":
-        made: Journal = MemoryJournal()
-    else:
-        FileJournal.create(tmp_path / "journal", "example.com/log")
-        made = FileJournal(tmp_path / "journal", "example.com/log", segment_bytes=4096)
-    yield made
-    made.close()
+        yield MemoryJournal()
+        return
+    FileJournal.create(tmp_path / "journal", "example.com/log")
+    if request.param == "loop":
+        made = OnLoop(tmp_path / "journal", "example.com/log", segment_bytes=4096)
+        yield made
+        made.end()
+        return
+    with FileJournal(tmp_path / "journal", "example.com/log", segment_bytes=4096) as plain:
+        yield plain
 
 
 def test_indexes_follow_the_order_of_appends(journal):

@@ -130,7 +130,13 @@ class Kit:
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
         self.journal = wrap_journal(
-            FileJournal(self.folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes)
+            FileJournal(
+                self.folder / "journal",
+                ORIGIN,
+                deliver=loop.call_soon_threadsafe,
+                segment_bytes=segment_bytes,
+                loop=loop,
+            )
         )
         classes = retention.classes if retention else Classes(())
         keys = self.keys = SqliteDataKeys(

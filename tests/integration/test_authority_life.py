@@ -9,6 +9,7 @@ import time
 import pytest
 
 from sealgate.adapters.journals import writer
+from sealgate.adapters.journals.kernel_sync import KernelSync
 from sealgate.encoding import canonical
 from sealgate.model.errors import AlteredError, JournalError, NotPermittedError
 from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
@@ -145,6 +146,18 @@ class FailingDisk:
         self.broken = False
         self.slow_s = 0.0
         monkeypatch.setattr(writer, "os", self)
+        begin = KernelSync.begin
+
+        def begin_by_us(sync, descriptor, done):
+            """Let the kernel sync, and end it as told."""
+
+            def end(error):
+                time.sleep(self.slow_s)
+                done(OSError(errno.ENOSPC, "No space left on device") if self.broken else error)
+
+            begin(sync, descriptor, end)
+
+        monkeypatch.setattr(KernelSync, "begin", begin_by_us)
 
     def __getattr__(self, name):
         return getattr(os, name)

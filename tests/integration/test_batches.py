@@ -208,11 +208,11 @@ def test_what_could_not_be_recorded_can_be_sent_again(kit):
 
     async def run():
         async with running(kit) as authority:
-            real = kit.journal._writer.write
-            kit.journal._writer.write = _fails
+            real = kit.journal._writer.put
+            kit.journal._writer.put = _fails
             with pytest.raises(JournalError):
                 await authority.record_batches(request(batch()), COLLECTOR)
-            kit.journal._writer.write = real
+            kit.journal._writer.put = real
             await kit.until(lambda: kit.journal.failure is None)
             answer = await authority.record_batches(request(batch()), COLLECTOR)
             assert kit.reader.read(answer.recorded[0].receipt.index).content()["batch_id"] == "b1"

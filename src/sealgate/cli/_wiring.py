@@ -85,10 +85,12 @@ def open_authority(
     data = configuration.data_directory
     ring = Keyring.of(configuration)
     keys = ring.open()
+    loop = asyncio.get_running_loop()
     journal = FileJournal(
         data / JOURNAL,
         configuration.authority.origin,
-        deliver=asyncio.get_running_loop().call_soon_threadsafe,
+        deliver=loop.call_soon_threadsafe,
+        loop=loop,
         segment_bytes=configuration.journal.segment_bytes,
         queue_records=configuration.journal.queue_length,
     )

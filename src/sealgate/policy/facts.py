@@ -2,13 +2,15 @@
 
 The engine checks a context against the schema in twenty to forty microseconds. Facts of the common types (texts, whole
 numbers, truth values, sets and records of them) are checked here in one or two, by structures made of the stub's
-declarations: ``FactTypes.fit`` is true only for facts that the engine's own check would accept *and* read as the same values without a schema. False proves nothing: the
-whole context goes to the engine with the schema, which accepts or refuses it as ever. So a type that is not understood
-here (an entity, an extension type, whatever Cedar adds) costs time and changes no answer.
+declarations: ``FactTypes.fit`` is true only for facts that the engine's own check would accept *and* read as the same
+values without a schema. False proves nothing: the whole context goes to the engine with the schema, which accepts or
+refuses it as ever. So a type that is not understood here (an entity, an extension type, whatever Cedar adds) costs time
+and changes no answer.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from types import GenericAlias
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -127,7 +129,7 @@ class _Reader:
             item, end = self._type(at + 2, depth + 1)
             if self._tokens[end] != ">":
                 raise _Foreign
-            return list[item], end + 1
+            return GenericAlias(list, (item,)), end + 1
         return self.named(first, depth), at + 1
 
     def _record(self, at: int, depth: int) -> tuple[Type, int]:

@@ -131,11 +131,7 @@ class Fingerprints:
         normal = _normal(text)
         value = self._print(normal)
         needle = self._needle(normal)
-        found: set[str] = {
-            origin
-            for origin in (PERSON, TRUSTED)
-            if self._has(origin, value, needle)
-        }
+        found: set[str] = {origin for origin in (PERSON, TRUSTED) if self._has(origin, value, needle)}
         if self._seen_untrusted(text, normal, value) or (not found and not self.whole):
             found.add(UNTRUSTED)
         return found

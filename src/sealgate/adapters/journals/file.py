@@ -2,18 +2,22 @@
 
 ``append`` hands a record to a writer thread through a lock-free queue. The thread takes all that is waiting as one
 group, writes it, syncs once, and delivers the completions of the group with one call, so that an event loop is woken
-once for a group. While it syncs, the next group gathers: load makes groups larger, not latencies longer.
+once for a group. While it syncs, the next group gathers: load makes groups larger, not latencies longer. An event loop
+whose kernel can sync by itself does the same without the thread (``loop_writer``); the thread then does the rest.
 """
 
+import asyncio
 import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
 
+from sealgate.adapters.journals.kernel_sync import KernelSync
+from sealgate.adapters.journals.loop_writer import SLOW_S, Append, Control, LoopWriter
 from sealgate.adapters.journals.reading import RecentBlocks, read_records, read_statements
 from sealgate.adapters.journals.recovery import recover
 from sealgate.adapters.journals.rewriting import Rewriter
@@ -30,8 +34,9 @@ DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 DEFAULT_QUEUE_RECORDS: Final = 8192
 """Records that may wait for the disk; beyond, an append fails at once and the decision is SILENCE."""
 
-_SLOW_S: Final = 0.005  # a group that took longer shows a disk that no event loop should wait for …
-_SLOW_FOR_S: Final = 10.0  # … for so long
+_SLOW_FOR_S: Final = 10.0
+"""How long no sync is waited for on the caller's thread after one took longer than SLOW_S, in seconds."""
+
 MAX_GROUP_RECORDS: Final = 1024
 """Records in one group: bounds one write and the time the last of them waits for the first."""
 
@@ -45,9 +50,6 @@ MAX_QUEUE_BYTES: Final = 128 << 20
 Deliver = Callable[[Callable[[], None]], object]
 """Runs one callable where completions belong, for example ``loop.call_soon_threadsafe``."""
 
-_Append = tuple[JournalRecord, Completion]
-_Control = Callable[[], None]
-
 
 def run_directly(run: Callable[[], None]) -> None:
     """Deliver completions on the writer thread itself."""
@@ -57,7 +59,8 @@ def run_directly(run: Callable[[], None]) -> None:
 class FileJournal:
     """A ``ports.journal.Journal`` in one directory, owned by one process.
 
-    ``deliver`` is called by the writer thread once for each group.
+    ``deliver`` is called by the writer thread once for each group. With the ``loop`` that all appends come from, groups
+    are committed on it while the disk is quick, if the kernel can.
 
     Raises:
         ConfigurationError: no journal there, it belongs to another log, or another process owns it.
@@ -72,6 +75,7 @@ class FileJournal:
         deliver: Deliver = run_directly,
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         queue_records: int = DEFAULT_QUEUE_RECORDS,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._lock = _lock(directory)
         try:
@@ -91,10 +95,12 @@ class FileJournal:
         self._appended_bytes = 0  # as above
         self._finished_bytes = 0  # as above
         self._failure: str | None = None
-        self._thread_until = 0.0
+        self._slow_until = 0.0
         self._closing = False
+        sync = None if loop is None else KernelSync.create(loop)
+        self._on_loop = LoopWriter(sync, self._writer, self, loop.call_soon) if sync and loop else None
         self._control = threading.Lock()  # heal and close never cross
-        self._queue: SimpleQueue[_Append | _Control] = SimpleQueue()
+        self._queue: SimpleQueue[Append | Control] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -127,15 +133,22 @@ class FileJournal:
             or self._appended_bytes - self._finished_bytes >= MAX_QUEUE_BYTES
         ):
             completion(JournalError("the journal's queue is full", hint="the disk is slower than the load"))
-        elif alone and self._appended == self._finished and time.monotonic() >= self._thread_until:
-            # The writer thread waits for its queue: nothing else touches the segment.
-            self._appended += 1
-            self._appended_bytes += len(record.sealed_body)
-            self._commit([(record, completion)])()
         else:
+            # Then the writer thread waits for its queue, no group is under way: nothing else touches the segment.
+            idle = self._appended == self._finished
             self._appended += 1
             self._appended_bytes += len(record.sealed_body)
-            self._queue.put((record, completion))
+            if idle and alone and time.monotonic() >= self._slow_until:
+                self._commit([(record, completion)])()
+            elif self._on_loop is not None and (self._on_loop.busy or (idle and self._on_loop.ready)):
+                self._on_loop.add((record, completion))
+            else:
+                self._queue.put((record, completion))
+
+    def to_thread(self, items: Sequence[Append | Control]) -> None:
+        """Queue these for the writer thread, in order. For the loop writer, while nothing of it is under way."""
+        for item in items:
+            self._queue.put(item)
 
     def _error(self) -> JournalError:
         return _not_recorded(self._failure or "the journal is closed")
@@ -145,7 +158,7 @@ class FileJournal:
         queue = self._queue
         while True:
             item = queue.get()
-            group: list[_Append] = []
+            group: list[Append] = []
             size = 0
             while isinstance(item, tuple):
                 group.append(item)
@@ -160,28 +173,35 @@ class FileJournal:
                 if self._closing and not queue.qsize():
                     return
 
-    def _commit(self, group: list[_Append]) -> Callable[[], None]:
+    def _commit(self, group: list[Append]) -> Control:
         """Write and sync a group; return what tells its callers."""
-        first = self._size
+        problem: Exception | None = None
         if self._failure is None:
             started = time.monotonic()
             try:
                 self._writer.write([record for record, _ in group])
             except Exception as error:  # noqa: BLE001 - whatever it was, the callers get an answer
-                # Unknown outcome: a part, all or nothing of the group may be on disk. Nobody is told that it is.
-                self._failure = f"the journal cannot write: {getattr(error, 'strerror', None) or error}"
-            else:
-                self._size = first + len(group)
-                self._syncs += 1
+                problem = error
             ended = time.monotonic()
-            if ended - started > _SLOW_S:
-                self._thread_until = ended + _SLOW_FOR_S
+            if ended - started > SLOW_S:
+                self._slow_until = ended + _SLOW_FOR_S
+        return self.ended(group, problem)
+
+    def ended(self, group: list[Append], error: Exception | None) -> Control:
+        """Take in that a group was synced, or was not; return what tells its callers."""
+        first = self._size
+        if error is not None:
+            # Unknown outcome: a part, all or nothing of the group may be on disk. Nobody is told that it is.
+            self._failure = f"the journal cannot write: {getattr(error, 'strerror', None) or error}"
+        elif self._failure is None:
+            self._size = first + len(group)
+            self._syncs += 1
         failure = self._failure
         self._finished += len(group)
         self._finished_bytes += sum(len(record.sealed_body) for record, _ in group)
         return lambda: _complete(group, first, failure)
 
-    def _hand_over(self, tell: Callable[[], None]) -> None:
+    def _hand_over(self, tell: Control) -> None:
         try:
             self._deliver(tell)
         except RuntimeError as error:  # the event loop is gone: the records are durable, nobody waits for the answer
@@ -248,7 +268,10 @@ class FileJournal:
             done(problem)
 
         self._appended += 1  # until it is done no append takes place on the caller's thread
-        self._queue.put(roll)
+        if self._on_loop is not None and self._on_loop.busy:
+            self._on_loop.add(roll)
+        else:
+            self._queue.put(roll)
 
     # -- failing and healing -----------------------------------------------------------------------------------------
 
@@ -296,8 +319,12 @@ class FileJournal:
             if self._closing:
                 return
             self._closing = True
+        if self._on_loop is not None:
+            self._on_loop.drain(self._hand_over)
         self._queue.put(lambda: None)
         self._thread.join()
+        if self._on_loop is not None:
+            self._on_loop.close()
         self._writer.close()
         os.close(self._lock)
 
@@ -312,7 +339,7 @@ def _not_recorded(failure: str) -> JournalError:
     return JournalError(failure, hint="no decision is recorded until the journal is healed")
 
 
-def _complete(group: list[_Append], first: int, failure: str | None) -> None:
+def _complete(group: list[Append], first: int, failure: str | None) -> None:
     """Call every completion of a group, also where one of them raises."""
     problem: Exception | None = None
     for index, (_, completion) in enumerate(group, first):

@@ -7,7 +7,7 @@ page cache no longer tells what the disk has.
 import contextlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sealgate.adapters.durable import create_synced, forget_cached, sync_directory, write_all
 from sealgate.adapters.journals.recovery import Segment, origin_digest, read_whole, scan, segment_path
@@ -33,6 +33,14 @@ def _create(directory: Path, header: Header) -> Segment:
     return Segment(path, header, HEADER_BYTES, SparseIndex())
 
 
+class Written(NamedTuple):
+    """A group that was written and is not synced yet: where each record starts in it, where it lies in the segment."""
+
+    starts: list[int]
+    base: int
+    length: int
+
+
 class SegmentWriter:
     """Appends groups to the last of ``segments`` and opens new ones. Not thread-safe: one thread owns it."""
 
@@ -44,28 +52,50 @@ class SegmentWriter:
         self._descriptor = os.open(segments[-1].path, os.O_RDWR | os.O_CLOEXEC)
         self._reserved_bytes = 0
 
+    @property
+    def descriptor(self) -> int:
+        """The file to sync after ``put``."""
+        return self._descriptor
+
+    @property
+    def full(self) -> bool:
+        """Whether the next record opens a new segment."""
+        return self._segments[-1].durable_bytes >= self._segment_bytes
+
     def write(self, records: list[JournalRecord]) -> None:
         """Make the records durable behind all others: one write, one fdatasync.
 
         Raises:
             OSError: unknown outcome; only ``reopen`` may follow.
         """
-        active = self._segments[-1]
-        if active.durable_bytes >= self._segment_bytes:
+        written = self.put(records)
+        os.fdatasync(self._descriptor)
+        self.settle(written)
+
+    def put(self, records: list[JournalRecord]) -> Written:
+        """Write the records behind all others and do not sync; after the sync comes ``settle``, and nothing between.
+
+        Raises:
+            OSError: unknown outcome; only ``reopen`` may follow.
+        """
+        if self.full:
             self._start_segment()
-            active = self._segments[-1]
+        active = self._segments[-1]
         data, starts = encode_group(self.size, records)
         base = active.durable_bytes
         if base + len(data) > self._reserved_bytes and len(data) < _RESERVE_BYTES:
             self._reserve(base + len(data))
         write_all(self._descriptor, data, base)
-        os.fdatasync(self._descriptor)
-        index = active.index
-        if index is not None:
-            for start in starts:
-                index.add(base + start)
-        active.durable_bytes = base + len(data)
-        self.size += len(records)
+        return Written(starts, base, len(data))
+
+    def settle(self, written: Written) -> None:
+        """Take in that what was put is synced: it is durable."""
+        active = self._segments[-1]
+        if active.index is not None:
+            for start in written.starts:
+                active.index.add(written.base + start)
+        active.durable_bytes = written.base + written.length
+        self.size += len(written.starts)
 
     def _reserve(self, end: int) -> None:
         """Write zeros ahead, so that the syncs to come change no length and need no journal of the file system.
