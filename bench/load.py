@@ -2,95 +2,95 @@
 
 Standard input has one request body a line; callers take them in turn, over and over.
 
-It shares the processor with what it measures, so it does as little as it can: one event loop, one protocol object a
-caller, requests built by joining bytes, answers counted and not parsed.
+It shares the processor with what it measures, so it does as little as it can: one thread that waits for many blocking
+conversations at once, requests built by joining bytes, answers counted and not parsed.
 """
 
-import asyncio
 import itertools
 import json
 import resource
+import select
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any, Final
-
-import uvloop
 
 from bench.wire import answer_length
 
 _HEAD: Final = (
     b"POST /access/v1/evaluation HTTP/1.1\r\nHost: sealgate\r\nContent-Type: application/json\r\nX-Request-ID: "
 )
+_PERMIT: Final = b'"outcome":"PERMIT"'
+_READ_BYTES: Final = 65536
+_TIMEOUT_S: Final = 30.0
 
 
-class Caller(asyncio.Protocol):
-    """Asks, waits for the answer, asks again, until the time is over."""
+class Caller:
+    """Asks, waits for the answer, asks again."""
 
-    def __init__(self, name: str, bodies: Iterator[bytes], stop: float) -> None:
+    def __init__(self, path: str, name: str, bodies: Iterator[bytes]) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(path)
         self._prefix = _HEAD + name.encode()
         self._bodies = bodies
-        self._stop = stop
         self._sent = 0.0
-        self._data = bytearray()
+        self._data = b""
         self.latencies: list[float] = []
         self.permits = 0
         self.other = b""
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start asking."""
-        self._transport = transport
-        self._ask()
-
-    def _ask(self) -> None:
+    def ask(self) -> None:
+        """Send the next question. One request fits into the socket's buffer, so this does not wait."""
         self._sent = time.perf_counter()
-        number = b"%d" % len(self.latencies)
-        self._transport.write(self._prefix + number + next(self._bodies))  # type: ignore[attr-defined]  # a stream
+        self.socket.sendall(self._prefix + b"%d" % len(self.latencies) + next(self._bodies))
 
-    def data_received(self, data: bytes) -> None:
-        """Count a whole answer and ask again."""
-        self._data += data
-        length = answer_length(self._data)
-        if length is None or len(self._data) < length:
-            return
-        now = time.perf_counter()
-        self.latencies.append(now - self._sent)
-        if b'"outcome":"PERMIT"' in self._data:
+    def take(self) -> bool:
+        """Read what has come; count an answer when it is whole, and say so."""
+        part = self.socket.recv(_READ_BYTES)
+        if not part:
+            raise ConnectionError("the authority closed the connection")
+        data = self._data = self._data + part if self._data else part
+        length = answer_length(data)
+        if length is None or len(data) < length:
+            return False
+        self.latencies.append(time.perf_counter() - self._sent)
+        if _PERMIT in data:
             self.permits += 1
         else:
-            self.other = bytes(self._data[-400:])
-        self._data.clear()
-        if now < self._stop:
-            self._ask()
-        else:
-            self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Report the end; an error in the middle counts as one."""
-        if not self.done.done():
-            if exc is None:
-                self.done.set_result(None)
-            else:
-                self.done.set_exception(exc)
+            self.other = data[-400:]
+        self._data = b""
+        return True
 
 
-async def _run(path: str, callers: int, seconds: float, lines: list[bytes]) -> dict[str, Any]:
-    loop = asyncio.get_running_loop()
-    started = time.perf_counter()
+def _run(path: str, callers: int, seconds: float, lines: list[bytes]) -> dict[str, Any]:
     run = f"load-{time.time_ns()}"
     bodies = itertools.cycle([b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body for body in lines])
-    crew: list[Caller] = []
-    for number in range(callers):
-        _, caller = await loop.create_unix_connection(
-            lambda number=number: Caller(f"{run}-{number}-", bodies, started + seconds),  # type: ignore[misc]  # bound now
-            path,
-        )
-        crew.append(caller)
-    await asyncio.gather(*(caller.done for caller in crew))
+    crew = [Caller(path, f"{run}-{number}-", bodies) for number in range(callers)]
+    waiting = {caller.socket.fileno(): caller for caller in crew}
+    used = _cpu_s()
+    started = time.perf_counter()
+    with select.epoll() as poll:
+        for number, caller in waiting.items():
+            poll.register(number, select.EPOLLIN)
+            caller.ask()
+        while waiting:
+            found = poll.poll(_TIMEOUT_S)
+            if not found:
+                raise TimeoutError(f"{len(waiting)} answers did not come")
+            going_on = time.perf_counter() < started + seconds
+            for number, _ in found:
+                caller = waiting[number]
+                if not caller.take():
+                    continue
+                if going_on:
+                    caller.ask()
+                else:
+                    poll.unregister(number)
+                    waiting.pop(number).socket.close()
     elapsed = time.perf_counter() - started
+    used = _cpu_s() - used
     latencies = sorted(latency for caller in crew for latency in caller.latencies)
-    used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "answers": len(latencies),
         "permits": sum(caller.permits for caller in crew),
@@ -99,13 +99,15 @@ async def _run(path: str, callers: int, seconds: float, lines: list[bytes]) -> d
         "other": next((caller.other.decode() for caller in crew if caller.other), ""),
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
-        "client_cpu_s": used.ru_utime + used.ru_stime,
+        "client_cpu_s": used,
     }
 
 
-def _lines() -> list[bytes]:
-    return sys.stdin.buffer.read().splitlines()
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), _lines()))))
+    bodies_of_stdin = sys.stdin.buffer.read().splitlines()
+    print(json.dumps(_run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), bodies_of_stdin)))

@@ -67,6 +67,18 @@ def test_a_killed_collector_comes_back_and_the_authority_does_not_notice(authori
     assert not socket.exists()
 
 
+def test_evidence_leaves_the_processors_to_decisions(authority):
+    """The evidence service runs at a lower priority than the authority; the collector does not."""
+    _until(lambda: _up(authority.folder / "evidence" / "evidence.sock"))
+    (evidence,) = [
+        pid for pid in children(authority.pid) if b"evidence" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
+    (collector,) = _collectors(authority)
+    ours, theirs, collectors = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (authority.pid, evidence, collector))
+    assert theirs > ours
+    assert collectors == ours
+
+
 def test_a_killed_authority_leaves_no_child_behind(authority):
     """Its next life finds the sockets free."""
     socket = authority.folder / "collector.sock"

@@ -62,8 +62,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sessions_lost_until_ms: int = 0
 
 
-def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
-    """Return the sealed snapshot of ``memory``."""
+def save(memory: Memory, limits: dict[str, Any]) -> bytes:
+    """Return the snapshot of ``memory`` as it is now, not sealed yet."""
     snapshot = Snapshot(
         VERSION,
         memory.cursor,
@@ -87,7 +87,12 @@ def save(memory: Memory, limits: dict[str, Any], cipher: AESGCM, key_id: bytes, 
         memory.sessions.dump(),
         memory.sessions.lost_until_ms,
     )
-    return sealed_body.seal(cipher, key_id, nonce, msgspec.json.encode(snapshot), _aad(origin))
+    return msgspec.json.encode(snapshot)
+
+
+def seal(snapshot: bytes, cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:
+    """Return a snapshot as it may be stored. It may be long: not for the loop's thread."""
+    return sealed_body.seal(cipher, key_id, nonce, snapshot, _aad(origin))
 
 
 def load(memory: Memory, sealed: bytes, cipher: AESGCM, origin: str, journal_size: int) -> dict[str, Any] | None:

@@ -54,6 +54,9 @@ from sealgate.privacy import FieldPolicy, RedactionKeys, redact_item
 _LOG = logging.getLogger(__name__)
 _SWEEP_S: Final = 0.2
 _SNAPSHOT_S: Final = 10.0
+_SNAPSHOT_SHARE: Final = 200
+"""A snapshot that holds up the loop for some time is followed by so many times this time without another."""
+
 _HEAL_S: Final = 1.0
 _FIELD_POLICY: Final = FieldPolicy.from_mapping({})
 
@@ -428,9 +431,11 @@ class Authority:
                     pass
                 self.broker.sweep()
                 if now >= next_snapshot:
-                    next_snapshot = now + _SNAPSHOT_S
+                    began = loop.time()
+                    store = self._snapshot()
+                    next_snapshot = now + max(_SNAPSHOT_S, (loop.time() - began) * _SNAPSHOT_SHARE)
                     # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
-                    await loop.run_in_executor(None, self._parts.storage.store_snapshot, self._snapshot())
+                    await loop.run_in_executor(None, store)
             except SealgateError as error:
                 _LOG.warning("housekeeping: %s", error)
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
@@ -459,18 +464,20 @@ class Authority:
 
     def _store_last_snapshot(self) -> None:
         try:
-            self._parts.storage.store_snapshot(self._snapshot())
+            self._snapshot()()
         except SealgateError as error:  # it only makes the next start longer
             _LOG.warning("no snapshot: %s", error)
 
-    def _snapshot(self) -> bytes:
+    def _snapshot(self) -> Callable[[], None]:
+        """Take a snapshot of the memory now; return what seals and stores it."""
         parts = self._parts
         place = parts.recorder.place
         key = parts.data_keys.current("authority/snapshot", parts.recorder.time.last_ms)
         rulebook = self._administration.rulebook
         limits = rulebook.dump_limits() if rulebook else {}
         nonce = os.urandom(sealed_body.NONCE_BYTES)
-        return replay.save(parts.memory, limits, key.cipher, key.key_id, nonce, place.origin)
+        snapshot = replay.save(parts.memory, limits)
+        return lambda: parts.storage.store_snapshot(replay.seal(snapshot, key.cipher, key.key_id, nonce, place.origin))
 
 
 def _approvals(parts: Parts) -> Approvals:

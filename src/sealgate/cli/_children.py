@@ -33,16 +33,21 @@ _KEPT_PREFIX: Final = "SEALGATE_"
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A kind of child: its name, the arguments of ``sealgate`` that start it, whether the configuration asks for it."""
+    """A kind of child: its name, the arguments of ``sealgate`` that start it, whether the configuration asks for it.
+
+    ``nice`` is its priority below the authority's (setpriority(2)).
+    """
 
     name: str
     arguments: tuple[str, ...]
     enabled: Callable[[Configuration], bool]
+    nice: int = 0
 
 
 CHILDREN: Final[tuple[Child, ...]] = (
     Child("collector", ("collect",), lambda configuration: configuration.collector.enabled == "yes"),
-    Child("evidence", ("evidence", "serve"), lambda configuration: configuration.access.enabled == "yes"),
+    # It may lag behind for a while; a decision may not. So the processors are the authority's first.
+    Child("evidence", ("evidence", "serve"), lambda configuration: configuration.access.enabled == "yes", nice=10),
     Child("vault", ("vault", "serve"), lambda configuration: configuration.vault.enabled == "yes"),
 )
 """All of them, in the order in which they are stopped."""
@@ -102,6 +107,8 @@ class Supervisor:
             )
         except OSError as error:
             return f"could not be started: {error.strerror}"
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + child.nice)
         self._processes[child.name] = process
         self.states[child.name] = "ok"
         _LOG.info("%s is process %d", child.name, process.pid)
