@@ -90,6 +90,10 @@ def _parts(content: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
                 yield item
 
 
+def _at_once() -> None:
+    pass
+
+
 class Packer:
     """Says what remains (``ports.archiving.Packer``); without verdicts everything: the segment is only archived."""
 
@@ -108,6 +112,8 @@ class Packer:
         self._labels = labels or {}
         self._verdicts = verdicts or {}
         self._ledger_keys: set[bytes] | None = None
+        self.pace: Callable[[], None] = _at_once
+        """Called once for each record that is packed; may wait."""
 
     def touches(self, start: int, stop: int) -> bool:
         """Tell whether a verdict names one of these records."""
@@ -119,6 +125,7 @@ class Packer:
 
     def keep(self, index: int, record: JournalRecord) -> Kept:
         """Return what remains of a record."""
+        self.pace()
         verdict = self._verdicts.get(index)
         label = self._labels.get(index)
         if verdict is not None and label is not None and verdict.action in {Action.DROP_BODY, Action.DROP_STATEMENT}:

@@ -22,6 +22,7 @@ import msgspec
 
 from sealgate.authority.archiving import Entropy, Packer, encode_indexes, entry_of, known_of
 from sealgate.authority.reader import Reader
+from sealgate.authority.pacing import Pace
 from sealgate.authority.recorder import Receipt, Recorder
 from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
@@ -149,12 +150,15 @@ class Retention:
         async with self._turn:
             pass
 
-    async def compact(self, *, roll: bool = False) -> int:
-        """Archive closed segments, with ``roll`` also the one that is appended to; return how many."""
+    async def compact(self, *, roll: bool = False, paced: bool = False) -> int:
+        """Archive closed segments, with ``roll`` also the one that is appended to; return how many.
+
+        ``paced``: nobody waits for it, so decisions come first.
+        """
         async with self._turn:
             if roll:
                 await self._roll()
-            done = await _in_thread(self._compact)
+            done = await _in_thread(self._compact, paced=paced)
             if done:
                 await _in_thread(self._settle, set())
             return done
@@ -305,12 +309,15 @@ class Retention:
             for label in self._opened(start, self._parts.journal.size)
         )
 
-    def _compact(self) -> int:
+    def _compact(self, *, paced: bool = False) -> int:
         waiting = [segment for segment in self._parts.journal.closed() if not segment.archived]
         self._parts.progress.segments, self._parts.progress.segments_done = len(waiting), 0
         for segment in waiting:
             self._check_stop()
-            self._parts.journal.rewrite(segment.sequence, self._packer())
+            packer = self._packer()
+            if paced:
+                packer.pace = Pace(lambda: self._parts.recorder.recorded).step
+            self._parts.journal.rewrite(segment.sequence, packer)
             self._parts.progress.segments_done += 1
         return len(waiting)
 
@@ -524,7 +531,7 @@ async def keep(retention: Retention, settings: Settings) -> None:
         since += _TURN_S
         try:
             if settings.compact:
-                await retention.compact()
+                await retention.compact(paced=True)
             if settings.interval_s and since >= settings.interval_s:
                 since = 0.0
                 done = await retention.run()
