@@ -1,4 +1,4 @@
-"""Slows background work down while decisions are being made: both need the interpreter, and a decision has a deadline."""
+"""Slows background work down while decisions are made: both need the interpreter, and a decision has a deadline."""
 
 import time
 from collections.abc import Callable
@@ -41,6 +41,6 @@ class Pace:
             return
         worked = self._clock() - self._since
         made = self._recorded() - self._count
-        if made > worked * _BUSY_PER_S:
+        if made > 1 + worked * _BUSY_PER_S:
             self._sleep(worked * (1 / _SHARE - 1))
         self._since, self._count = self._clock(), self._recorded()

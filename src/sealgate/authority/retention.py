@@ -21,8 +21,8 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from sealgate.authority.archiving import Entropy, Packer, encode_indexes, entry_of, known_of
-from sealgate.authority.reader import Reader
 from sealgate.authority.pacing import Pace
+from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Receipt, Recorder
 from sealgate.authority.state import Memory
 from sealgate.encoding import sealed_body
