@@ -354,6 +354,22 @@ def test_a_capability_survives_a_restart_with_what_was_used(kit):
     _run(kit, second)
 
 
+def test_nobody_uses_a_capability_that_is_their_own_yes(kit):
+    """A person who granted it cannot have it used on their own behalf: somebody else has to say yes to that."""
+
+    async def scenario(authority):
+        wanted = await authority.approvals.request_capability(_capability(), CALLER)
+        await authority.approvals.answer(wanted.id, BOB, "", grant=True)
+        asked = question(to="bob", amount=1)
+        for person, runs in (("bob", False), ("alice", True)):
+            context = msgspec.structs.replace(asked.context, on_behalf_of=[person])
+            answer = await authority.evaluate(msgspec.structs.replace(asked, context=context), CALLER, None)
+            assert answer.decision is runs, person
+            assert runs or answer.context.reason == "approval_required"
+
+    _run(kit, scenario)
+
+
 def test_many_calls_at_once_never_overspend_a_capability(kit):
     """Of forty calls at once exactly as many run as uses and sum allow."""
 

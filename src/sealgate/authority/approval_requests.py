@@ -132,7 +132,10 @@ class Requests:
         terms = approval.terms
         if terms is None or not covers(terms, call):
             return None
-        if uncovered(call.needed, {vote.principal: vote.roles for vote in approval.votes}):
+        # Nobody decides what they asked for: nor by a yes given before, to calls that are made for them now.
+        asking = {call.principal, call.agent, *call.on_behalf_of}
+        voters = {vote.principal: vote.roles for vote in approval.votes if vote.principal not in asking}
+        if uncovered(call.needed, voters):
             return None
         if terms.max_sum is None:
             return "0"

@@ -4,7 +4,7 @@ A chain is judged link by link at every decision: each link must be in force, co
 not be forbidden it. So a delegation never permits anything: it can only take away from what the acting agent may.
 """
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Literal
 
 import msgspec
@@ -45,6 +45,8 @@ class Delegations:
         self._memory = memory
         self._recorder = recorder
         self._unproven: Unproven = unproven
+        self.revoked: Callable[[], object] = lambda: None
+        """Told when a delegation was revoked: what was issued under it ends."""
 
     # Granting and revoking
 
@@ -148,6 +150,7 @@ class Delegations:
         draft.fields |= {"below": len(below)}
         recording = self._record(draft, caller, links[0])
         kept = self._memory.revoke_delegation(delegation_id)
+        self.revoked()
         try:
             receipt = await recording
         except Exception:

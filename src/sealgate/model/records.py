@@ -389,13 +389,15 @@ class Captured(Common, kw_only=True, forbid_unknown_fields=True):
 class RecordsCaptured(Common, kw_only=True, forbid_unknown_fields=True):
     """Many items in one record: each the canonical text (RFC 8785) of one item, in the order of their arrival.
 
-    ``principal`` sent them to the collector; ``agent`` is null where they are of several agents. ``subject`` is the
-    token of the one person they are about, or null. ``batch_id`` counts once for a principal.
+    ``principal`` sent them to the collector, ``proof`` is how it was proved; ``agent`` is null where they are of
+    several agents. ``subject`` is the token of the one person they are about, or null. ``batch_id`` counts once for a
+    principal.
     """
 
     batch_id: str
     coverage: Literal["captured", "observed"]
     principal: str
+    proof: str
     count: int
     subject: str | None
     items: list[str]
