@@ -244,7 +244,12 @@ def test_arguments_are_shown_to_approvers_only_and_redacted(kit):
         shown = authority.approvals.show(wanted.id, ALICE)
         assert '"amount":5' in shown.arguments
         assert "DE89370400440532013000" not in shown.arguments
+        assert shown.arguments_exact is False
+        plain = await _asked(authority, to="bob", amount=5)
+        exact = authority.approvals.show(plain.id, ALICE)
+        assert (exact.arguments, exact.arguments_exact) == ('{"amount":5,"to":"bob"}', True)
         assert authority.approvals.show(wanted.id, CALLER).arguments is None
+        assert authority.approvals.show(wanted.id, CALLER).arguments_exact is None
         with pytest.raises(NotPermittedError) as unknown:
             authority.approvals.show(wanted.id, Identity(principal="stranger", proof="api_key"))
         assert unknown.value.code == "approval-unknown"

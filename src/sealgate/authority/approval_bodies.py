@@ -25,6 +25,7 @@ def requested(approval: Approval, *, expires_at: str, input_digest: str | None) 
         "binding": approval.binding,
         "input_digest": input_digest,
         "arguments_json": approval.arguments,
+        "arguments_exact": None if approval.arguments is None else approval.exact,
         "capability": None if approval.terms is None else _capability(approval.terms),
         "reason": approval.reason,
     }

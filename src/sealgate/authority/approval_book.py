@@ -36,7 +36,10 @@ class Vote(msgspec.Struct, frozen=True):
 
 
 class Approval(msgspec.Struct):
-    """One approval. ``uses`` are the decisions that used it, each with what it took from the sum."""
+    """One approval. ``uses`` are the decisions that used it, each with what it took from the sum.
+
+    ``exact``: ``arguments``, which people see, are those that will run, with nothing taken out.
+    """
 
     id: str
     scope: Scope
@@ -53,6 +56,7 @@ class Approval(msgspec.Struct):
     expires_ms: int
     binding: str | None = None
     arguments: str | None = None
+    exact: bool = True
     decision_id: str | None = None
     task_id: str | None = None
     trace: dict[str, str | None] | None = None
@@ -325,6 +329,7 @@ def _requested(body: Mapping[str, Any], now_ms: int, unix_ms: Any) -> Approval:
         expires_ms=unix_ms(body["expires_at"]),
         binding=body["binding"],
         arguments=body["arguments_json"],
+        exact=body["arguments_exact"] is not False,
         decision_id=body["decision_id"],
         task_id=body["task_id"],
         trace=body["trace"],

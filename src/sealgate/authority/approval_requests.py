@@ -253,6 +253,7 @@ class Requests:
             expires_ms=draft.unix_ms + self._settings.ttl_ms,
             binding=binding,
             arguments=shown,
+            exact=shown.encode() == canonical.encode_arguments(call.input),
             decision_id=decision.record_id,
             task_id=call.task_id,
             trace=call.trace,

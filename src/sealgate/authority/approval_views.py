@@ -66,6 +66,7 @@ class Viewer:
             expires_at=self._time_text(approval.expires_ms),
             decision_id=approval.decision_id,
             arguments=approval.arguments if shows else None,
+            arguments_exact=approval.exact if shows and approval.arguments is not None else None,
             terms=approval.terms,
             reason=approval.reason,
             uses=len(approval.uses),

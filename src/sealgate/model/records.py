@@ -298,7 +298,8 @@ class ApprovalRequested(Common, kw_only=True, forbid_unknown_fields=True):
     ``scope`` ``action``: exactly one call, the one of decision ``decision_id``. ``binding`` is a keyed digest over the
     principal, agent, delegation chain, tool, its definition, resource, exact arguments, policy version and needed
     people; ``input_digest`` is made as a decision's is. ``arguments_json`` is what approvers see: canonical text after
-    the field policy. ``scope`` ``capability``: all calls that ``capability`` covers.
+    the field policy; ``arguments_exact`` says whether that is all of what will run. ``scope`` ``capability``: all calls
+    that ``capability`` covers.
     """
 
     scope: Literal["action", "capability"]
@@ -313,6 +314,7 @@ class ApprovalRequested(Common, kw_only=True, forbid_unknown_fields=True):
     binding: str | None
     input_digest: str | None
     arguments_json: str | None
+    arguments_exact: bool | None
     capability: ApprovedCapability | None
     reason: str | None
 
