@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from sealgate.authority.approval_book import Approval
+from sealgate.authority.approval import Approval
 from sealgate.encoding import canonical
 from sealgate.model.approvals import CapabilityTerms
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sealgate.authority.approval_book import Approval, Book, uncovered
+from sealgate.authority.approval import Approval, uncovered
+from sealgate.authority.approval_book import Book
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.recorder import Draft
 from sealgate.encoding import canonical

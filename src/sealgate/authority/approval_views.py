@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from sealgate.authority.approval_book import Approval, Book, Vote
+from sealgate.authority.approval import Approval, Vote
+from sealgate.authority.approval_book import Book
 from sealgate.authority.approval_requests import Settings
 from sealgate.model.approvals import ApprovalView, Voted
 from sealgate.model.evaluation import Identity
