@@ -29,13 +29,13 @@ def ask(socket: Path, method: str, path: str, body: Any = None) -> tuple[int, An
     return answer.status, json.loads(answer.body)
 
 
-def permit(socket: Path, agent: str, number: int) -> Any:
-    """Ask for a redeemed PERMIT; return the answer's context."""
+def permit(socket: Path, agent: str, number: int, task: str | None = None) -> Any:
+    """Ask for a redeemed PERMIT, in a task if one is named; return the answer's context."""
     question = {
         "subject": {"type": "agent", "id": agent},
         "action": {"name": "read_orders"},
         "resource": {"type": "tool_server", "id": "shop"},
-        "context": {"input": {"since": number}, "redeem": True},
+        "context": {"input": {"since": number}, "redeem": True} | ({"task": {"id": task}} if task else {}),
     }
     return ask(socket, "POST", "/access/v1/evaluation", question)[1]["context"]
 
@@ -49,10 +49,10 @@ def credential(socket: Path, decision_id: str, name: str) -> Any:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[tuple[Authority, PostgresServer]]:
+def world(folder: Path, serve: type[Authority] = Authority) -> Iterator[tuple[Authority, PostgresServer]]:
     """Run both until the block ends."""
     with postgres_server.server() as database:
-        authority = Authority(folder / "data")
+        authority = serve(folder / "data")
         _configure(authority, folder, database)
         with authority:
             authority.publish(folder / "policy")

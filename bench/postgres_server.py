@@ -4,6 +4,7 @@ import glob
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -77,7 +78,7 @@ def server() -> Iterator[PostgresServer]:
         _prepare(running, process)
         yield running
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # at once; SIGTERM would wait for open sessions
         process.wait(20)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -91,6 +91,7 @@ def _view(approval_id: str) -> ApprovalView:
         expires_at="2026-01-01T01:00:00.000Z",
         decision_id=None,
         arguments=None,
+        arguments_exact=None,
         terms=None,
         reason=None,
         uses=0,

@@ -244,7 +244,12 @@ def test_arguments_are_shown_to_approvers_only_and_redacted(kit):
         shown = authority.approvals.show(wanted.id, ALICE)
         assert '"amount":5' in shown.arguments
         assert "DE89370400440532013000" not in shown.arguments
+        assert shown.arguments_exact is False
+        plain = await _asked(authority, to="bob", amount=5)
+        exact = authority.approvals.show(plain.id, ALICE)
+        assert (exact.arguments, exact.arguments_exact) == ('{"amount":5,"to":"bob"}', True)
         assert authority.approvals.show(wanted.id, CALLER).arguments is None
+        assert authority.approvals.show(wanted.id, CALLER).arguments_exact is None
         with pytest.raises(NotPermittedError) as unknown:
             authority.approvals.show(wanted.id, Identity(principal="stranger", proof="api_key"))
         assert unknown.value.code == "approval-unknown"
@@ -352,6 +357,22 @@ def test_a_capability_survives_a_restart_with_what_was_used(kit):
         assert (await authority.evaluate(question(to="bob", amount=99), CALLER, None)).decision
 
     _run(kit, second)
+
+
+def test_nobody_uses_a_capability_that_is_their_own_yes(kit):
+    """A person who granted it cannot have it used on their own behalf: somebody else has to say yes to that."""
+
+    async def scenario(authority):
+        wanted = await authority.approvals.request_capability(_capability(), CALLER)
+        await authority.approvals.answer(wanted.id, BOB, "", grant=True)
+        asked = question(to="bob", amount=1)
+        for person, runs in (("bob", False), ("alice", True)):
+            context = msgspec.structs.replace(asked.context, on_behalf_of=[person])
+            answer = await authority.evaluate(msgspec.structs.replace(asked, context=context), CALLER, None)
+            assert answer.decision is runs, person
+            assert runs or answer.context.reason == "approval_required"
+
+    _run(kit, scenario)
 
 
 def test_many_calls_at_once_never_overspend_a_capability(kit):

@@ -7,16 +7,20 @@ import os
 import threading
 import time
 
+import msgspec
 import pytest
 
 from sealgate.adapters.credentials.tokens import TokenBackend, TokenMaker
 from sealgate.adapters.keys.file import FileSigner
-from sealgate.authority.credentials import Source
+from sealgate.authority import credential_endings
+from sealgate.authority.credential_sources import Source
 from sealgate.authority.gate import Times
 from sealgate.encoding import canonical
 from sealgate.model.credentials import CredentialRequest
+from sealgate.model.delegations import DelegationRequest
 from sealgate.model.errors import InputError, NotPermittedError, UnavailableError
 from sealgate.model.evaluation import Context, Identity, OutcomeRequest, RedeemRequest, Task
+from sealgate.model.tasks import TaskRequest
 from sealgate.ports.credentials import Secret
 
 from .conftest import CALLER, question
@@ -115,8 +119,8 @@ async def crash(authority, kit):
     """Kill -9: nothing is told to anybody."""
     authority._housekeeping.cancel()
     authority._parts.publisher.stop()
-    authority.broker._start_ending = lambda *_: None
-    for task in authority.broker._endings.values():
+    authority.broker._endings.start = lambda *_: None
+    for task in list(authority.broker._endings._under_way.values()):
         task.cancel()
     kit.journal.close()
     authority._parts.close()
@@ -336,7 +340,7 @@ def test_a_failing_revocation_is_retried_and_visible(kit, database):
         await authority.issue_credential(CredentialRequest("db", decision_id=decision), CALLER)
         database.fails = 2
         await outcome(authority, decision)
-        await kit.until(lambda: authority.broker.problem() is not None)
+        await kit.until(lambda: authority.broker.views.problem() is not None)
         ready = authority.readiness()
         assert "the database is down" in ready["checks"]["credentials"]
         assert ready["ready"]
@@ -394,6 +398,120 @@ def test_a_task_takes_its_credentials_with_it(kit, database):
     run(scenario)
 
 
+class HeldDisk:
+    """A journal whose records become durable when ``go`` says so; everything else is the real one's."""
+
+    def __init__(self, journal):
+        self._journal = journal
+        self._held = []
+        self.holds = False
+
+    def __getattr__(self, name):
+        return getattr(self._journal, name)
+
+    def append(self, record, completion, **how):
+        """Append, and keep the news of it back."""
+        self._journal.append(record, self._keep(completion) if self.holds else completion, **how)
+
+    def _keep(self, completion):
+        return lambda *told: self._held.append((completion, told)) if self.holds else completion(*told)
+
+    def go(self):
+        """Let it be known."""
+        self.holds = False
+        for completion, told in self._held:
+            completion(*told)
+
+
+def test_the_end_of_a_task_does_not_wait_for_a_disk(kit, database):
+    """Its credentials are dead while the record of the end is still on its way."""
+
+    async def scenario():
+        authority = await build(kit, database, wrap_journal=HeldDisk)
+        asked = question(redeem=True)
+        await authority.start_task(TaskRequest(agent="a1", id="t1"), CALLER)
+        context = Context(input=asked.context.input, redeem=True, task=Task("t1"))
+        answer = await authority.evaluate(
+            type(asked)(asked.subject, asked.action, asked.resource, context), CALLER, None
+        )
+        await authority.issue_credential(CredentialRequest("db", decision_id=answer.context.record_id), CALLER)
+        assert database.alive
+        kit.journal.holds = True
+        ending = asyncio.ensure_future(authority.end_task("t1", "", CALLER))
+        await kit.until(lambda: not database.alive)
+        assert not ending.done()
+        kit.journal.go()
+        await ending
+        again = CredentialRequest("db", decision_id=answer.context.record_id)
+        codes = [await refused(authority, again)]  # the action runs on, and gets nothing more
+        await authority.stop()
+        return codes
+
+    assert run(scenario) == ["task-ended"]
+
+
+@pytest.mark.parametrize("how", ["revoked", "paused", "expired"])
+def test_a_delegation_takes_its_credentials_with_it(kit, database, how):
+    """Revoked, its delegator paused, or its time over: what was issued under it ends, nothing new is issued."""
+
+    async def scenario():
+        authority = await build(kit, database)
+        wanted = DelegationRequest(delegator="a1", delegate="a2", tools=["pay"], expires_in_s=600)
+        link = (await authority.grant_delegation(wanted, CALLER)).delegation_id
+        kept = await permit(authority, agent="a2")
+        asked = question(agent="a2", redeem=True)
+        context = Context(input=asked.context.input, redeem=True, delegation=link)
+        answer = await authority.evaluate(
+            type(asked)(asked.subject, asked.action, asked.resource, context), CALLER, None
+        )
+        assert answer.decision, answer
+        for decision in (kept, answer.context.record_id):
+            await authority.issue_credential(CredentialRequest("db", decision_id=decision), CALLER)
+        if how == "revoked":
+            await authority.revoke_delegation(link, "over", CALLER)
+        elif how == "paused":
+            await authority.pause("a1", "odd", OPERATOR)
+        else:
+            authority._parts.memory.delegations[link] = msgspec.structs.replace(
+                authority._parts.memory.delegations[link], expires_ms=0
+            )
+        await kit.until(lambda: len(database.alive) == 1 and len(authority.credentials()) == 1)
+        assert [view.decision_id for view in authority.credentials()] == [kept]
+        cause = events(kit)[-1]["cause"]
+        code = await refused(authority, CredentialRequest("db", decision_id=answer.context.record_id))
+        await authority.stop()
+        return cause, code
+
+    assert run(scenario) == ("delegation_ended", "delegation-ended")
+
+
+def test_an_end_that_takes_long_is_not_forgotten(kit, database, monkeypatch):
+    """An operator was told `pending`: a crash then does not bring the credential back."""
+    monkeypatch.setattr(credential_endings, "_WAIT_S", 0.05)
+    slow = threading.Event()
+    end_at_once = database.revoke
+    database.revoke = lambda ended: slow.wait(10) and end_at_once(ended)
+
+    async def scenario():
+        authority = await build(kit, database)
+        decision = await permit(authority)
+        given = await authority.issue_credential(CredentialRequest("db", decision_id=decision), CALLER)
+        assert (await authority.revoke_credential(given.credential_id, OPERATOR)).state == "pending"
+        await crash(authority, kit)
+        assert database.alive
+        database.revoke = end_at_once
+        slow.set()
+        authority = await build(kit, database)
+        await kit.until(lambda: not database.alive and not authority.credentials())
+        last = events(kit)[-1]
+        await authority.stop()
+        return last
+
+    last = run(scenario)
+
+    assert (last["cause"], last["result"]) == ("operator", "revoked")
+
+
 @pytest.mark.parametrize("gracefully", [True, False])
 def test_credentials_over_a_restart(kit, database, gracefully):
     """The live one goes on and ends at its outcome; the one whose outcome is known ends at the start."""
@@ -405,7 +523,7 @@ def test_credentials_over_a_restart(kit, database, gracefully):
             await authority.issue_credential(CredentialRequest("db", decision_id=one), CALLER)
         database.fails = 1_000_000
         await outcome(authority, over)
-        await kit.until(lambda: authority.broker.problem() is not None)
+        await kit.until(lambda: authority.broker.views.problem() is not None)
         await kit.until(lambda: events(kit)[-1]["kind"] == "credential.revoked")
         await (authority.stop() if gracefully else crash(authority, kit))
         database.fails = 0

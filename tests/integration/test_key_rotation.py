@@ -20,12 +20,14 @@ from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli.init import create_stores
 from sealgate.encoding import statement
 from sealgate.model.errors import InputError
+from sealgate.model.evaluation import Identity
 from sealgate.model.records import Kind
 from sealgate.proofs import trust
 from sealgate.proofs.key_events import REVOKED, KeyHistory
 from sealgate.proofs.keys import is_signed
 
 ORIGIN = "log.example/2026h2"
+CALLER = Identity(principal="op", proof="unix_peer")
 
 
 class _Clock:
@@ -34,6 +36,10 @@ class _Clock:
 
     def monotonic_s(self):
         return time.monotonic()
+
+
+async def _rotate(recorder, rotations):
+    return await rotate(recorder, rotations, CALLER)
 
 
 class _Crashed(Exception):  # noqa: N818  # it stands for a death, not for an error
@@ -128,7 +134,7 @@ def test_a_rotation_under_load_is_provable(kit):
 
         loads = [asyncio.create_task(load()) for _ in range(8)]
         await asyncio.sleep(0.05)
-        receipt = await rotate(recorder, rotations)
+        receipt = await rotate(recorder, rotations, CALLER)
         await asyncio.sleep(0.05)
         stop.set()
         await asyncio.gather(*loads)
@@ -150,7 +156,7 @@ def test_a_rotation_under_load_is_provable(kit):
 def test_nothing_prepared_nothing_changed(kit):
     """A request to rotate without a prepared change is refused."""
     with pytest.raises(InputError, match="no change of keys is prepared"):
-        kit.session(rotate)
+        kit.session(_rotate)
     kit.session(_event)
     kit.verify()
 
@@ -177,7 +183,7 @@ def test_a_crash_in_a_rotation_is_finished_by_repeating_it(kit, step, monkeypatc
         raise _Crashed
 
     async def dies(recorder, rotations):
-        await rotate(recorder, rotations)
+        await rotate(recorder, rotations, CALLER)
 
     kit.session(_event)
     kit.prepare()
@@ -189,7 +195,7 @@ def test_a_crash_in_a_rotation_is_finished_by_repeating_it(kit, step, monkeypatc
         with pytest.raises(_Crashed):
             kit.session(dies)
     kit.session(_event)
-    kit.session(rotate)
+    kit.session(_rotate)
     kit.session(_event)
     history = kit.verify()
 
@@ -200,7 +206,7 @@ def test_a_revoked_key_in_use_is_replaced(kit):
     """Revoking the key in use brings in a new one; what the old one signed before stays valid."""
     kit.session(_event)
     kit.prepare(ended_kind=REVOKED)
-    kit.session(rotate)
+    kit.session(_rotate)
     kit.session(_event)
     history = kit.verify()
 
@@ -211,7 +217,7 @@ def test_two_rotations(kit):
     """Keys follow each other without end."""
     for _ in range(2):
         kit.prepare()
-        kit.session(rotate)
+        kit.session(_rotate)
         kit.session(_event)
 
     assert len(kit.verify().statement_keys()) == 3

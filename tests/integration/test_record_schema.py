@@ -63,6 +63,14 @@ def test_every_body_fits(bodies):
     assert kinds <= set(MODEL)
 
 
+def test_every_record_that_a_caller_caused_tells_how_the_caller_was_proved(bodies):
+    """The others are the authority's own acts, and there are no more of them than these."""
+    own = {body["kind"] for body in bodies if body["agent"] is None}
+
+    assert own == {"genesis", "capture.gap"}
+    assert {body["agent"]["proof"] for body in bodies if body["agent"] is not None} == {"unix_peer"}
+
+
 @pytest.mark.parametrize("damage", ["member missing", "member added", "wrong type", "other kind", "unknown outcome"])
 def test_a_damaged_body_does_not(bodies, damage):
     """A body with one thing wrong is refused; untouched it fits (positive control)."""

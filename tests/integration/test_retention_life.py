@@ -133,6 +133,11 @@ async def test_a_hold_keeps_what_it_names_until_two_persons_release_it(kit):
     await authority.confirm_hold(placed["hold_id"], A)
     assert (await authority.run_retention(A))["bodies"] == 10
     assert "event.logged" not in bodies(kit).values()
+    steps = [index for index, kind in bodies(kit).items() if kind in ("hold.placed", "hold.released")]
+    told = [kit.reader.read(index).content()["agent"] for index in steps]
+    assert [(agent["principal"], agent["proof"]) for agent in told] == [
+        (name, "unix_peer") for name in ("anna", "bert", "bert", "anna")
+    ]
     await authority.stop()
 
 

@@ -290,7 +290,7 @@ def test_where_claims_are_refused_only_a_delegation_will_do(kit):
     """The strict setting: an unproven name is a DENY, a proven one is not."""
 
     async def scenario(authority):
-        authority._delegations._unproven = "refuse"
+        authority._delegations._chains._unproven = "refuse"
         await authority.publish_policy(bundle(POLICIES), CALLER)
         assert (await authority.evaluate(ask(on_behalf_of=["a3"]), CALLER, None)).context.reason == "not_delegated"
         await authority.grant_delegation(DelegationRequest(delegator="a3", delegate="a1", tools=["pay"]), CALLER)

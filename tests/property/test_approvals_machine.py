@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealgate.authority.approval_book import Approval, Book, Vote, uncovered
+from sealgate.authority.approval import Approval, Vote, uncovered
+from sealgate.authority.approval_book import Book
 from sealgate.authority.approval_requests import number, within
 from sealgate.model.approvals import Bound, CapabilityTerms, Needed
 from sealgate.model.errors import NotPermittedError

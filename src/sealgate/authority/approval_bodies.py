@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from sealgate.authority.approval_book import Approval
+from sealgate.authority.approval import Approval
 from sealgate.encoding import canonical
 from sealgate.model.approvals import CapabilityTerms
 
@@ -25,6 +25,7 @@ def requested(approval: Approval, *, expires_at: str, input_digest: str | None) 
         "binding": approval.binding,
         "input_digest": input_digest,
         "arguments_json": approval.arguments,
+        "arguments_exact": None if approval.arguments is None else approval.exact,
         "capability": None if approval.terms is None else _capability(approval.terms),
         "reason": approval.reason,
     }

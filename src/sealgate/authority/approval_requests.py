@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sealgate.authority.approval_book import Approval, Book, uncovered
+from sealgate.authority.approval import Approval, uncovered
+from sealgate.authority.approval_book import Book
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.recorder import Draft
 from sealgate.encoding import canonical
@@ -132,7 +133,10 @@ class Requests:
         terms = approval.terms
         if terms is None or not covers(terms, call):
             return None
-        if uncovered(call.needed, {vote.principal: vote.roles for vote in approval.votes}):
+        # Nobody decides what they asked for: nor by a yes given before, to calls that are made for them now.
+        asking = {call.principal, call.agent, *call.on_behalf_of}
+        voters = {vote.principal: vote.roles for vote in approval.votes if vote.principal not in asking}
+        if uncovered(call.needed, voters):
             return None
         if terms.max_sum is None:
             return "0"
@@ -250,6 +254,7 @@ class Requests:
             expires_ms=draft.unix_ms + self._settings.ttl_ms,
             binding=binding,
             arguments=shown,
+            exact=shown.encode() == canonical.encode_arguments(call.input),
             decision_id=decision.record_id,
             task_id=call.task_id,
             trace=call.trace,

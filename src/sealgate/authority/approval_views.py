@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from sealgate.authority.approval_book import Approval, Book, Vote
+from sealgate.authority.approval import Approval, Vote
+from sealgate.authority.approval_book import Book
 from sealgate.authority.approval_requests import Settings
 from sealgate.model.approvals import ApprovalView, Voted
 from sealgate.model.evaluation import Identity
@@ -66,6 +67,7 @@ class Viewer:
             expires_at=self._time_text(approval.expires_ms),
             decision_id=approval.decision_id,
             arguments=approval.arguments if shows else None,
+            arguments_exact=approval.exact if shows and approval.arguments is not None else None,
             terms=approval.terms,
             reason=approval.reason,
             uses=len(approval.uses),

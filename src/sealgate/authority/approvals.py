@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from sealgate.authority import answers, approval_bodies
-from sealgate.authority.approval_book import Approval, Book, Vote
+from sealgate.authority.approval import Approval, Vote
+from sealgate.authority.approval_book import Book
 from sealgate.authority.approval_requests import Opened, Requests, Settings
 from sealgate.authority.approval_views import Viewer
 from sealgate.authority.capabilities import approval_of, check

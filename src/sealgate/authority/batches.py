@@ -101,6 +101,7 @@ class Batches:
         draft = self._recorder.draft(Kind.RECORDS_CAPTURED)
         draft.fields = {
             "principal": request.principal,
+            "proof": request.proof,
             "retention_class": request.retention_class,
             "subject": request.subject,
         }

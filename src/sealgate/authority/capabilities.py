@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from sealgate.authority.approval_book import Approval
+from sealgate.authority.approval import Approval
 from sealgate.authority.recorder import Draft
 from sealgate.encoding import canonical
 from sealgate.model.approvals import MAX_NAMED, MAX_USES, Bound, CapabilityRequest, CapabilityTerms

@@ -116,7 +116,8 @@ class Holds:
             "reason": hold.reason,
             "principal": caller.principal,
         }
-        appended: Awaitable[Receipt] = self._recorder.record(draft, retention_class=LEDGER)
+        agent = answers.agent(caller.principal, caller, [])
+        appended: Awaitable[Receipt] = self._recorder.record(draft, agent=agent, retention_class=LEDGER)
         receipt = await appended
         self._memory.cursor = max(self._memory.cursor, receipt.index + 1)
         return Recorded(receipt.record_id, answers.reference(receipt))

@@ -2,9 +2,11 @@
 
 from typing import Any, Protocol
 
+from sealgate.authority import answers
 from sealgate.authority.key_events import Members
 from sealgate.authority.recorder import Receipt, Recorder
 from sealgate.model.errors import InputError
+from sealgate.model.evaluation import Identity
 from sealgate.model.records import Kind
 from sealgate.ports.signer import Signer
 from sealgate.proofs.key_events import ADDED
@@ -26,8 +28,8 @@ class Rotations(Protocol):
         """Forget the change."""
 
 
-async def record_event(recorder: Recorder, members: Members) -> Receipt:
-    """Record one endorsed key event and return when it is durable.
+async def record_event(recorder: Recorder, members: Members, caller: Identity | None = None) -> Receipt:
+    """Record one endorsed key event, with who asked for it, and return when it is durable.
 
     Raises:
         UnavailableError: it could not be recorded.
@@ -35,10 +37,10 @@ async def record_event(recorder: Recorder, members: Members) -> Receipt:
     draft = recorder.draft(Kind(str(members["kind"])))
     fields: dict[str, Any] = {name: value for name, value in members.items() if name != "kind"}
     draft.fields.update(fields)
-    return await recorder.record(draft)
+    return await recorder.record(draft, agent=answers.agent(caller.principal, caller, []) if caller else None)
 
 
-async def rotate(recorder: Recorder, rotations: Rotations) -> Receipt:
+async def rotate(recorder: Recorder, rotations: Rotations, caller: Identity) -> Receipt:
     """Record the prepared change; return the receipt of its last event. Runs on the event loop.
 
     The old key signs the new one's addition. Then the new one is named as the key in use, and signs from there on,
@@ -52,7 +54,7 @@ async def rotate(recorder: Recorder, rotations: Rotations) -> Receipt:
     if not events:
         raise InputError("no change of keys is prepared", hint="run `sealgate keys rotate` where the root key is")
     for event in events:
-        receipt = await record_event(recorder, event)
+        receipt = await record_event(recorder, event, caller)
         rotations.note(event, receipt.index)
         if event["kind"] == ADDED and (signer := rotations.switch()) is not None:
             recorder.use_signer(signer)

@@ -22,7 +22,8 @@ from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.approvals import Approvals, Notify
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
-from sealgate.authority.credentials import Broker, Source
+from sealgate.authority.credential_sources import Source
+from sealgate.authority.credentials import Broker
 from sealgate.authority.delegations import Delegations, Unproven
 from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
@@ -30,7 +31,7 @@ from sealgate.authority.gate import Gate, Times
 from sealgate.authority.holds import Holds
 from sealgate.authority.key_rotation import Rotations
 from sealgate.authority.observations import Observations
-from sealgate.authority.permits import PermitMac
+from sealgate.authority.permits import OpenDecision, PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
@@ -44,6 +45,7 @@ from sealgate.authority.state import Memory
 from sealgate.authority.supply import SupplyChain
 from sealgate.authority.tasks import TaskListener, Tasks
 from sealgate.encoding import sealed_body
+from sealgate.model.credentials import Cause
 from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
 from sealgate.model.records import Kind
@@ -136,8 +138,14 @@ class Authority:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._tasks = Tasks(memory=parts.memory, recorder=parts.recorder, release=self._release)
+        self._delegations = Delegations(memory=parts.memory, recorder=parts.recorder, unproven=parts.unproven)
         self.broker = Broker(
-            memory=parts.memory, recorder=parts.recorder, permits=parts.permits, sources=parts.credentials
+            memory=parts.memory,
+            recorder=parts.recorder,
+            permits=parts.permits,
+            sources=parts.credentials,
+            lapsed=self._lapsed,
         )
         self._administration = Administration(
             memory=parts.memory,
@@ -147,10 +155,9 @@ class Authority:
             second_person=parts.second_person,
             paused=self.broker.revoke_agent,
         )
-        self._tasks = Tasks(memory=parts.memory, recorder=parts.recorder, release=self._release)
-        self._delegations = Delegations(memory=parts.memory, recorder=parts.recorder, unproven=parts.unproven)
         self.approvals = _approvals(parts)
         self._tasks.listeners += [self.broker, self.approvals]
+        self._delegations.revoked = self.broker.revoke_lapsed
         self._gate = Gate(
             memory=parts.memory,
             recorder=parts.recorder,
@@ -215,8 +222,8 @@ class Authority:
         self.release_hold = self._holds.release
         self.confirm_hold = self._holds.confirm
         self.holds = self._holds.describe
-        self.issue_credential, self.credentials = self.broker.issue, self.broker.all
-        self.revoke_credential, self.revoked_tokens = self.broker.revoke, self.broker.revoked_tokens
+        self.issue_credential, self.credentials = self.broker.issue, self.broker.views.all
+        self.revoke_credential, self.revoked_tokens = self.broker.revoke, self.broker.views.revoked_tokens
         supply = SupplyChain(supply=parts.memory.supply, recorder=parts.recorder, acknowledged=parts.memory.contains)
         self.verify_package, self.install_package, self.score_trust = supply.verify, supply.install, supply.score
         self.packages, self.trust_scores = supply.packages, supply.scores
@@ -259,6 +266,12 @@ class Authority:
     def when_task_ends(self, listener: TaskListener) -> None:
         """Have ``listener`` take back what it issued for each task that ends."""
         self._tasks.listeners.append(listener)
+
+    def _lapsed(self, decision: OpenDecision, now_ms: int) -> Cause | None:
+        """Say why a permit serves nothing any more although its own time is not over."""
+        if self._tasks.over(decision.task_id, now_ms):
+            return "task_ended"
+        return "delegation_ended" if self._delegations.lapsed(decision, now_ms) else None
 
     def _release(self, record_id: str) -> None:
         """Give back what a decision reserved: its permit was taken back unused."""
@@ -308,8 +321,7 @@ class Authority:
         Raises:
             UnavailableError: the key store refused, or the change could not be recorded; the old key stays.
         """
-        del caller  # its role was checked; the endorsement by the root key is what counts
-        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations)
+        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations, caller)
         self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
         return Recorded(receipt.record_id, answers.reference(receipt))
 
@@ -355,7 +367,7 @@ class Authority:
             "clock": clock,
             "policy": "ok" if self._administration.rulebook else "no policy set is published",
             "ledger": self._gate.halted or parts.publisher.failure or "ok",
-            "credentials": self.broker.problem() or "ok",
+            "credentials": self.broker.views.problem() or "ok",
             "stopping": "yes" if self._gate.stopping else "ok",
         }
         needed = ("started", "journal", "clock", "policy", "stopping")
@@ -388,7 +400,7 @@ class Authority:
             "sealgate_agents_paused": float(len(parts.memory.paused)),
             "sealgate_erasures_executed_total": float(self._erasures.executed),
             **self.approvals.metrics(),
-            **self.broker.metrics(),
+            **self.broker.views.metrics(),
         }
 
     async def stop(self) -> None:

@@ -139,8 +139,10 @@ class Tasks:
             draft = self._recorder.draft(Kind.TASK_ENDED)
             draft.fields = {"cause": cause if each is over[0] else "parent_ended", "reason": reason}
             waits.append(self._record(draft, each, caller))
-        receipts = await asyncio.gather(*waits)
+        # Behind the records in the log, but not behind the disk: credentials end while it is still being written.
+        recorded = asyncio.gather(*waits)
         revoked = await self.finish()
+        receipts = await recorded
         return TaskEnded(
             receipts[0].record_id,
             answers.reference(receipts[0]),

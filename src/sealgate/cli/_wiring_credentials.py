@@ -10,7 +10,7 @@ from typing import Any, Final
 from sealgate.adapters.configuration.settings import Configuration, CredentialEntry
 from sealgate.adapters.credentials.tokens import TokenBackend, TokenMaker
 from sealgate.adapters.keys import passphrase
-from sealgate.authority.credentials import Source
+from sealgate.authority.credential_sources import Source
 from sealgate.model.errors import ConfigurationError
 from sealgate.ports.credentials import CredentialBackend
 from sealgate.ports.signer import Signer

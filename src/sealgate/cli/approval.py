@@ -64,7 +64,8 @@ def show(approval_id: str, config_path: Path | None, flags: tuple[str, ...], *, 
         click.echo(f"{'covers':<14} {_plain(json.dumps(found['terms']))}")
     if found["arguments"] is not None:
         # Escapes stay escapes: nothing in an argument may move the cursor or turn the text around.
-        click.echo("arguments\n" + json.dumps(json.loads(found["arguments"]), indent=2))
+        masked = "" if found["arguments_exact"] else " (the field policy took something out: more than this will run)"
+        click.echo(f"arguments{masked}\n" + json.dumps(json.loads(found["arguments"]), indent=2))
 
 
 @command.command()

@@ -71,7 +71,7 @@ class Authority:
         """
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [program("sealgate"), "serve", "--config", self.configuration],
+                self._command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -85,6 +85,10 @@ class Authority:
                     f"the authority did not start: {self._last_words()}", hint=f"see {self.log_file}"
                 )
             time.sleep(0.02)
+
+    def _command(self) -> list[str | Path]:
+        """Return what is run to serve; a test that kills it at a chosen point runs something else."""
+        return [program("sealgate"), "serve", "--config", self.configuration]
 
     def _is_up(self) -> bool:
         try:

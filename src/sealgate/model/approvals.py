@@ -109,6 +109,7 @@ class Voted(msgspec.Struct, frozen=True):
 class ApprovalView(msgspec.Struct, frozen=True):
     """One approval. ``arguments`` is JSON text, redacted; null for who may not see it, and once it is over.
 
+    ``arguments_exact`` is false where the field policy took something out: then what will run has more in it.
     ``missing`` are the people still needed; ``uses`` counts the decisions that used it.
     """
 
@@ -132,6 +133,7 @@ class ApprovalView(msgspec.Struct, frozen=True):
     expires_at: str
     decision_id: str | None
     arguments: str | None
+    arguments_exact: bool | None
     terms: CapabilityTerms | None
     reason: str | None
     uses: int

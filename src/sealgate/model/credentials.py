@@ -12,6 +12,7 @@ Cause = Literal[
     "outcome_overdue",
     "expired",
     "task_ended",
+    "delegation_ended",
     "agent_paused",
     "operator",
     "issue_failed",

@@ -298,7 +298,8 @@ class ApprovalRequested(Common, kw_only=True, forbid_unknown_fields=True):
     ``scope`` ``action``: exactly one call, the one of decision ``decision_id``. ``binding`` is a keyed digest over the
     principal, agent, delegation chain, tool, its definition, resource, exact arguments, policy version and needed
     people; ``input_digest`` is made as a decision's is. ``arguments_json`` is what approvers see: canonical text after
-    the field policy. ``scope`` ``capability``: all calls that ``capability`` covers.
+    the field policy; ``arguments_exact`` says whether that is all of what will run. ``scope`` ``capability``: all calls
+    that ``capability`` covers.
     """
 
     scope: Literal["action", "capability"]
@@ -313,6 +314,7 @@ class ApprovalRequested(Common, kw_only=True, forbid_unknown_fields=True):
     binding: str | None
     input_digest: str | None
     arguments_json: str | None
+    arguments_exact: bool | None
     capability: ApprovedCapability | None
     reason: str | None
 
@@ -389,13 +391,15 @@ class Captured(Common, kw_only=True, forbid_unknown_fields=True):
 class RecordsCaptured(Common, kw_only=True, forbid_unknown_fields=True):
     """Many items in one record: each the canonical text (RFC 8785) of one item, in the order of their arrival.
 
-    ``principal`` sent them to the collector; ``agent`` is null where they are of several agents. ``subject`` is the
-    token of the one person they are about, or null. ``batch_id`` counts once for a principal.
+    ``principal`` sent them to the collector, ``proof`` is how it was proved; ``agent`` is null where they are of
+    several agents. ``subject`` is the token of the one person they are about, or null. ``batch_id`` counts once for a
+    principal.
     """
 
     batch_id: str
     coverage: Literal["captured", "observed"]
     principal: str
+    proof: str
     count: int
     subject: str | None
     items: list[str]

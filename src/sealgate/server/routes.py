@@ -84,6 +84,8 @@ CREDENTIAL_CODES: Final = (
     "permit-unknown",
     "permit-expired",
     "agent-paused",
+    "task-ended",
+    "delegation-ended",
     "credential-unknown",
     "credential-not-allowed",
     "credential-live",
