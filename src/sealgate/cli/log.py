@@ -1,8 +1,8 @@
-"""``sealgate log``: look at, re-verify and export a log from its public files; archive the journal behind it."""
+"""``sealgate log``: look at, re-verify, export and rebuild a log's public files; archive the journal behind it."""
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,17 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from sealgate.adapters.stores.directory import DirectoryLog
+from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.keys.rotation import TRUST_FILE
+from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
+from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.cli._calls import call
-from sealgate.cli._configuration import options
+from sealgate.cli._configuration import load, options
+from sealgate.cli.init import JOURNAL, LOCK, STAGING
+from sealgate.ledger import recovery
 from sealgate.ledger.export import export as export_log
 from sealgate.ledger.fsck import fsck as check_log
+from sealgate.ledger.rebuilding import rebuild as rebuild_log
 from sealgate.model.errors import ConfigurationError, EvidenceError, SealgateError
 from sealgate.proofs import checkpoints, notes, trust
 from sealgate.proofs.notes import VerifierKey
@@ -31,7 +37,7 @@ _FOUND_BROKEN = 1
 
 @click.group()
 def command() -> None:
-    """Look at, re-verify and export a log; archive its journal."""
+    """Look at, re-verify, export and rebuild a log; archive its journal."""
 
 
 @command.command()
@@ -129,6 +135,32 @@ def show(directory: Path, *, as_json: bool) -> None:
 def compact(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
     """Archive the running authority's journal up to now: smaller, and otherwise the same. Nothing expires."""
     _print(call(config_path, flags, "POST", "/v1/log/compact", {}), as_json=as_json)
+
+
+@command.command()
+@options
+@_as_json
+def rebuild(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
+    """Make the public files of a log anew from its journal, where they are lost or damaged; the authority is stopped.
+
+    Nothing is signed: what comes out must be what the lock database says was signed. Cosignatures and timestamps of the
+    past do not come back; witnesses cosign the next checkpoint.
+    """
+    configuration = load(config_path, flags)
+    data, origin = configuration.data_directory, configuration.authority.origin
+    key = trust.parse((data / TRUST_FILE).read_bytes()).log
+    with (
+        FileJournal(data / JOURNAL, origin) as journal,
+        closing(SqliteLock(data / LOCK, origin)) as lock,
+        _bar("rebuilding", quiet=as_json) as step,
+    ):
+        stores = recovery.Stores(journal, DirectoryLog(data / "log"), DirectoryStaging(data / STAGING), lock)
+        done = rebuild_log(stores, key, progress=step)
+        recovery.load(stores, key)  # what the next start does: it must accept what was made
+    _print(
+        {"ok": True, "origin": done.origin, "size": done.size, "root": done.root.hex(), "files": done.files},
+        as_json=as_json,
+    )
 
 
 def _open(directory: Path) -> DirectoryLog:
