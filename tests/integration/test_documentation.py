@@ -172,7 +172,10 @@ TOOLS = """{"tools": [
  {"name": "read_file", "inputSchema": {"type": "object", "required": ["path"], "properties": {
   "path": {"type": "string"}}}},
  {"name": "wire", "inputSchema": {"type": "object", "required": ["subject"], "properties": {
-  "subject": {"type": "string"}}}}]}"""
+  "subject": {"type": "string"}}}},
+ {"name": "edit_files", "inputSchema": {"type": "object", "required": ["options", "paths"], "properties": {
+  "options": {"type": "object", "required": ["root"], "properties": {"root": {"type": "string"}}},
+  "paths": {"type": "array", "items": {"type": "string"}}}}}]}"""
 
 
 def _policies_of_the_page(folder: Path) -> None:
