@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys.rotation import TRUST_FILE
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.cli import _reading
+from sealgate.cli._bodies import fetched
 from sealgate.cli._calls import call
 from sealgate.cli._configuration import load, options
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
@@ -76,21 +78,44 @@ def fsck(
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--from", "start", type=click.IntRange(min=0), default=0, help="First record (default 0).")
 @click.option("--to", "stop", type=click.IntRange(min=1), help="Behind the last record (default: all).")
+@click.option("--bodies", "with_bodies", is_flag=True, help="Also the bodies, asked of the evidence service.")
+@click.option("--reason", help="With --bodies: why; it is recorded.")
+@click.option("--role", help="With --bodies: the role to read in; it must see whole records.")
+@options
 @_as_json
-def export(data: Path, out: Path, *, start: int, stop: int | None, as_json: bool) -> None:
+def export(
+    data: Path,
+    out: Path,
+    *,
+    start: int,
+    stop: int | None,
+    with_bodies: bool,
+    reason: str | None,
+    role: str | None,
+    config_path: Path | None,
+    flags: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Copy a log, or records of it, from a data directory (or its log directory) to the new directory OUT.
 
-    Statements and proofs only: bodies are exported by the authority, which holds their keys.
+    Statements and proofs need nobody's leave. Bodies come from the evidence service, to a role that may read whole
+    records, and the reading is a record first; bodies that are erased, expired or not projected yet stay absent.
     """
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"`{out}` is not empty", hint="name a new directory")
     trust_file = data / "trust.json"
-    with _bar("exporting", quiet=as_json) as step:
+    with ExitStack() as stack:
+        bodies = None
+        if with_bodies:
+            client = _reading.client(data if config_path is None else config_path, flags, reason, role)
+            bodies = stack.enter_context(fetched(stack.enter_context(client), beside=out))
+        step = stack.enter_context(_bar("exporting", quiet=as_json))
         done = export_log(
             _open(data),
             DirectoryLog(out),
             start=start,
             stop=stop,
+            bodies=bodies,
             trust=trust_file.read_bytes() if trust_file.is_file() else None,
             progress=step,
         )
@@ -102,6 +127,7 @@ def export(data: Path, out: Path, *, start: int, stop: int | None, as_json: bool
             "from": done.start,
             "to": done.stop,
             "files": done.files,
+            "bodies": done.bodies,
             "directory": str(out),
         },
         as_json=as_json,
