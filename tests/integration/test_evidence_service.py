@@ -78,7 +78,7 @@ def test_every_command_answers(site, tmp_path):
 
 
 def test_a_log_is_exported_with_its_bodies(site, tmp_path):
-    """Bodies come through the evidence service as a recorded read; the verifier accepts them and finds a changed one."""
+    """Bodies come through the evidence service as a recorded read; the verifier takes them and finds a changed one."""
     folder, _ = site
     trust = str(folder / "trust.json")
     _until(lambda: int((folder / "log" / "checkpoint").read_text("utf-8").split("\n")[1]) > 0)
