@@ -5,8 +5,13 @@ import { webcrypto } from "node:crypto";
 
 const page = readFileSync(process.argv[2], "utf8");
 const core = /<script id="core">([\s\S]*?)<\/script>/.exec(page)[1];
-const verifyReceipt = new Function("crypto", `${core}\nreturn verifyReceipt;`)(webcrypto);
+const { verifyReceipt, mldsa44 } = new Function("crypto", `${core}\nreturn { verifyReceipt, mldsa44 };`)(webcrypto);
 const cases = JSON.parse(readFileSync(0, "utf8"));
+if (process.argv[3] === "mldsa44") { // the one primitive alone: key, signature and message in hexadecimal
+  const bytes = (text) => new Uint8Array(Buffer.from(text, "hex"));
+  process.stdout.write(JSON.stringify(cases.map(([key, signature, message]) => mldsa44(bytes(key), bytes(signature), bytes(message)))));
+  process.exit();
+}
 const reports = [];
 for (const inputs of cases) {
   const bytes = Object.fromEntries(Object.entries(inputs).map(([name, text]) => [name, new Uint8Array(Buffer.from(text, "base64"))]));

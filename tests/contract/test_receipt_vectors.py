@@ -10,9 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import mldsa
 
 import sealgate.verifier
-from bench.logmaker import Keys, make_log
+from bench import corpora
+from bench.logmaker import Keys, make_log, sign
+from sealgate.proofs import checkpoints, cosignatures
+from sealgate.proofs.notes import COSIGNATURE_ML_DSA_44, VerifierKey
 from sealgate.verifier.receipt import Extras, verify_receipt
 from sealgate.verifier.report import Report
 
@@ -122,6 +126,62 @@ def _flip(inputs: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
     data = bytearray(inputs[name])
     data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     return inputs | {name: bytes(data)}
+
+
+def _ml_dsa_log():
+    """A log of 300 records whose checkpoint has one ML-DSA-44 cosignature; and what makes such a note."""
+    secret = mldsa.MLDSA44PrivateKey.generate()
+    witness = VerifierKey("quantum", COSIGNATURE_ML_DSA_44, secret.public_key().public_bytes_raw())
+    log = make_log(300, keys=Keys("ml-dsa"), quorum=1)
+    head = checkpoints.parse(log.checkpoint())[0]
+
+    def note(change=lambda signature: signature, time=1_790_000_000):
+        message = cosignatures.message_subtree("quantum", time, head.origin, head.size, head.root)
+        signature = change(secret.sign(message))
+        lines = [
+            checkpoints.sign_line(log.log_key, sign(log.keys.log, head.text.encode())),
+            cosignatures.signature_line(witness, time, signature),
+        ]
+        return checkpoints.encode(head, lines)
+
+    return log, log.trust(witnesses=(witness,)), note
+
+
+def _flipped(at: int):
+    def change(signature: bytes) -> bytes:
+        return signature[:at] + bytes((signature[at] ^ 1,)) + signature[at + 1 :]
+
+    return change
+
+
+@needs_node
+def test_the_two_agree_on_ml_dsa_cosignatures() -> None:
+    """Good ones count for the quorum, bad ones spoil the checkpoint, on the page as in the command."""
+    log, trust, note = _ml_dsa_log()
+    changes = [_flipped(at) for at in (0, 31, 32, 500, 2335, 2336, 2400, 2415, 2419)]
+    changes += [lambda signature: signature[:-1], lambda signature: signature + b"\0", lambda _: bytes(2420)]
+    notes = [note(), *(note(change) for change in changes), note(time=1 << 63), log.checkpoint()]
+    cases = [{"receipt": log.proof(7, note=made).encode(), "trust": trust} for made in notes]
+    here, there = _by_both(cases)
+
+    assert [_outcomes(report["steps"]) for report in here] == [_outcomes(report["steps"]) for report in there]
+    verdicts = [report["verdict"] for report in there]
+    assert verdicts == [report["verdict"] for report in here]
+    assert verdicts == ["verified", *["altered"] * (len(changes) + 1), "not_proven"]
+
+
+@needs_node
+def test_the_page_agrees_with_wycheproof_on_ml_dsa(data_folder: Path) -> None:
+    """Every verification vector of ML-DSA-44 without a context."""
+    name = "testvectors_v1/mldsa_44_verify_test.json"
+    groups = json.loads(corpora.files(data_folder, "vectors/wycheproof")[name])["testGroups"]
+    cases = [(group["publicKey"], case) for group in groups for case in group["tests"] if not case.get("ctx")]
+    signed = [[key, case["sig"], case["msg"]] for key, case in cases]
+    command = ["node", str(HERE / "page_driver.mjs"), str(PAGE), "mldsa44"]
+    ran = subprocess.run(command, input=json.dumps(signed), capture_output=True, text=True, check=True, timeout=100)
+
+    assert json.loads(ran.stdout) == [case["result"] == "valid" for _, case in cases]
+    assert len(cases) > 100
 
 
 def test_the_vectors_are_what_their_generator_writes(tmp_path: Path) -> None:

@@ -96,6 +96,14 @@ class SettableClock:
         return system_time.monotonic()
 
 
+class NothingPrepared:
+    """An ``authority.key_rotation.Rotations`` without a change of keys."""
+
+    def pending(self):
+        """Nothing waits."""
+        return ()
+
+
 class Kit:
     """Builds authorities over one data directory, so that tests can stop, crash and start again."""
 
@@ -174,7 +182,7 @@ class Kit:
                 storage=AuthorityFiles(self.folder),
                 times=times or Times(),
                 genesis=self.genesis(),
-                rotations=None,
+                rotations=NothingPrepared(),
                 judges=judges,
                 retention=retention,
                 bundles=ShrinkingBundles(stores.public, log.size),

@@ -324,6 +324,9 @@ def test_captured_records_and_their_bounds(kit):
         again = await authority.capture(request, CALLER)
         with pytest.raises(InputError):
             await authority.capture(CaptureRequest(kind="decision", agent="a1"), CALLER)
+        with pytest.raises(NotPermittedError) as reused:
+            await authority.capture(CaptureRequest(kind="reasoning", agent="a1", request_id="e1"), CALLER)
+        assert reused.value.code == "request-id-reused"
         body = kit.bodies()[-1]
         await authority.stop()
         return first, again, body
@@ -376,6 +379,11 @@ def test_one_report_sent_many_times_at_once_is_one_record(kit):
         )
         together = await asyncio.gather(*(authority.report_outcome(report, CALLER) for _ in range(30)))
         later = await authority.report_outcome(report, CALLER)
+        second = await authority.evaluate(question(redeem=True), CALLER, None)
+        other = msgspec.structs.replace(report, decision_id=second.context.record_id)
+        with pytest.raises(NotPermittedError) as reused:
+            await authority.report_outcome(other, CALLER)
+        assert reused.value.code == "request-id-reused"
         reported = authority.metrics()["sealgate_permits_reported_total"]
         outcomes = [body for body in kit.bodies() if body["kind"] == "outcome"]
         await authority.stop()

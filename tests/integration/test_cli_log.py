@@ -1,13 +1,23 @@
 """``sealgate log`` on a real directory."""
 
 import json
+import shutil
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
 
 from bench.ledger_world import LOG_KEY, ORIGIN, Producer, make, open_world
+from sealgate.adapters import configuration, installation
+from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.keys.keyring import Keyring
+from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
+from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.cli.init import create_stores
 from sealgate.cli.log import command
-from sealgate.model.errors import ConfigurationError
+from sealgate.ledger.log import Keys, Ledger
+from sealgate.ledger.recovery import Stores
+from sealgate.model.errors import AlteredError, ConfigurationError
 
 
 @pytest.fixture(scope="module", name="data")
@@ -71,3 +81,43 @@ def test_show_tells_the_checkpoint(data, tmp_path):
     assert answer["checkpoint"]["signatures"] == [f"{ORIGIN}+{LOG_KEY.key_id.hex()}"]
     with pytest.raises(ConfigurationError):
         run("show", tmp_path)
+
+
+def test_a_lost_log_is_rebuilt_by_a_command(tmp_path):
+    """``log rebuild`` brings the whole directory back from an installation's journal; the log then goes on."""
+    data = tmp_path / "gate"
+    plan = installation.Plan(origin=ORIGIN, authority_id="a1", operator_uid=0, created="2026-11-21T00:00:00.000Z")
+    installation.create(data, plan, extra=create_stores)
+    found = configuration.load(data / "sealgate.toml", {})
+
+    def publish(upto):
+        """Append records and publish them, as the authority does."""
+        opened = Keyring.of(found).open()
+        with (
+            FileJournal(data / "journal", ORIGIN) as journal,
+            closing(SqliteLock(data / "lock.db", ORIGIN)) as lock,
+        ):
+            stores = Stores(journal, DirectoryLog(data / "log"), DirectoryStaging(data / "staging"), lock)
+            ledger = Ledger(ORIGIN, stores, Keys(opened.log, opened.receipt, "urn:sealgate:authority:a1"))
+            for number in range(journal.size, upto):
+                journal.append(Producer().record(number), lambda _: None)
+            journal._on_writer(lambda: None)
+            ledger.step()
+            ledger.close()
+
+    publish(600)
+    before = (data / "log" / "checkpoint").read_bytes()
+    shutil.rmtree(data / "log")
+    with pytest.raises(AlteredError, match="lost") as refused:
+        publish(600)
+    assert "sealgate log rebuild" in refused.value.hint
+
+    status, answer = run("rebuild", "--config", data / "sealgate.toml")
+
+    assert (status, answer["ok"], answer["size"]) == (0, True, 600)
+    assert (data / "log" / "checkpoint").read_bytes() == before
+    assert run("fsck", data, "--trust", data / "trust.json")[0] == 0
+    publish(700)
+    assert run("fsck", data, "--trust", data / "trust.json")[1]["size"] == 700
+    with FileJournal(data / "journal", ORIGIN), pytest.raises(ConfigurationError):  # an authority runs
+        run("rebuild", "--config", data / "sealgate.toml")

@@ -50,6 +50,7 @@ NOT_RUN = {
     "softhsm2-util": "needs a token folder of the system; tests/contract/test_signer.py has one of its own",
     "sealgate mcp": "needs a client's files and MCP servers; tests/contract/gateway and tests/unit/gateway run these",
     "options=": "the options of the token that is not made here",
+    "sealgate keys rotate --purpose wrapping": "needs everything stopped, as in tests/integration/test_key_rotation.py",
     "sealgate keys generate-on-device $options": "as above; tests/contract/test_signer.py makes keys on a token",
     "sealgate init /var/lib/sealgate $options": "as above",
 }
@@ -172,7 +173,10 @@ TOOLS = """{"tools": [
  {"name": "read_file", "inputSchema": {"type": "object", "required": ["path"], "properties": {
   "path": {"type": "string"}}}},
  {"name": "wire", "inputSchema": {"type": "object", "required": ["subject"], "properties": {
-  "subject": {"type": "string"}}}}]}"""
+  "subject": {"type": "string"}}}},
+ {"name": "edit_files", "inputSchema": {"type": "object", "required": ["options", "paths"], "properties": {
+  "options": {"type": "object", "required": ["root"], "properties": {"root": {"type": "string"}}},
+  "paths": {"type": "array", "items": {"type": "string"}}}}}]}"""
 
 
 def _policies_of_the_page(folder: Path) -> None:

@@ -77,6 +77,39 @@ def test_every_command_answers(site, tmp_path):
     _sealgate(folder, "explain", str(tmp_path / "r.tlog-proof"), *why, status=1)
 
 
+def test_a_log_is_exported_with_its_bodies(site, tmp_path):
+    """Bodies come through the evidence service as a recorded read; the verifier takes them and finds a changed one."""
+    folder, _ = site
+    trust = str(folder / "trust.json")
+    _until(lambda: int((folder / "log" / "checkpoint").read_text("utf-8").split("\n")[1]) > 0)
+
+    bare = json.loads(_sealgate(folder, "log", "export", str(folder), str(tmp_path / "bare"), "--json"))
+    _sealgate(folder, "log", "export", str(folder), str(tmp_path / "no"), "--bodies", "--role", "nobody", status=1)
+    why = ["--bodies", "--reason", "yearly audit"]
+    whole = json.loads(_sealgate(folder, "log", "export", str(folder), str(tmp_path / "all"), *why, "--json"))
+    part = json.loads(
+        _sealgate(folder, "log", "export", str(folder), str(tmp_path / "one"), *why, "--to", "1", "--json")
+    )
+
+    assert (bare["bodies"], part["bodies"]) == (0, 1)
+    assert whole["bodies"] >= 2
+    assert not list(tmp_path.glob(".sealgate-bodies-*"))
+    report = _verified(tmp_path / "all", trust)
+    assert report["verdict"] == "verified"
+    (bodies,) = [step["message"] for step in report["steps"] if step["name"] == "bodies"]
+    assert bodies.startswith(f"{whole['bodies']} bodies are what was sealed")
+    told = _sealgate(folder, "search", "--kind", "access", "--json", "--reason", "look")
+    assert json.loads(told)["page"]["rows"]
+    (bundle,) = (path for path in (tmp_path / "all" / "body").rglob("*") if path.is_file())  # of this young log
+    bundle.write_bytes(bundle.read_bytes().replace(b"genesis", b"genesiz"))
+    assert _verified(tmp_path / "all", trust)["verdict"] == "altered"
+
+
+def _verified(export, trust):
+    command = [sys.executable, "-m", "sealgate.verifier", "log", str(export), "--trust", trust, "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout)
+
+
 def test_a_rebuilt_store_answers_the_same(site):
     """Made anew from the journal it equals the old one, row for row."""
     folder, running = site

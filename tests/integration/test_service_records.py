@@ -96,7 +96,8 @@ def test_a_repeated_request_is_one_record(kit):
         again = await authority.capture(request, SERVICE)
         assert again.record_id == first.record_id
         other = CaptureRequest(kind="access", data={**ACCESS, "count": 9}, request_id="once")
-        with pytest.raises(InputError):
+        with pytest.raises(NotPermittedError) as reused:
             await authority.capture(other, SERVICE)
+        assert reused.value.code == "request-id-reused"
 
     _in_authority(kit, scenario)

@@ -20,7 +20,7 @@ from bench.logmaker import ORIGIN, START, Keys, LogMaker, make_log, public, sign
 from sealgate.encoding import cbor, statement
 from sealgate.proofs import notes, tiles, transparent
 from sealgate.proofs.tlog_proof import TlogProof
-from sealgate.proofs.trust import StatementKey
+from sealgate.proofs.trust import FormerReceiptKey, StatementKey
 
 L = 2**252 + 27742317777372353535851937790883648493  # order of the Ed25519 base point
 EM_DASH = "\N{EM DASH}"
@@ -597,6 +597,23 @@ def trust_cases(vectors: Vectors, world: World) -> None:
     bad("range-missing", "no to_index", changed(statement_keys=[{k: v for k, v in entry.items() if k != "to_index"}]))
     bad("key-short", "a key of 31 bytes", changed(statement_keys=keyed(statement_key[:31])))
     bad("receipt-key-url-safe", "URL-safe base64", changed(receipt_key=base64.urlsafe_b64encode(b"\xff" * 32).decode()))
+    former = {"kid": "00" * 16, "public_key": to_base64(statement_key), "revoked": False, "to_index": 9}
+    former |= {"kid": entry["kid"]}
+    bad("former-empty", "an empty list of former receipt keys", changed(former_receipt_keys=[]))
+    bad("former-object", "former receipt keys that are no list", changed(former_receipt_keys={"a": 1}))
+    bad(
+        "former-kid",
+        "a former receipt key with another key's id",
+        changed(former_receipt_keys=[former | {"kid": "00" * 16}]),
+    )
+    bad("former-revoked-text", "a text as revoked", changed(former_receipt_keys=[former | {"revoked": "no"}]))
+    bad("former-end-negative", "a negative end", changed(former_receipt_keys=[former | {"to_index": -1}]))
+    bad("former-more", "one more member", changed(former_receipt_keys=[former | {"from_index": 0}]))
+    bad(
+        "former-weak",
+        "a weak former receipt key",
+        changed(former_receipt_keys=[former | {"public_key": to_base64(WEAK_KEYS["identity"])}]),
+    )
     bad("timestamp-root-text", "a timestamp root that is no certificate", changed(timestamp_roots=["x"]))
     for name, raw in WEAK_KEYS.items():
         bad(f"weak-key-{name}", f"a weak or malformed key: {name}", changed(statement_keys=keyed(raw)))
@@ -721,6 +738,22 @@ def transparent_cases(vectors: Vectors, world: World) -> None:
         ALTERED,
         "inclusion",
     )
+    key, later = public(log.keys.receipt), public(log.keys.named("later receipt"))
+
+    def replaced(to_index: int | None, *, revoked: bool = False) -> bytes:
+        former = FormerReceiptKey(key, to_index, revoked)
+        return log.trust(quorum=0, receipt_key=later, former_receipt_keys=(former,))
+
+    case("retired-key", "", of(receipt), "verified", "", trust=replaced(log.size))
+    case("replaced-key", "", of(receipt), "verified", "", trust=replaced(None))
+    case("retired-key-later", "a key that had ended before the tree was so large", of(receipt), ALTERED, "tree head",
+         trust=replaced(log.size - 1))  # fmt: skip
+    case("revoked-key", "a key that was revoked", of(receipt), "not_proven", "tree head",
+         trust=replaced(log.size, revoked=True))  # fmt: skip
+    case("retired-key-flipped", "one bit flipped in a retired key's signature",
+         of(receipt[:-1] + bytes((receipt[-1] ^ 1,))), ALTERED, "inclusion", trust=replaced(log.size))  # fmt: skip
+    case("gone-key", "a key that the trust file does not name any more", of(receipt), "not_proven", "tree head",
+         trust=log.trust(quorum=0, receipt_key=later))  # fmt: skip
     case(
         "with-prior",
         "a checkpoint cannot be compared with a signed root",

@@ -103,8 +103,9 @@ class Execution:
         """Take in what became of an action. Repeating a request id gives the first answer.
 
         Raises:
-            InputError: a member is out of range, or the request id was used for something else.
-            NotPermittedError: the decision waits for no outcome, or belongs to an agent the caller may not speak for.
+            InputError: a member is out of range.
+            NotPermittedError: the decision waits for no outcome, or belongs to an agent the caller may not speak for;
+                the request id was used for something else.
             UnavailableError: it could not be recorded; send it again.
         """
         record_id = require_uuid(request.decision_id, "decision id")
@@ -163,8 +164,10 @@ class Execution:
         stored = self._reader.read(index)
         body = stored.content()
         if body is None or body["kind"] != Kind.OUTCOME or body["decision_id"] != request.decision_id:
-            raise InputError(
-                f"request id `{request.request_id}` was used for another request", hint="use a new id for each request"
+            raise NotPermittedError(
+                f"request id `{request.request_id}` was used for another request",
+                code="request-id-reused",
+                hint="use a new id for each request",
             )
         receipt = Receipt(body["record_id"], index, stored.statement, b"")
         return Recorded(receipt.record_id, answers.reference(receipt))

@@ -42,6 +42,21 @@ def genesis(
     return _endorsed(claims, sign)
 
 
+def secret_changed(kind: str, *, origin: str, purpose: str, kid: bytes, sign: Sign) -> Members:
+    """Return the members of the same three events for a key that is secret altogether: it is named by its id only."""
+    if kind not in _CHANGES:
+        raise ValueError(kind)
+    claims: Members = {
+        "kind": kind,
+        "origin": origin,
+        "key_id": kid.hex(),
+        "purpose": purpose,
+        "algorithm": key_events.SECRET_PURPOSES[purpose],
+        "public_key": None,
+    }
+    return _endorsed(claims, sign)
+
+
 def key_changed(kind: str, *, origin: str, purpose: str, public_key: bytes, sign: Sign) -> Members:
     """Return the members of ``key.added``, ``key.retired`` or ``key.revoked``."""
     if kind not in _CHANGES or purpose not in key_events.PURPOSES:

@@ -7,6 +7,7 @@ from sealgate.authority.reader import Reader, StoredRecord
 from sealgate.model.errors import NotPermittedError
 from sealgate.model.evaluation import Identity
 from sealgate.model.identifiers import require_uuid
+from sealgate.ports.signer import Signer
 from sealgate.ports.transparency import TransparencyLog
 
 
@@ -44,6 +45,10 @@ class Receipts:
         """
         stored = self._find(record_id, caller)
         return self._log.transparent_statement(stored.index, stored.statement)
+
+    def use_signer(self, signer: Signer) -> None:
+        """Sign transparent statements from now on with ``signer`` (a rotation was recorded before)."""
+        self._log.use_receipt_signer(signer)
 
     def _find(self, record_id: str, caller: Identity) -> StoredRecord:
         stored = self._reader.find(require_uuid(record_id, "record id"))

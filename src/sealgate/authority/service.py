@@ -243,6 +243,7 @@ class Authority:
             parts.recorder.resume_after(newest)
         if parts.journal.size == 0:
             await self._found()
+        await key_rotation.record_secrets(parts.recorder, parts.rotations)
         await configuration.record_change(parts.recorder, parts.memory, parts.settings)
         self._load_policy(limits)
         self._tasks.resume()
@@ -316,12 +317,13 @@ class Authority:
         self._administration.enforce(rulebook)
 
     async def rotate_key(self, caller: Identity) -> Recorded:
-        """Begin to sign with a new statement key; the change is a record first.
+        """Begin to sign with a new statement or receipt key; the change is a record first.
 
         Raises:
             UnavailableError: the key store refused, or the change could not be recorded; the old key stays.
         """
-        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations, caller)
+        use = {"receipt": self._parts.receipts.use_signer}
+        receipt = await key_rotation.rotate(self._parts.recorder, self._parts.rotations, caller, use)
         self._parts.memory.cursor = max(self._parts.memory.cursor, receipt.index + 1)
         return Recorded(receipt.record_id, answers.reference(receipt))
 

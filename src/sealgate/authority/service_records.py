@@ -83,7 +83,11 @@ class ServiceRecords:
         stored = self._reader.read(index)
         body: dict[str, Any] | None = stored.content()
         if body is None or body["kind"] != kind or any(body.get(name) != value for name, value in members.items()):
-            raise InputError("this request id was used for another request", hint="use a new id for each request")
+            raise NotPermittedError(
+                "this request id was used for another request",
+                code="request-id-reused",
+                hint="use a new id for each request",
+            )
         return Recorded(body["record_id"], answers.reference(Receipt(body["record_id"], index, stored.statement, b"")))
 
 

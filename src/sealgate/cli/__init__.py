@@ -20,7 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "receipt": ("receipt", "Fetch a receipt as files."),
     "run": ("run", "Run a Python program with its agent frameworks gated."),
     "serve": ("serve", "Run the authority."),
-    "log": ("log", "Look at, re-verify and export a log; archive its journal."),
+    "log": ("log", "Look at, re-verify, export and rebuild a log; archive its journal."),
     "vault": ("vault", "Make and run the vault."),
     "subject": ("subject", "Register, find, export and erase a person."),
     "lookup": ("lookup", "Ask what a token stands for; consent to it."),

@@ -84,6 +84,7 @@ def open_authority(
     _logs.set_up(configuration.log)
     data = configuration.data_directory
     ring = Keyring.of(configuration)
+    RotationFiles(ring, data).settle()
     keys = ring.open()
     loop = asyncio.get_running_loop()
     journal = FileJournal(

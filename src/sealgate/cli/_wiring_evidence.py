@@ -21,11 +21,9 @@ from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE
 from sealgate.cli import _logs
-from sealgate.cli.init import JOURNAL
+from sealgate.cli.init import EVIDENCE, JOURNAL
 from sealgate.ports.identity import IdentityResolver
 from sealgate.server.listeners import HttpsListener, Listeners, UnixListener
-
-STORE = "evidence"
 
 
 def places(configuration: Configuration) -> Places:
@@ -36,7 +34,7 @@ def places(configuration: Configuration) -> Places:
         log=data / "log",
         data_keys=data / DATA_KEYS,
         trust=data / TRUST_FILE,
-        evidence=data / STORE,
+        evidence=data / EVIDENCE,
     )
 
 
@@ -57,7 +55,7 @@ def open_evidence(
     configuration = loading.load(loading.find(configuration_file, os.environ), os.environ, overrides)
     _logs.set_up(configuration.log)
     settings, data = configuration.access, configuration.data_directory
-    folder = data / STORE
+    folder = data / EVIDENCE
     opened = open_service(places(configuration), Keyring.of(configuration).open_reading(), store_bounds(configuration))
     desk = Desk(
         queries=opened.queries,

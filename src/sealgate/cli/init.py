@@ -21,6 +21,7 @@ from sealgate.cli._configuration import now
 JOURNAL: Final = "journal"
 LOCK: Final = "lock.db"
 STAGING: Final = "staging"
+EVIDENCE: Final = "evidence"
 VAULT: Final = "vault"
 
 

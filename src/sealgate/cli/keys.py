@@ -5,24 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import httpx
 
-from sealgate.adapters.configuration import Configuration
 from sealgate.adapters.configuration.settings import Keys
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.installation import API_KEYS
-from sealgate.adapters.keys import file, keyring, passphrase, rotation
+from sealgate.adapters.keys import file, keyring, passphrase
 from sealgate.adapters.keys.envelope import Purpose
-from sealgate.adapters.keys.file import FileSigner
 from sealgate.adapters.keys.keyring import Keyring
-from sealgate.adapters.keys.rotation import TRUST_FILE, Rotation, RotationFiles
-from sealgate.authority.key_events import key_changed
+from sealgate.adapters.keys.rotation import TRUST_FILE, RotationFiles
 from sealgate.cli import _configuration
-from sealgate.model.errors import InputError, UnavailableError
+from sealgate.cli._key_changes import CHANGEABLE, change, change_wrapping, open_root, prepare, record, revocation
 from sealgate.proofs import trust
-from sealgate.proofs.key_events import RETIRED, REVOKED, STATEMENT
-
-_ROTATE_TIMEOUT_S = 30.0
+from sealgate.proofs.key_events import RETIRED, REVOKED
 
 _root_options = [
     click.option("--root-key", type=click.Path(path_type=Path), help="The root key's file; default: keys/root.key."),
@@ -51,23 +45,37 @@ def token(config_path: Path | None, flags: tuple[str, ...]) -> None:
 @_configuration.options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def list_keys(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
-    """List the statement keys by the indexes at which they may sign, and the key in use."""
+    """List statement and receipt keys by the indexes at which they may sign, and the keys in use."""
     found = _configuration.load(config_path, flags)
     ring = Keyring.of(found)
     known = trust.parse((found.data_directory / TRUST_FILE).read_bytes())
     pending = RotationFiles(ring, found.data_directory).pending()
     current = ring.current_name()
+    in_use = {str(purpose): ring.current_name(purpose) for purpose in CHANGEABLE}
     rows = [
         {"kid": key.kid.hex(), "from_index": key.from_index, "to_index": key.to_index} for key in known.statement_keys
     ]
+    receipts = [
+        {"kid": key.kid.hex(), "to_index": key.to_index, "revoked": key.revoked} for key in known.receipt_keys()
+    ]
     if as_json:
         waiting = [event["kind"] for event in pending]
-        click.echo(json.dumps({"statement_keys": rows, "current": current, "pending": waiting}))
+        shown = {
+            "statement_keys": rows,
+            "receipt_keys": receipts,
+            "current": current,
+            "in_use": in_use,
+            "pending": waiting,
+        }
+        click.echo(json.dumps(shown))
         return
     for row in rows:
         end = "…" if row["to_index"] is None else f"{row['to_index']} (not included)"
         click.echo(f"{row['kid']}  from {row['from_index']} to {end}")
-    click.echo(f"in use: {current}")
+    for item in receipts:
+        end = "revoked" if item["revoked"] else "any" if item["to_index"] is None else f"at most {item['to_index']}"
+        click.echo(f"{item['kid']}  receipts of trees of size: {end}")
+    click.echo(f"in use: {', '.join(in_use.values())}")
     if pending:
         click.echo(f"prepared, not yet recorded: {', '.join(str(event['kind']) for event in pending)}")
 
@@ -81,20 +89,39 @@ def _with_root(function: click.decorators.FC) -> click.decorators.FC:
 @command.command()
 @_configuration.options
 @_with_root
+@click.option(
+    "--purpose",
+    type=click.Choice([str(purpose) for purpose in CHANGEABLE]),
+    default=str(Purpose.STATEMENT),
+    show_default=True,
+    help="Which key to replace.",
+)
+@click.option("--revoke", is_flag=True, help="The old one is revoked, not retired: somebody else may have it.")
 @click.option("--label", help="With a PKCS#11 device: the label of the new key, made there beforehand.")
 def rotate(
     config_path: Path | None,
     flags: tuple[str, ...],
     root_key: Path | None,
     root_passphrase: str | None,
+    purpose: str,
     label: str | None,
     *,
+    revoke: bool,
     apply: bool,
 ) -> None:
-    """Make a new statement key and prepare the change to it; the running authority records it."""
+    """Make a new key and prepare the change to it, which becomes a record.
+
+    The running authority changes statement and receipt keys; a permit key changes at its next start. For a wrapping key
+    everything must be stopped: what it wrapped is wrapped anew here, and an interrupted run is gone on with by another.
+    """
     found = _configuration.load(config_path, flags)
-    root = _root(found, root_key, root_passphrase)
-    _prepare(found, _next_key(found, root, label, RETIRED), apply=apply)
+    root = open_root(found, root_key, root_passphrase)
+    ended = REVOKED if revoke else RETIRED
+    if purpose == Purpose.WRAPPING:
+        _, count = change_wrapping(found, root, label, ended)
+        click.echo(f"wrapped anew: {count} keys; the next start of the authority records the change")
+        return
+    prepare(found, change(found, Purpose(purpose), root, label, ended), apply=apply)
 
 
 @command.command()
@@ -112,85 +139,21 @@ def revoke(
     *,
     apply: bool,
 ) -> None:
-    """Revoke the statement key KID: nothing it signs from that record on is accepted.
+    """Revoke the statement or receipt key KID: nothing it signs from that record on is accepted.
 
-    What it signed before stays valid; records that an attacker signed with it elsewhere were never in the log.
-    The key in use is replaced by a new one in the same step.
+    What a statement key signed before stays valid; records that an attacker signed with it elsewhere were never in the
+    log. What a receipt key signed proves nothing any more: ask for new receipts. A key in use is replaced by a new one
+    in the same step.
     """
     found = _configuration.load(config_path, flags)
-    known = trust.parse((found.data_directory / TRUST_FILE).read_bytes())
-    key = next((key for key in known.statement_keys if key.kid.hex() == kid), None)
-    if key is None:
-        raise InputError(f"there is no statement key `{kid[:40]}`", hint="`sealgate keys list` shows all")
-    root = _root(found, root_key, root_passphrase)
-    ring = Keyring.of(found)
-    if ring.statement_signer(ring.current_name()).public_key == key.public_key:
-        change = _next_key(found, root, label, REVOKED)
-    else:
-        event = key_changed(REVOKED, origin=known.origin, purpose=STATEMENT, public_key=key.public_key, sign=root.sign)
-        change = Rotation((event,), None)
-    _prepare(found, change, apply=apply)
-
-
-def _root(found: Configuration, path: Path | None, reference: str | None) -> FileSigner:
-    """Open the root key, and refuse one that is not this log's."""
-    folder = found.keys.directory
-    reference = reference or f"file:{folder / keyring.ROOT_UNLOCK}"
-    root = file.open_signer(path or folder / keyring.ROOT, passphrase.read(reference), Purpose.ROOT)
-    if root.public_key != trust.parse((found.data_directory / TRUST_FILE).read_bytes()).root_key:
-        raise InputError("this root key is not the log's", hint="bring the one that `sealgate init` made")
-    return root
-
-
-def _next_key(found: Configuration, root: FileSigner, label: str | None, ended_kind: str) -> Rotation:
-    ring, origin = Keyring.of(found), found.authority.origin
-    if RotationFiles(ring, found.data_directory).pending():
-        raise InputError("a change of keys is prepared already", hint="`sealgate keys apply` records it")
-    if found.keys.store == "file":
-        return rotation.new_statement_key(
-            ring, origin=origin, created=_configuration.now(), sign=root.sign, ended_kind=ended_kind
-        )
-    if label is None:
-        raise InputError("a device needs --label", hint="make the new key there; see docs/how-to/keys.md")
-    return rotation.rotation_to(
-        origin=origin,
-        name=label,
-        current=ring.statement_signer(ring.current_name()).public_key,
-        new=ring.statement_signer(label).public_key,
-        sign=root.sign,
-        ended_kind=ended_kind,
-    )
-
-
-def _prepare(found: Configuration, change: Rotation, *, apply: bool) -> None:
-    RotationFiles(Keyring.of(found), found.data_directory).prepare(change)
-    click.echo(f"prepared: {', '.join(str(event['kind']) for event in change.events)}")
-    if apply:
-        _record(found)
-    else:
-        click.echo("Not in force yet: `sealgate keys apply` asks the running authority to record it.")
+    prepare(found, revocation(found, kid, open_root(found, root_key, root_passphrase), label), apply=apply)
 
 
 @command.command("apply")
 @_configuration.options
 def apply_prepared(config_path: Path | None, flags: tuple[str, ...]) -> None:
     """Ask the running authority to record the prepared change of keys; safe to repeat."""
-    _record(_configuration.load(config_path, flags))
-
-
-def _record(found: Configuration) -> None:
-    hint = "it stays prepared; run `sealgate keys apply` when the authority runs"
-    if not found.server.socket.is_socket():
-        raise UnavailableError(f"the authority cannot be reached: no socket `{found.server.socket}`", hint=hint)
-    transport = httpx.HTTPTransport(uds=str(found.server.socket))
-    try:
-        with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ROTATE_TIMEOUT_S) as client:
-            answer = client.post("/v1/keys/rotate")
-    except httpx.HTTPError as error:
-        raise UnavailableError(f"the authority cannot be reached: {error}", hint=hint) from error
-    if answer.is_error:
-        raise UnavailableError(f"the authority refused: {answer.text[:300]}", hint="it stays prepared")
-    click.echo(f"recorded: {answer.json()['record_id']}")
+    record(_configuration.load(config_path, flags))
 
 
 @command.command("generate-on-device")
@@ -199,20 +162,22 @@ def _record(found: Configuration) -> None:
 )
 @click.option("--pkcs11-token", required=True, help="The token's label.")
 @click.option("--pkcs11-pin", required=True, metavar="REFERENCE", help="Where the user PIN is.")
-@click.option("--label", help="Only a further statement key of this label, for a rotation.")
-def generate_on_device(pkcs11_module: Path, pkcs11_token: str, pkcs11_pin: str, label: str | None) -> None:
+@click.option("--label", help="Only one further key of this label, for a rotation.")
+@click.option(
+    "--purpose", type=click.Choice(["statement", "receipt", "wrapping"]), default="statement", help="What it is for."
+)
+def generate_on_device(
+    pkcs11_module: Path, pkcs11_token: str, pkcs11_pin: str, label: str | None, purpose: str
+) -> None:
     """Make a new authority's keys on a PKCS#11 device, not extractable; `sealgate init` takes the same options."""
     from sealgate.adapters.keys import pkcs11  # noqa: PLC0415  # an optional dependency
 
     defaults = Keys()
     signers = [defaults.pkcs11_statement_label, defaults.pkcs11_log_label, defaults.pkcs11_receipt_label]
-    pkcs11.generate(
-        pkcs11_module,
-        pkcs11_token,
-        passphrase.read(pkcs11_pin),
-        signers=[label] if label else signers,
-        wrapping=None if label else defaults.pkcs11_wrapping_label,
-    )
+    wrapping: str | None = defaults.pkcs11_wrapping_label
+    if label:
+        signers, wrapping = ([], label) if purpose == "wrapping" else ([label], None)
+    pkcs11.generate(pkcs11_module, pkcs11_token, passphrase.read(pkcs11_pin), signers=signers, wrapping=wrapping)
     click.echo(f"made: {label or ', '.join([*signers, defaults.pkcs11_wrapping_label])}")
 
 

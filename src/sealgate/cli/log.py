@@ -1,8 +1,8 @@
-"""``sealgate log``: look at, re-verify and export a log from its public files; archive the journal behind it."""
+"""``sealgate log``: look at, re-verify, export and rebuild a log's public files; archive the journal behind it."""
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,19 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from sealgate.adapters.stores.directory import DirectoryLog
+from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.keys.rotation import TRUST_FILE
+from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
+from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.cli import _reading
+from sealgate.cli._bodies import fetched
 from sealgate.cli._calls import call
-from sealgate.cli._configuration import options
+from sealgate.cli._configuration import load, options
+from sealgate.cli.init import JOURNAL, LOCK, STAGING
+from sealgate.ledger import recovery
 from sealgate.ledger.export import export as export_log
 from sealgate.ledger.fsck import fsck as check_log
+from sealgate.ledger.rebuilding import rebuild as rebuild_log
 from sealgate.model.errors import ConfigurationError, EvidenceError, SealgateError
 from sealgate.proofs import checkpoints, notes, trust
 from sealgate.proofs.notes import VerifierKey
@@ -31,7 +39,7 @@ _FOUND_BROKEN = 1
 
 @click.group()
 def command() -> None:
-    """Look at, re-verify and export a log; archive its journal."""
+    """Look at, re-verify, export and rebuild a log; archive its journal."""
 
 
 @command.command()
@@ -70,21 +78,44 @@ def fsck(
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--from", "start", type=click.IntRange(min=0), default=0, help="First record (default 0).")
 @click.option("--to", "stop", type=click.IntRange(min=1), help="Behind the last record (default: all).")
+@click.option("--bodies", "with_bodies", is_flag=True, help="Also the bodies, asked of the evidence service.")
+@click.option("--reason", help="With --bodies: why; it is recorded.")
+@click.option("--role", help="With --bodies: the role to read in; it must see whole records.")
+@options
 @_as_json
-def export(data: Path, out: Path, *, start: int, stop: int | None, as_json: bool) -> None:
+def export(
+    data: Path,
+    out: Path,
+    *,
+    start: int,
+    stop: int | None,
+    with_bodies: bool,
+    reason: str | None,
+    role: str | None,
+    config_path: Path | None,
+    flags: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Copy a log, or records of it, from a data directory (or its log directory) to the new directory OUT.
 
-    Statements and proofs only: bodies are exported by the authority, which holds their keys.
+    Statements and proofs need nobody's leave. Bodies come from the evidence service, to a role that may read whole
+    records, and the reading is a record first; bodies that are erased, expired or not projected yet stay absent.
     """
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"`{out}` is not empty", hint="name a new directory")
     trust_file = data / "trust.json"
-    with _bar("exporting", quiet=as_json) as step:
+    with ExitStack() as stack:
+        bodies = None
+        if with_bodies:
+            client = _reading.client(data if config_path is None else config_path, flags, reason, role)
+            bodies = stack.enter_context(fetched(stack.enter_context(client), beside=out))
+        step = stack.enter_context(_bar("exporting", quiet=as_json))
         done = export_log(
             _open(data),
             DirectoryLog(out),
             start=start,
             stop=stop,
+            bodies=bodies,
             trust=trust_file.read_bytes() if trust_file.is_file() else None,
             progress=step,
         )
@@ -96,6 +127,7 @@ def export(data: Path, out: Path, *, start: int, stop: int | None, as_json: bool
             "from": done.start,
             "to": done.stop,
             "files": done.files,
+            "bodies": done.bodies,
             "directory": str(out),
         },
         as_json=as_json,
@@ -129,6 +161,32 @@ def show(directory: Path, *, as_json: bool) -> None:
 def compact(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
     """Archive the running authority's journal up to now: smaller, and otherwise the same. Nothing expires."""
     _print(call(config_path, flags, "POST", "/v1/log/compact", {}), as_json=as_json)
+
+
+@command.command()
+@options
+@_as_json
+def rebuild(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) -> None:
+    """Make the public files of a log anew from its journal, where they are lost or damaged; the authority is stopped.
+
+    Nothing is signed: what comes out must be what the lock database says was signed. Cosignatures and timestamps of the
+    past do not come back; witnesses cosign the next checkpoint.
+    """
+    configuration = load(config_path, flags)
+    data, origin = configuration.data_directory, configuration.authority.origin
+    key = trust.parse((data / TRUST_FILE).read_bytes()).log
+    with (
+        FileJournal(data / JOURNAL, origin) as journal,
+        closing(SqliteLock(data / LOCK, origin)) as lock,
+        _bar("rebuilding", quiet=as_json) as step,
+    ):
+        stores = recovery.Stores(journal, DirectoryLog(data / "log"), DirectoryStaging(data / STAGING), lock)
+        done = rebuild_log(stores, key, progress=step)
+        recovery.load(stores, key)  # what the next start does: it must accept what was made
+    _print(
+        {"ok": True, "origin": done.origin, "size": done.size, "root": done.root.hex(), "files": done.files},
+        as_json=as_json,
+    )
 
 
 def _open(directory: Path) -> DirectoryLog:

@@ -13,7 +13,7 @@ anew from disk, which decides what happened.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sealgate.ledger import staging as staged
@@ -62,7 +62,7 @@ class Ledger:
         self._turn = threading.RLock()  # one step or attachment at a time
         self._loaded: Loaded | None = None
         self._unsettled = self._settled = 0  # batches since; size at the last settling
-        self._cose: tuple[int, bytes, bytes] | None = None
+        self._cose: tuple[int, bytes, bytes, bytes] | None = None
         self._head = (b"", 0)  # the published note and its size, replaced as one
         self._endorsements = Endorsements(stores.public, self._key, keys.witnesses, keys.quorum)
         with self._turn:
@@ -201,17 +201,24 @@ class Ledger:
         receipt = transparent.encode_receipt(protected, signature, size=size, index=index, path=path)
         return transparent.encode_transparent(statement, [receipt])
 
+    def use_receipt_signer(self, signer: Signer) -> None:
+        """Sign COSE receipts from now on with ``signer``; the record that it may was durable before."""
+        with self._turn:
+            self._keys = replace(self._keys, receipt=signer)
+            self._cose = None
+
     def _receipt_signature(self) -> tuple[int, bytes, bytes]:
         """Return size, header and signature for the published tree: one signature serves every receipt of a size."""
         head, _ = checkpoints.parse(self._head[0])
-        made = self._cose
-        if made is None or made[0] != head.size:
+        signer = self._keys.receipt  # after the head: a signer that is replaced meanwhile signs no later one
+        kid, made = signer.key_id, self._cose
+        if made is None or made[:2] != (head.size, kid):
             protected = transparent.receipt_protected(
-                kid=self._keys.receipt.key_id, issuer=self._keys.issuer, origin=head.origin, tree_size=head.size
+                kid=kid, issuer=self._keys.issuer, origin=head.origin, tree_size=head.size
             )
-            signature = self._keys.receipt.sign(transparent.receipt_signing_input(protected, head.root))
-            self._cose = made = (head.size, protected, signature)
-        return made
+            signature = signer.sign(transparent.receipt_signing_input(protected, head.root))
+            self._cose = made = (head.size, kid, protected, signature)
+        return made[0], made[2], made[3]
 
     # -- witnesses and time ------------------------------------------------------------------------------------------
 

@@ -79,12 +79,9 @@ def load(stores: Stores, key: VerifierKey) -> Loaded:
         AlteredError: files or the journal do not hold what was signed.
         UnavailableError: storage failed; try again.
     """
-    held = stores.lock.read()
-    head = _verified(held.body, key, "lock database") if held.body else Checkpoint(key.name, 0, tree.EMPTY_ROOT)
-    if head.size != held.size:  # 1
-        raise AlteredError("the lock database contradicts itself about the log's size")
+    held, head = committed(stores.lock, key)  # 1
     published = stores.public.read(CHECKPOINT)
-    old = _published(published, key, head)  # 2
+    old = compare_published(published, key, head)  # 2
     replayed = _replay(stores, head)  # 3
     sequencer = _edge(stores, head)  # 4, 5
     _require_ancestor(stores.public, old, head)
@@ -105,6 +102,19 @@ def settle(stores: Stores, size: int) -> None:
     stores.staging.drop([name for name, batch in parsed.items() if batch is None or batch[0] <= size])
 
 
+def committed(lock: LockDatabase, key: VerifierKey) -> tuple[Held, Checkpoint]:
+    """Return what the lock holds, and the newest checkpoint ever signed out of it (rule 1).
+
+    Raises:
+        AlteredError: it is not ours, or the lock contradicts itself.
+    """
+    held = lock.read()
+    head = _verified(held.body, key, "lock database") if held.body else Checkpoint(key.name, 0, tree.EMPTY_ROOT)
+    if head.size != held.size:
+        raise AlteredError("the lock database contradicts itself about the log's size")
+    return held, head
+
+
 def _verified(note: bytes, key: VerifierKey, where: str) -> Checkpoint:
     try:
         return quorum.verify_checkpoint(note, log=key).checkpoint
@@ -112,7 +122,13 @@ def _verified(note: bytes, key: VerifierKey, where: str) -> Checkpoint:
         raise AlteredError(f"the checkpoint in the {where} is not ours: {error.message}", hint=_COMPARE) from error
 
 
-def _published(note: bytes | None, key: VerifierKey, head: Checkpoint) -> Checkpoint | None:
+def compare_published(note: bytes | None, key: VerifierKey, head: Checkpoint) -> Checkpoint | None:
+    """Return the published checkpoint, unless it tells of a second history (rule 2); None where there is none.
+
+    Raises:
+        ForkError: it is newer than the lock, or of another root.
+        AlteredError: it is not ours.
+    """
     if note is None:
         return None
     checkpoint = _verified(note, key, "public directory")
@@ -140,19 +156,24 @@ def _replay(stores: Stores, head: Checkpoint) -> dict[int, dict[str, bytes]]:
     return batches
 
 
-def _edge(stores: Stores, head: Checkpoint) -> Sequencer:
-    if stores.journal.size < head.size:
+def require_journal(journal: Journal, head: Checkpoint) -> None:
+    """Refuse a journal that has fewer records than were signed (rule 5). Raises ForkError."""
+    if journal.size < head.size:
         raise ForkError(
-            f"the journal has {stores.journal.size} records, {head.size} are signed: the journal was set back",
+            f"the journal has {journal.size} records, {head.size} are signed: the journal was set back",
             hint=_COMPARE,
         )
+
+
+def _edge(stores: Stores, head: Checkpoint) -> Sequencer:
+    require_journal(stores.journal, head)
     try:
         builder = TileBuilder.load(head.size, tile_reader(stores.public, head.size))
         root = builder.root()
     except NotProvenError as error:
         raise AlteredError(
             f"the log's files are not those of its lock: {error.message}",
-            hint="an older copy of the log was restored; put back the newest, or continue under a new origin",
+            hint="files are lost, or an older copy was restored: `sealgate log rebuild` makes them from the journal",
         ) from error
     if root != head.root:
         raise AlteredError(f"the tiles at size {head.size} do not lead to the signed root", hint="run `log fsck`")

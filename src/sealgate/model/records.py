@@ -470,13 +470,16 @@ class Genesis(Common, kw_only=True, forbid_unknown_fields=True):
 
 
 class KeyEvent(Common, kw_only=True, forbid_unknown_fields=True):
-    """A key was added, retired or revoked from this index on, endorsed by the root key."""
+    """A key was added, retired or revoked from this index on, endorsed by the root key.
+
+    Of a key that is secret altogether (``wrapping``, ``permit``) the record names the id, and no key.
+    """
 
     origin: str
     key_id: str
-    purpose: Literal["statement", "log", "receipt"]
-    algorithm: Literal["ed25519"]
-    public_key: str
+    purpose: Literal["statement", "log", "receipt", "wrapping", "permit"]
+    algorithm: Literal["ed25519", "aes-256-kw", "blake2b-256"]
+    public_key: str | None
     root_signature: str
 
 

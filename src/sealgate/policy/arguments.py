@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import msgspec
 
-from .normalize import normalize
 from .schema import Stub, Tool, _Names
 from .shapes import (
     RESERVED_KEYS,
@@ -114,17 +113,18 @@ class Converter:
                 raise UnfitError(f"argument `{missing:.80}` is missing")
         result.members["input"] = values
         if places and self._tool.places:
-            result.members["normalized"] = self._places(values, result)
+            result.members["normalized"] = self._places(arguments, result)
         return result
 
-    def _places(self, values: Mapping[str, Json], result: Converted) -> dict[str, Json]:
+    def _places(self, arguments: Mapping[str, Json], result: Converted) -> dict[str, Json]:
+        """Return the places in normal form; the arguments are known to fit the definition."""
         places: dict[str, Json] = {}
-        for name, kind in self._tool.places.items():
-            if name in values:
-                place = normalize(values[name], kind)
-                places[name] = place.as_json()
-                if not place.ok:
-                    result.unclear[name] = place.problem
+        for name, place in self._tool.places.items():
+            offered = place.offered(arguments)
+            if offered is not None:
+                places[name], problem = offered
+                if problem:
+                    result.unclear[name] = problem
         return places
 
     def _value(self, value: Json, shape: Shape, where: str, result: Converted) -> Json:

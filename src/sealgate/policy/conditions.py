@@ -54,9 +54,14 @@ def paths(tree: Json) -> set[str]:
 
 
 def patterns(tree: Json) -> Iterator[tuple[str, str]]:
-    """Yield each ``like``: what it looks at (``…`` where that is not a plain path) and its pattern as written."""
+    """Yield each ``like``: what it looks at and its pattern as written.
+
+    What it looks at is a path, a path and ``[…]`` for a member of an object with free keys, or ``…``.
+    """
     for node in nodes(tree):
         match node:
+            case {"like": {"left": {"getTag": {"left": left}}, "pattern": list() as pattern}}:
+                yield f"{path_of(left) or '…'}[…]", _pattern_text(pattern)
             case {"like": {"left": left, "pattern": list() as pattern}}:
                 yield path_of(left) or "…", _pattern_text(pattern)
 

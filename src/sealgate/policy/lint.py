@@ -4,6 +4,7 @@ Each check is a function from a policy and its surroundings to findings. A check
 be worth reading: it looks at the syntax tree, knows the tools and the limits, and evaluates nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -12,7 +13,7 @@ from .conditions import attribute_path, impossible, paths, patterns
 from .decision_point import DecisionPoint
 from .policy_set import Policy
 from .risk import risk_of
-from .schema import Tool
+from .schema import Tool, cedar_string
 from .slicing import ANY, Key, scope_keys
 
 Severity = Literal["error", "warning", "info"]
@@ -99,17 +100,30 @@ def _open_ended(policy: Policy, _: Surroundings) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+_UNNAMED: Final = re.compile(r"typeChoice[0-9]+|proj[0-9]+", re.ASCII)
+"""What the engine's records of alternatives and tuples call their members; places go without (``places``)."""
+
+
 def _raw_place(policy: Policy, surroundings: Surroundings) -> Iterator[Finding]:
     """A prefix rule on the argument as sent can be walked around with ``..``, escapes or a user name."""
-    places = {name for tool in surroundings.tools_of(policy) for name in tool.places}
+    offered = {name: place for tool in surroundings.tools_of(policy) for name, place in tool.places.items()}
     for path, pattern in patterns(policy.tree):
-        name = path.removeprefix("context.input.")
-        if path.startswith("context.input.") and name in places:
-            yield _finding(
-                "raw-place", "warning", policy,
-                f'`{path} like "{pattern}"` judges the text as sent; `..` or escapes walk around it',
-                f"use `context.normalized.{name}.path` (or `.text`, `.host`)",
-            )  # fmt: skip
+        if not path.startswith("context.input."):
+            continue
+        steps = path.removeprefix("context.input.").split(".")
+        place = offered.get(".".join(step for step in steps if not _UNNAMED.fullmatch(step)))
+        if place is not None:
+            hint = f"use `context.normalized[{cedar_string(place.name)}]`: its `.path`, `.text` or `.host`"
+            hint = hint if not place.many else hint.replace("`.path`, `.text` or `.host`", "`.under` or `.hosts`")
+        elif path.endswith("[…]") and "/" in pattern:
+            hint = "name the member in the tool's definition; objects with free keys have no normal forms"
+        else:
+            continue
+        yield _finding(
+            "raw-place", "warning", policy,
+            f'`{path} like "{pattern}"` judges the text as sent; `..` or escapes walk around it',
+            hint,
+        )  # fmt: skip
 
 
 def _never(policy: Policy, _: Surroundings) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ types marked ``@mcp_context("name")`` that every call carries, and parent action
 becomes an action of the same name (any legal tool name: an action's name is a string), a common type
 ``<tool>Input`` with its arguments, and entity types for its enumerations.
 
-Beyond the convention, ``context.normalized`` offers places among the arguments in normal form (``normalize``).
+Beyond the convention, ``context.normalized`` offers places among the arguments in normal form (``places``).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import cedarpy
 from sealgate.model.errors import InputError
 from sealgate.model.identifiers import require_name
 
-from .normalize import place_kind
+from . import places
 from .policy_set import first_line
 from .session import PROVENANCE, SESSION
 from .shapes import (
@@ -88,9 +88,6 @@ delegation ``context.delegation`` is empty; the authority alone says what it and
 TOOL_FACTS: Final = "tool"
 """The context that the authority fills in, from the supply chain; a stub that does not declare it goes without."""
 
-PLACE_TYPE: Final = "{ ok: Bool, text: String, scheme: String, host: String, port: Long, path: String }"
-"""The type of a normalized place; see ``normalize``."""
-
 MAX_TOOLS: Final = 2000
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _RESERVED: Final = frozenset(
@@ -128,7 +125,7 @@ class Tool:
     output: Record | None
     output_definitions: Definitions
     annotations: Mapping[str, Any]
-    places: Mapping[str, str]
+    places: Mapping[str, places.Argument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,15 +269,8 @@ def read_tool(definition: Any, server: str) -> Tool:
     output_definitions: Definitions = {}
     if definition.get("outputSchema") is not None:
         output, output_definitions = read_object(_unwrapped(definition["outputSchema"]), (name, "Output"))
-    properties = given.get("properties", {})
-    places = {}
-    for argument, attribute in shape.attributes.items():
-        if attribute.shape == Scalar("String"):
-            kind = place_kind(argument, attribute.format, properties[argument].get("x-sealgate-place"))
-            if kind:
-                places[argument] = kind
     annotations = definition.get("annotations") or {}
-    return Tool(name, server, shape, definitions, output, output_definitions, annotations, places)
+    return Tool(name, server, shape, definitions, output, output_definitions, annotations, places.find(given, name))
 
 
 def _unwrapped(schema: Any) -> Mapping[str, Any]:
@@ -327,11 +317,11 @@ class _Writer:
             members.append(f"output?: {self._top(tool, tool.output, tool.output_definitions, 'Output')}")
         members += [f"{cedar_string(name)}: {type_name}" for name, type_name in self.stub.contexts.items()]
         if self.options.normalized and tool.places:
-            places = (
-                f"{cedar_string(name)}{'' if tool.input.attributes[name].required else '?'}: {PLACE_TYPE}"
-                for name in tool.places
+            offered = (
+                f"{cedar_string(name)}{'' if place.required else '?'}: {place.type}"
+                for name, place in tool.places.items()
             )
-            members.append(f"normalized: {{ {', '.join(places)} }}")
+            members.append(f"normalized: {{ {', '.join(offered)} }}")
         if self.stub.kept:
             origins = (
                 f"{cedar_string(name)}{'' if item.required else '?'}: Set<String>"

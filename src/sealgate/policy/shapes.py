@@ -100,7 +100,7 @@ _TYPES: Final = {
     "float": "Float",
     "null": "Null",
 }
-_FORMATS: Final = {
+FORMATS: Final = {
     "date-time": "datetime",
     "date": "datetime",
     "duration": "duration",
@@ -108,6 +108,7 @@ _FORMATS: Final = {
     "ipv6": "ipaddr",
     "decimal": "decimal",
 }
+"""Formats of strings that are not text to policies."""
 
 
 def read_object(schema: Mapping[str, Json], path: Path) -> tuple[Record, Definitions]:
@@ -169,7 +170,7 @@ class _Reader:
                 return Enumeration(path, tuple(dict.fromkeys(variants)))
             return Scalar("Unknown" if kind is None else "String")
         if kind == "string":
-            return Scalar(_FORMATS.get(str(schema.get("format")), "String"))
+            return Scalar(FORMATS.get(str(schema.get("format")), "String"))
         return Scalar(_TYPES.get(kind, "Unknown") if isinstance(kind, str) else "Unknown")
 
     def _reference(self, target: Json) -> Shape:

@@ -2,6 +2,8 @@
 
 from typing import Literal, Protocol
 
+from sealgate.ports.signer import Signer
+
 ReceiptState = Literal["signed", "included", "witnessed", "timestamped"]
 
 
@@ -34,6 +36,9 @@ class TransparencyLog(Protocol):
         Raises:
             NotProvenError: it is not included yet.
         """
+
+    def use_receipt_signer(self, signer: Signer) -> None:
+        """Sign transparent statements from now on with ``signer``."""
 
     def transparent_statement(self, index: int, statement: bytes) -> bytes:
         """Return the RFC 9943 transparent statement of a record that is included.

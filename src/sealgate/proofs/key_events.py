@@ -34,6 +34,9 @@ KINDS: Final = frozenset({GENESIS, ADDED, RETIRED, REVOKED})
 
 STATEMENT: Final = "statement"
 PURPOSES: Final = frozenset({STATEMENT, "log", "receipt"})
+SECRET_PURPOSES: Final = {"wrapping": "aes-256-kw", "permit": "blake2b-256"}
+"""Keys that no verifier needs, and their algorithms: their events are recorded, and name no key but its id."""
+
 ALGORITHM: Final = "ed25519"
 
 _GENESIS_CLAIMS: Final = (
@@ -130,6 +133,8 @@ class KeyHistory:
         if kind == GENESIS or index <= self.index:
             raise AlteredError(f"key event at {index} is out of order", index=index)
         _require_endorsed(body, self.root_key, self.origin, index)
+        if body["purpose"] in SECRET_PURPOSES:
+            return replace(self, index=index)
         purpose, public_key = _key_of(body)
         found = next((p for p in self.periods if p.public_key == public_key and p.purpose == purpose), None)
         if kind == ADDED:

@@ -30,6 +30,10 @@ _MEMBERS: Final = {
     "timestamp_roots",
     "witnesses",
 }
+_FORMER: Final = "former_receipt_keys"
+"""Only in the file once a receipt key was replaced, so that a file of before keeps its one spelling."""
+
+_FORMER_MEMBERS: Final = {"kid", "public_key", "revoked", "to_index"}
 _KEY_MEMBERS: Final = {"from_index", "kid", "public_key", "to_index"}
 _PEM: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----\n(?:[A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n?", re.ASCII
@@ -55,6 +59,27 @@ class StatementKey:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerReceiptKey:
+    """A replaced receipt key: it may have signed tree heads of at most ``to_index`` records (None: not ended yet).
+
+    What a revoked one signed proves nothing, whatever size it names: a receipt has no other signature than this one.
+    """
+
+    public_key: bytes
+    to_index: int | None = None
+    revoked: bool = False
+
+    @property
+    def kid(self) -> bytes:
+        """The key's identifier in receipts."""
+        return key_id(self.public_key)
+
+    def covers(self, size: int) -> bool:
+        """Tell whether the key may have signed a tree head of ``size`` records."""
+        return self.to_index is None or size <= self.to_index
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """Keys, names and quorum of one log, as its verifier was told them."""
 
@@ -66,6 +91,11 @@ class Trust:
     witnesses: tuple[VerifierKey, ...] = ()
     quorum: int = 0
     timestamp_roots: tuple[str, ...] = ()
+    former_receipt_keys: tuple[FormerReceiptKey, ...] = ()
+
+    def receipt_keys(self) -> tuple[FormerReceiptKey, ...]:
+        """Return the receipt key in use, then those that it replaced."""
+        return (FormerReceiptKey(self.receipt_key), *self.former_receipt_keys)
 
     def statement_key(self, kid: bytes, index: int) -> StatementKey | None:
         """Return the key of ``kid`` that may sign at ``index``, or None."""
@@ -86,7 +116,7 @@ def encode(trust: Trust) -> bytes:
         }
         for key in trust.statement_keys
     ]
-    value: canonical.Json = {
+    value: dict[str, canonical.Json] = {
         "format": FORMAT,
         "log": trust.log.encode(),
         "origin": trust.origin,
@@ -97,6 +127,16 @@ def encode(trust: Trust) -> bytes:
         "timestamp_roots": list(trust.timestamp_roots),
         "witnesses": [key.encode() for key in trust.witnesses],
     }
+    if trust.former_receipt_keys:
+        value[_FORMER] = [
+            {
+                "kid": key.kid.hex(),
+                "public_key": _base64(key.public_key),
+                "revoked": key.revoked,
+                "to_index": key.to_index,
+            }
+            for key in trust.former_receipt_keys
+        ]
     return canonical.encode(value, max_bytes=MAX_BYTES) + b"\n"
 
 
@@ -113,7 +153,7 @@ def parse(data: bytes) -> Trust:
     if not data.endswith(b"\n"):
         raise EncodingError("trust file does not end in a newline")
     value = canonical.decode(data[:-1], max_bytes=MAX_BYTES)
-    if not isinstance(value, dict) or set(value) != _MEMBERS or value["format"] != FORMAT:
+    if not isinstance(value, dict) or set(value) - {_FORMER} != _MEMBERS or value["format"] != FORMAT:
         raise EncodingError(f"not a trust file of format `{FORMAT}`")
     origin, quorum, witnesses = value["origin"], value["quorum"], value["witnesses"]
     if not isinstance(origin, str) or not isinstance(quorum, int) or isinstance(quorum, bool):
@@ -134,6 +174,7 @@ def parse(data: bytes) -> Trust:
         witnesses=witness_keys,
         quorum=quorum,
         timestamp_roots=tuple(_pem(item) for item in _texts(value["timestamp_roots"], "timestamp_roots")),
+        former_receipt_keys=_former_keys(value[_FORMER]) if _FORMER in value else (),
     )
 
 
@@ -195,3 +236,22 @@ def _statement_key(value: canonical.Json) -> StatementKey:
 
 def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
+
+
+def _former_keys(value: canonical.Json) -> tuple[FormerReceiptKey, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= _MAX_KEYS:
+        raise EncodingError(f"trust file's `{_FORMER}` is not a list of one or more")
+    return tuple(_former_key(item) for item in value)
+
+
+def _former_key(value: canonical.Json) -> FormerReceiptKey:
+    if not isinstance(value, dict) or set(value) != _FORMER_MEMBERS or not isinstance(value["revoked"], bool):
+        raise EncodingError("trust file has a malformed former receipt key")
+    end = value["to_index"]
+    if not (end is None or _is_index(end)):
+        raise EncodingError("trust file's former receipt key has a malformed end")
+    assert end is None or isinstance(end, int)  # noqa: S101  # _is_index said so
+    key = FormerReceiptKey(_public_key(value["public_key"], "receipt key"), end, value["revoked"])
+    if key.kid.hex() != value["kid"]:
+        raise EncodingError("trust file's former receipt key does not fit its key id")
+    return key

@@ -160,7 +160,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes=OutcomeRequest,
         answer=Recorded,
         roles=_roles("enforce"),
-        codes=("decision-unknown", "outcome-already-reported", "request-id-reused"),
+        codes=(
+            "outcome-unexpected",
+            "permit-not-redeemed",
+            "outcome-already-reported",
+            "subject-not-allowed",
+            "request-id-reused",
+        ),
     ),
     _post(
         "/v1/records",
@@ -219,7 +225,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes=answers.PauseRequest,
         answer=Recorded,
         roles=_roles("operate"),
-        codes=("agent-unknown",),
     ),
     _post(
         "/v1/agents/{id}/resume",
@@ -228,7 +233,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         takes=answers.Nothing,
         answer=Recorded,
         roles=_roles("operate"),
-        codes=("agent-unknown",),
     ),
     _post(
         "/v1/subjects/{subject}/erasure",

@@ -27,7 +27,7 @@ from ..proofs.checkpoints import Checkpoint
 from ..proofs.keys import is_signed
 from ..proofs.tlog_proof import TlogProof
 from ..proofs.transparent import Receipt
-from ..proofs.trust import Trust
+from ..proofs.trust import FormerReceiptKey, Trust
 from .record import check_body, encode_base64
 from .report import Report, Steps, StopError, UnreadableError
 
@@ -192,8 +192,8 @@ def _check_tree_head(steps: Steps, subject: _Subject, trusted: Trust | None) -> 
     if not subject.receipts:
         steps.skipped(name, "a statement alone carries no tree head")
         return
-    kid = trusted and statement.key_id(trusted.receipt_key)
-    matching = [item for item in subject.receipts if kid in (None, item.kid)]
+    known = {key.kid: key for key in trusted.receipt_keys()} if trusted else {}
+    matching = [item for item in subject.receipts if not trusted or item.kid in known]
     receipt = subject.receipt = (matching or subject.receipts)[0]
     subject.index = receipt.index
     origin = _receipt_origin(receipt)
@@ -204,7 +204,19 @@ def _check_tree_head(steps: Steps, subject: _Subject, trusted: Trust | None) -> 
     if trusted and origin != trusted.origin:
         steps.unproven(name, "receipt is of another log")
         return
-    steps.ok(name, f"size {receipt.size}")
+    with steps.step(name):
+        _require_valid(known.get(receipt.kid or b""), receipt)
+        steps.ok(name, f"size {receipt.size}")
+
+
+def _require_valid(key: FormerReceiptKey | None, receipt: Receipt) -> None:
+    """Refuse a tree head of a receipt key that was revoked, or that had ended before the tree was so large."""
+    if key is None:
+        return
+    if key.revoked:
+        raise NotProvenError("receipt's key was revoked: what it signed proves nothing; ask for a new receipt")
+    if not key.covers(receipt.size):
+        raise AlteredError(f"receipt's key was not valid for a tree of size {receipt.size}", index=receipt.index)
 
 
 def _receipt_origin(receipt: Receipt) -> str | None:
@@ -250,14 +262,15 @@ def _check_inclusion(steps: Steps, subject: _Subject, trusted: Trust | None) -> 
             return
         receipt = subject.receipts[0] if subject.receipt is None else subject.receipt
         root = tree.root_from_inclusion(receipt.index, receipt.size, leaf, receipt.path)
-        if trusted and receipt.kid == statement.key_id(trusted.receipt_key):
-            _require_receipt_signature(receipt, root, trusted)
+        for key in trusted.receipt_keys() if trusted else ():
+            if key.kid == receipt.kid:
+                _require_receipt_signature(receipt, root, key)
         steps.ok(name, f"record {receipt.index} is in the tree of size {receipt.size}")
 
 
-def _require_receipt_signature(receipt: Receipt, root: bytes, trusted: Trust) -> None:
+def _require_receipt_signature(receipt: Receipt, root: bytes, key: FormerReceiptKey) -> None:
     message = transparent.receipt_signing_input(receipt.protected, root)
-    if not is_signed(trusted.receipt_key, message, receipt.signature):
+    if not is_signed(key.public_key, message, receipt.signature):
         raise AlteredError("receipt's signature does not cover this entry", index=receipt.index)
 
 

@@ -125,6 +125,21 @@ def test_rotation_from_the_command_line(shell):
     assert shell.findings()["rotation"] == "warning"
 
 
+def test_every_key_that_can_change_within_a_log(shell):
+    """Receipt and permit keys are prepared, a wrapping key is changed at once; each is named as used from then on."""
+    in_use = json.loads(shell.run("keys", "list", "--json"))["in_use"]
+    waiting = shell.folder / "sealgate" / "keys" / "rotation.json"
+
+    for purpose, told in (("receipt", "keys apply"), ("permit", "next start"), ("wrapping", "wrapped anew: 0 keys")):
+        assert told in shell.run("keys", "rotate", "--purpose", purpose)
+        assert shell.findings()["keys"] == "ok"
+        waiting.unlink()
+    changed = json.loads(shell.run("keys", "list", "--json"))["in_use"]
+
+    assert {name for name in in_use if in_use[name] != changed[name]} == {"wrapping"}
+    assert "is not one of" in shell.run("keys", "rotate", "--purpose", "log", fails=True)
+
+
 def test_another_root_key_is_refused(shell, tmp_path):
     """The root key of another log endorses nothing here, and the refusal leaves nothing prepared."""
     shell.run("init", "other", "--origin", ORIGIN)
@@ -140,8 +155,11 @@ def test_revoking_the_key_in_use(shell):
     """Revocation of the key in use prepares its successor in the same step; an unknown key is refused."""
     kid = json.loads(shell.run("keys", "list", "--json"))["statement_keys"][0]["kid"]
 
-    assert "no statement key" in shell.run("keys", "revoke", "00", fails=True)
+    assert "no statement or receipt key" in shell.run("keys", "revoke", "00", fails=True)
     assert "prepared: key.added, key.revoked" in shell.run("keys", "revoke", kid)
+    (shell.folder / "sealgate" / "keys" / "rotation.json").unlink()
+    receipt = json.loads(shell.run("keys", "list", "--json"))["receipt_keys"][0]["kid"]
+    assert "prepared: key.added, key.revoked" in shell.run("keys", "revoke", receipt)
 
 
 def test_api_keys_from_the_command_line(shell):

@@ -1,15 +1,21 @@
 """The systemd unit is well formed, hardened, and sets only what the configuration knows."""
 
 import configparser
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from sealgate.adapters import configuration
 
+SEALGATE = str(Path(sys.executable).with_name("sealgate"))
 UNIT = Path(__file__).resolve().parents[3] / "packaging" / "sealgate.service"
 
 
@@ -39,13 +45,52 @@ def test_it_is_hardened():
     assert float(found[1]) < 3.0
 
 
-def test_its_environment_is_configuration():
-    """Each variable in the unit is a setting."""
+def _read():
+    """Return the unit, and its environment."""
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
     parser.optionxform = str
     text = UNIT.read_text("utf-8")
     parser.read_string(text)
-    pairs = dict(line.split("=", 1)[1].split("=", 1) for line in text.splitlines() if line.startswith("Environment="))
+    return parser, dict(
+        line.split("=", 1)[1].split("=", 1) for line in text.splitlines() if line.startswith("Environment=")
+    )
+
+
+def test_what_it_starts_serves(tmp_path):
+    """The unit's own command and environment, its passphrase as a credential: ready is told, and so is the stop."""
+    parser, environment = _read()
+    data, credentials, run = tmp_path / "data", tmp_path / "credentials", tmp_path / "run"
+    subprocess.run([SEALGATE, "init", str(data)], check=True, capture_output=True)
+    for folder in (credentials, run):
+        folder.mkdir(mode=0o700)
+    (data / "keys" / "unlock").rename(credentials / "unlock")
+    environment = {name: value.replace("/run/sealgate", str(run)) for name, value in environment.items()}
+    environment |= {"SEALGATE_SERVER_SOCKET_GROUP": "", "CREDENTIALS_DIRECTORY": str(credentials)}
+    _, *arguments = parser["Service"]["ExecStart"].replace("/var/lib/sealgate", str(data)).split()
+
+    assert parser["Service"]["Type"] == "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        whole = os.environ | environment | {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        process = subprocess.Popen([SEALGATE, *arguments], env=whole, stderr=subprocess.DEVNULL)
+        try:
+            assert systemd.recv(100) == b"READY=1"
+            transport = httpx.HTTPTransport(uds=str(run / "sealgate.sock"))
+            with httpx.Client(transport=transport, base_url="http://sealgate", timeout=15) as client:
+                assert client.get("/healthz").status_code == 200
+            process.send_signal(signal.SIGTERM)
+            while systemd.recv(100) != b"STOPPING=1":
+                pass
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+def test_its_environment_is_configuration():
+    """Each variable in the unit is a setting."""
+    parser, pairs = _read()
     found = configuration.parse('[authority]\norigin="o"\nid="a"\n', base=Path("/var/lib/sealgate"), environment=pairs)
 
     assert len(pairs) == 3

@@ -15,8 +15,11 @@ def _classes() -> list[type[errors.SealgateError]]:
 
 
 def test_every_error_class_has_its_own_line_in_the_table():
-    """A new class cannot be forgotten: it would be answered as its base without anybody having decided so."""
-    assert set(_classes()) == set(problems.KIND_OF_ERROR)
+    """A new class cannot be forgotten: it would be answered as its base without anybody having decided so.
+
+    Gaps are found by verifiers only, which no request reaches.
+    """
+    assert set(_classes()) - {errors.GapError} == set(problems.KIND_OF_ERROR)
 
 
 def test_slugs_are_unique():

@@ -78,10 +78,9 @@ class HttpAuthority:
         Raises:
             UnavailableError: there is no answer; its effect is unknown.
         """
-        kept = bool(self._kept)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                reader, writer = self._kept.pop() if kept else await self._connect()
+                reader, writer = self._idle() or await self._connect()
                 try:
                     head = f"{line}{self._head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                     writer.writelines((head.encode(), body))
@@ -99,6 +98,15 @@ class HttpAuthority:
         else:
             self._kept.append((reader, writer))
         return status, answer
+
+    def _idle(self) -> _Connection | None:
+        """Return a kept connection that the authority has not closed meanwhile, as it does with idle ones."""
+        while self._kept:
+            reader, writer = self._kept.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return None
 
     async def _connect(self) -> _Connection:
         if self._path is not None:

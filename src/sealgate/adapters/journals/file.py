@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
@@ -349,6 +350,16 @@ def _complete(group: list[Append], first: int, failure: str | None) -> None:
             problem = error
     if problem is not None:
         raise problem
+
+
+@contextmanager
+def nobody_else(directory: Path) -> Iterator[None]:
+    """Hold the journal's lock, so that no authority runs meanwhile. Raises ConfigurationError where one does."""
+    descriptor = _lock(directory)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _lock(directory: Path) -> int:

@@ -6,11 +6,13 @@
     statement-*.key   sign statements; `current` names the one in use
     log.key           signs checkpoints        receipt.key   signs COSE receipts
     wrapping.key      wraps data keys          permit.key    authenticates permits
+    receipt-*.key, wrapping-*.key, permit-*.key   later ones; `current-receipt` and so on name the one in use
     token.key         signs tokens that tools verify (made by `sealgate init`, or `sealgate keys token`)
     unlock            passphrase of all but the root key; root-unlock: that of the root key
     reading-unlock    passphrase of wrapping.key, so that who reads bodies cannot open a signing key
     genesis.json      the endorsed members of the log's first record
     rotation.json     an endorsed change of keys that waits to be recorded
+    rewrapping        names the wrapping key to which a change is under way: nothing else may open one meanwhile
 """
 
 from dataclasses import dataclass
@@ -39,11 +41,20 @@ ROOT_UNLOCK: Final = "root-unlock"
 READING_UNLOCK: Final = "reading-unlock"
 GENESIS: Final = "genesis.json"
 ROTATION: Final = "rotation.json"
+REWRAPPING: Final = "rewrapping"
+
+_FIRST: Final = {Purpose.RECEIPT: RECEIPT, Purpose.WRAPPING: WRAPPING, Purpose.PERMIT: PERMIT}
+"""The files that `sealgate init` makes; used as long as nothing names a later one."""
 
 
 def statement_file_name(public_key: bytes) -> str:
     """Return the name of a statement key's file."""
-    return f"statement-{key_id(public_key).hex()[:16]}.key"
+    return file_name(Purpose.STATEMENT, key_id(public_key))
+
+
+def file_name(purpose: Purpose, kid: bytes) -> str:
+    """Return the name of a key's file."""
+    return f"{purpose}-{kid.hex()[:16]}.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +95,13 @@ class Keyring:
             ConfigurationError: a key is missing, open to others, does not open, or is no key of its purpose.
             UnavailableError: a device or passphrase command failed.
         """
-        permit = file.open_permit_key(self.directory / PERMIT, self.passphrase())
-        statement = self.statement_signer(self.current_name())
-        wrapping = self.open_reading()
-        if self._keys.store == "pkcs11":
-            device = self.device()
-            log = device.signer(self._keys.pkcs11_log_label)
-            receipt = device.signer(self._keys.pkcs11_receipt_label)
-            return OpenKeys(statement, log, receipt, wrapping, permit)
+        log = self._keys.pkcs11_log_label if self._keys.store == "pkcs11" else LOG
         return OpenKeys(
-            statement,
-            file.open_signer(self.directory / LOG, self.passphrase(), Purpose.LOG),
-            file.open_signer(self.directory / RECEIPT, self.passphrase(), Purpose.RECEIPT),
-            wrapping,
-            permit,
+            self.statement_signer(self.current_name()),
+            self.signer(log, Purpose.LOG),
+            self.signer(self.current_name(Purpose.RECEIPT), Purpose.RECEIPT),
+            self.open_reading(),
+            self.permit_key(self.current_name(Purpose.PERMIT)),
         )
 
     def open_token_signer(self) -> Signer | None:
@@ -112,14 +116,30 @@ class Keyring:
             ConfigurationError: it is missing, open to others, does not open, or is no such key.
             UnavailableError: a device, service or passphrase command failed.
         """
-        where = self._keys.store if self._keys.wrapping == "store" else self._keys.wrapping
-        if where == "pkcs11":
-            return self.device().wrapping_key(self._keys.pkcs11_wrapping_label)
-        if where == "kms":
-            return kms_key(self._keys, self._origin)
-        return file.open_wrapping_key(self.directory / WRAPPING, self._reading_passphrase())
+        if (self.directory / REWRAPPING).exists():
+            hint = "run `sealgate keys rotate --purpose wrapping` again: it goes on where it stopped"
+            raise ConfigurationError("a change of the wrapping key is under way or was interrupted", hint=hint)
+        return self.wrapping_key(self.current_name(Purpose.WRAPPING))
 
-    def _reading_passphrase(self) -> bytes:
+    @property
+    def wrapping_store(self) -> str:
+        """Where the wrapping key is: ``file``, ``pkcs11`` or ``kms``."""
+        return self._keys.store if self._keys.wrapping == "store" else self._keys.wrapping
+
+    def wrapping_key(self, name: str) -> WrappingKey:
+        """Return a key-encryption key by its file name, or its label on the device. Raises as ``open_reading``."""
+        if self.wrapping_store == "pkcs11":
+            return self.device().wrapping_key(name)
+        if self.wrapping_store == "kms":
+            return kms_key(self._keys, self._origin)
+        return file.open_wrapping_key(self.directory / name, self.reading_passphrase())
+
+    def permit_key(self, name: str) -> bytes:
+        """Return the key that authenticates permits by its file name. Raises as ``open``."""
+        return file.open_permit_key(self.directory / name, self.passphrase())
+
+    def reading_passphrase(self) -> bytes:
+        """Return the passphrase of the wrapping key's file. Raises as ``passphrase.read``."""
         reference = self._keys.reading_passphrase
         if not reference and (self.directory / READING_UNLOCK).exists():
             reference = f"file:{self.directory / READING_UNLOCK}"
@@ -129,23 +149,42 @@ class Keyring:
 
     def statement_signer(self, name: str) -> Signer:
         """Return a statement signer by its file name, or its label on the device. Raises as ``open``."""
+        return self.signer(name, Purpose.STATEMENT)
+
+    def signer(self, name: str, purpose: Purpose) -> Signer:
+        """Return a signer of one purpose by its file name, or its label on the device. Raises as ``open``."""
         if self._keys.store == "pkcs11":
             return self.device().signer(name)
-        return file.open_signer(self.directory / name, self.passphrase(), Purpose.STATEMENT)
+        return file.open_signer(self.directory / name, self.passphrase(), purpose)
 
-    def current_name(self) -> str:
-        """Return the name of the statement key in use. Raises ConfigurationError when nothing says which."""
-        path = self.directory / CURRENT
-        if self._keys.store == "pkcs11" and not path.exists():
-            return self._keys.pkcs11_statement_label
+    def current_name(self, purpose: Purpose = Purpose.STATEMENT) -> str:
+        """Return the name of the key in use. Raises ConfigurationError when nothing says which."""
+        path = self._current(purpose)
+        if not path.exists() and (first := self._first_name(purpose)):
+            return first
         name = protected_files.read(path).decode("utf-8", "replace").removesuffix("\n")
         if not name or "/" in name:
-            raise ConfigurationError(f"file `{path}` does not name a statement key", hint="restore it from a copy")
+            raise ConfigurationError(f"file `{path}` does not name a {purpose} key", hint="restore it from a copy")
         return name
 
-    def switch(self, name: str) -> None:
-        """Use another statement key from the next start on; durable on return."""
-        protected_files.replace(self.directory / CURRENT, name.encode() + b"\n")
+    def _current(self, purpose: Purpose) -> Path:
+        return self.directory / (CURRENT if purpose is Purpose.STATEMENT else f"{CURRENT}-{purpose}")
+
+    def _first_name(self, purpose: Purpose) -> str | None:
+        """Return the name of the key that is used while no file names one; None where there must be such a file."""
+        labels = {
+            Purpose.STATEMENT: self._keys.pkcs11_statement_label,
+            Purpose.RECEIPT: self._keys.pkcs11_receipt_label,
+        }
+        if self._keys.store == "pkcs11" and purpose in labels:
+            return labels[purpose]
+        if purpose is Purpose.WRAPPING and self.wrapping_store == "pkcs11":
+            return self._keys.pkcs11_wrapping_label
+        return _FIRST.get(purpose)
+
+    def switch(self, name: str, purpose: Purpose = Purpose.STATEMENT) -> None:
+        """Use another key from the next start on; durable on return."""
+        protected_files.replace(self._current(purpose), name.encode() + b"\n")
 
     def passphrase(self) -> bytes:
         """Return the passphrase of the key files. Raises as ``passphrase.read``."""
