@@ -182,7 +182,9 @@ def decision_fields(
     permission = f"{request.action.name} on {request.resource.type}::{request.resource.id}"
     permitted = ruling.outcome is Outcome.PERMIT
     approval = ruling.approval
+    asked_by = request.context.asked_by
     return {
+        **({} if asked_by is None else {"asked_by": msgspec.to_builtins(asked_by)}),
         "tool": {"name": request.action.name, **(ruling.tool or _UNKNOWN_TOOL), **tool},
         "resource": {"type": request.resource.type, "id": request.resource.id},
         "decision": {
