@@ -336,3 +336,9 @@ def _impatient(tmp_path: Path) -> Iterator[People]:
     place = People(tmp_path / "i", ttl_s=2)
     yield place
     place.authority.stop()
+
+
+@pytest.fixture(scope="session", name="gateways")
+def _gateways() -> type[Served]:
+    """The class of served gateways, for those that live longer than a test."""
+    return Served

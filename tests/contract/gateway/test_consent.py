@@ -1,4 +1,4 @@
-"""Approvals through the gateway against a real authority with people: both protocols, out of band, restarts, replays."""
+"""Approvals through the gateway against a real authority with people: both protocols, restarts, replays."""
 
 import concurrent.futures
 import json
@@ -261,7 +261,7 @@ def test_a_legacy_client_is_asked_and_its_answer_goes_no_further(people, server)
 
 @pytest.fixture(name="shared")
 def _shared(people, served, tmp_path):
-    """A gateway for the callers `ann`, `bot` and `self`; ann's client is trusted to ask alice, that of `self` itself."""
+    """A gateway for the callers `ann`, `bot` and `self`; two clients are trusted: to ask alice, and itself."""
     keys = ApiKeys(tmp_path / "keys.json")
     tokens = {
         name: keys.add(name, agents=["a1"], roles=["enforce"], created="2026-01-01T00:00:00Z")[1]
@@ -329,7 +329,7 @@ def test_a_caller_cannot_be_the_person_who_consents(people, shared):
     result = paid(shared, "self", pay, CAN_ASK | answered(asked))["result"]
 
     assert result["isError"] is True
-    assert "nobody decides what they asked for" in said(result)
+    assert "does not count: there is no such approval" in said(result)  # nobody sees what they asked for
     assert people.shown(ticket(question(asked)))["state"] == "requested"
     assert shared.received("raw") == []
 
