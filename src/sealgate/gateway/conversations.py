@@ -105,9 +105,15 @@ class Conversations:
         return conversation
 
     async def stateless(self, caller: Caller) -> Conversation:
-        """Return what a caller's requests without a session go through."""
+        """Return what a caller's requests without a session go through.
+
+        Raises:
+            UnavailableError: there are too many callers.
+        """
         task = self._stateless.get(caller)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            if task is None and len(self._stateless) >= MAX_SESSIONS:
+                raise UnavailableError("too many callers are served", hint="try again later")
             task = asyncio.get_running_loop().create_task(self._open(caller, ""))
             self._stateless[caller] = task
         return await asyncio.shield(task)

@@ -439,7 +439,7 @@ class OidcEntry:
     )
     principal_claim: str = _set("sub", "The claim that names the caller.")
     agent_claim: str = _set("", "A claim with agents it may speak for, e.g. `azp`; empty: only `agents`.")
-    role_claim: str = _set("", "A claim with groups, which `role_map` turns into roles, e.g. `groups`.")
+    role_claim: str = _set("", "A claim with groups (`scope`: with scopes), which `role_map` turns into roles.")
     role_map: tuple[str, ...] = _set((), "Which group has which role: `group=role`.")
     agents: tuple[str, ...] = _set((), "The agents that each of its callers may speak for.")
     roles: tuple[str, ...] = _set((), "What each of its callers may do.", choices=ROLES)
