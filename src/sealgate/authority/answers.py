@@ -184,7 +184,7 @@ def decision_fields(
     approval = ruling.approval
     asked_by = request.context.asked_by
     return {
-        **({} if asked_by is None else {"asked_by": msgspec.to_builtins(asked_by)}),
+        "asked_by": None if asked_by is None else {"principal": asked_by.principal, "proof": asked_by.proof},
         "tool": {"name": request.action.name, **(ruling.tool or _UNKNOWN_TOOL), **tool},
         "resource": {"type": request.resource.type, "id": request.resource.id},
         "decision": {
