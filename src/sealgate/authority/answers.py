@@ -182,7 +182,9 @@ def decision_fields(
     permission = f"{request.action.name} on {request.resource.type}::{request.resource.id}"
     permitted = ruling.outcome is Outcome.PERMIT
     approval = ruling.approval
+    asked_by = request.context.asked_by
     return {
+        "asked_by": None if asked_by is None else {"principal": asked_by.principal, "proof": asked_by.proof},
         "tool": {"name": request.action.name, **(ruling.tool or _UNKNOWN_TOOL), **tool},
         "resource": {"type": request.resource.type, "id": request.resource.id},
         "decision": {

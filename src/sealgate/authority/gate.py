@@ -169,6 +169,9 @@ class Gate:
             require_name(context.task.id, "task id")
         for delegator in context.on_behalf_of:
             require_name(delegator, "delegator")
+        if context.asked_by is not None:
+            require_name(context.asked_by.principal, "principal of `asked_by`")
+            require_name(context.asked_by.proof, "proof of `asked_by`")
         chain: tuple[str, ...] = ()
         if FACT in context.facts:
             raise InputError(f"fact `{FACT}` is the authority's to say", hint="send `context.delegation`")

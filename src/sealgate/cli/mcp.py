@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sealgate.gateway import clients, methods, secrets
+from sealgate.gateway.approvals import StateSeal
 from sealgate.gateway.configuration import load
 from sealgate.gateway.pins import Pins
 from sealgate.gateway.relay import DEFAULT_TIMEOUT_S, Options
@@ -78,7 +79,7 @@ def wrap(
     wrapped = Wrapped(server, argv, secrets.environment(os.environ, plain, secret))
     store = Pins(pins or default_pins(), trust_first=first == "approve")
     options = Options(timeout_s=timeout_s, definitions=not any_definition)
-    sys.exit(_run(run_wrap(wrapped, client.core, store, options)))
+    sys.exit(_run(run_wrap(wrapped, client.core, store, options, seal=_seal(store))))
 
 
 @command.command()
@@ -89,7 +90,12 @@ def serve(configuration: Path) -> None:
     found = load(configuration)
     client = AsyncClient(agent=found.agent or "mcp-gateway", socket=found.socket)
     store = Pins(found.pins or default_pins(), trust_first=found.first == "approve")
-    _run(run_serve(found, client.core, store))
+    _run(run_serve(found, client.core, store, _seal(store)))
+
+
+def _seal(store: Pins) -> StateSeal:
+    """Return what seals the state of calls that wait for approval; its key is beside the pins."""
+    return StateSeal.kept(store.path.with_name(store.path.name + ".state-key"))
 
 
 def _run(work: Any) -> int:

@@ -6,29 +6,37 @@ answers to an elicitation only means "ask again now"; the state that it carries 
 to the call it was made for, and a forged or foreign one is refused.
 """
 
-import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
-import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
 
+from sealgate.adapters import protected_files
 from sealgate.encoding import canonical
 from sealgate.gateway.envelope import Answer, Members
-from sealgate.model.errors import EncodingError, InputError, SealgateError
-from sealgate.sdk.answers import Decision, read_object
+from sealgate.model.errors import ConfigurationError, EncodingError, InputError, SealgateError
+from sealgate.sdk import flows
+from sealgate.sdk.answers import Decision
 from sealgate.sdk.core import Core
-from sealgate.sdk.transport import Call
+
+WAITS: Final = "requested"
+"""The state of an approval that nobody decided yet."""
 
 STATE_TTL_S: Final = 3600
+MAX_ASKED: Final = 10
+"""How often one call may be sent back to its client; one that always says "accept" would come back for ever."""
+
 KEY: Final = "sealgate_approval"
 """The one input that we ask for."""
 
 _MAC_BYTES: Final = 32
+_KEY_BYTES: Final = 32
 _PREFIX: Final = "sealgate1."
 
 
@@ -45,10 +53,10 @@ class Approvals(Protocol):
     """The authority's approvals, as far as an enforcement point needs them."""
 
     def ticket(self, decision: Decision) -> Ticket | None:
-        """Return the ticket of a decision that waits for approval, or None where it does not."""
+        """Return the ticket of a decision that waits for people, or None where nobody is asked."""
 
     async def wait(self, ticket: Ticket, seconds: float) -> str:
-        """Wait until it is decided, at most so long; return its state (``granted``, ``refused``, ``pending``, …)."""
+        """Wait until it is decided, at most so long; return its state (``granted``, ``refused``, ``requested``, …)."""
 
 
 class AuthorityApprovals:
@@ -59,37 +67,45 @@ class AuthorityApprovals:
 
     def ticket(self, decision: Decision) -> Ticket | None:
         """See Approvals."""
-        if decision.reason != "approval_required":
-            return None
-        asked = getattr(decision, "approval", None)
-        if asked is None:
-            return Ticket(decision.record_id or "")
-        known = asked if isinstance(asked, dict) else {name: getattr(asked, name, "") for name in ("id", "expires_at")}
-        needed = known.get("needed") or ()
-        roles = ", ".join(f"{item['count']} of role {item['role']}" for item in needed if isinstance(item, dict))
-        return Ticket(str(known.get("id", "")), str(known.get("expires_at", "")), roles)
+        asked = decision.approval
+        if decision.reason != "approval_required" or asked is None or asked.state != WAITS:
+            return None  # nobody is asked, or somebody said no: there is nothing to wait for
+        needed = ", ".join(f"{count} of role {role}" for role, count in asked.needed)
+        return Ticket(asked.id, asked.expires_at, needed)
 
     async def wait(self, ticket: Ticket, seconds: float) -> str:
-        """See Approvals. An authority without approvals answers that it stays pending."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            turn = max(0, min(left, self._core.settings.timeout_s / 2))
-            call = Call("GET", f"/v1/approvals/{ticket.id}?wait_s={turn:.1f}", b"")
-            try:
-                state = read_object(await self._core.async_transport.send(call)).get("state")
-            except SealgateError:
-                return "pending"
-            if state != "pending":
-                return str(state)
-            await asyncio.sleep(0.05)
-        return "pending"
+        """See Approvals. Where it cannot be known, it counts as undecided: the authority is asked anyway."""
+        waiting = flows.wait_for_approval(ticket.id, seconds, exchange_s=self._core.settings.timeout_s)
+        try:
+            return await self._core.run_async(waiting)
+        except SealgateError:
+            return WAITS
 
 
 class StateSeal:
-    """Seals the state that a client carries between two calls: readable by anybody, made by us alone."""
+    """Seals the state that a client carries between two calls: readable by anybody, made by us alone.
+
+    With the key of a file, what was sealed before a restart is still ours after it.
+    """
 
     def __init__(self, key: bytes | None = None) -> None:
-        self._key = key or os.urandom(32)
+        self._key = key or os.urandom(_KEY_BYTES)
+
+    @classmethod
+    def kept(cls, path: Path) -> "StateSeal":
+        """Return the seal whose key is in a private file, which is made where it is missing.
+
+        Raises:
+            ConfigurationError: the file is open to others, or holds no key.
+        """
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(ConfigurationError):  # another gateway was faster; its key is read below
+                protected_files.create(path, os.urandom(_KEY_BYTES))
+        key = protected_files.read(path)
+        if len(key) != _KEY_BYTES:
+            raise ConfigurationError(f"`{path}` holds no key", hint="remove it; a new one is made")
+        return cls(key)
 
     def seal(self, bound_to: Members, state: Members, *, now_s: float) -> str:
         """Return a text that carries ``state`` and is bound to caller, tool and arguments (``bound_to``)."""
@@ -129,14 +145,25 @@ def elicitation(ticket: Ticket, tool: str) -> Members:
     """Return the parameters of the elicitation that tells a person what to do."""
     needed = f" It needs {ticket.needed}." if ticket.needed else ""
     until = f" It expires at {ticket.expires_at}." if ticket.expires_at else ""
-    return {
-        "mode": "form",
-        "message": (
-            f"The call of `{tool}` needs approval.{needed}{until} Another person grants or refuses it with "
-            f"`sealgate approval grant {ticket.id}`; accept here once that is done, and the call is tried again."
-        ),
-        "requestedSchema": {"type": "object", "properties": {}},
-    }
+    return _form(
+        f"The call of `{tool}` needs approval.{needed}{until} Another person grants or refuses it with "
+        f"`sealgate approval grant {ticket.id}`; accept here once that is done, and the call is tried again."
+    )
+
+
+def question(ticket: Ticket, tool: str, server: str, arguments: str, person: str) -> Members:
+    """Return the parameters of the elicitation whose answer counts, because this client is trusted to ask its person.
+
+    ``arguments`` is the canonical text of exactly what is judged.
+    """
+    return _form(
+        f"An agent wants to run `{tool}` of `{server}` with exactly these arguments:\n\n{arguments}\n\nAccept: it runs "
+        f"once, on your word as `{person}`. Decline: it does not run. (Approval {ticket.id}, until {ticket.expires_at})"
+    )
+
+
+def _form(message: str) -> Members:
+    return {"mode": "form", "message": message, "requestedSchema": {"type": "object", "properties": {}}}
 
 
 def ticket_of(state: Members) -> Ticket:
@@ -144,7 +171,7 @@ def ticket_of(state: Members) -> Ticket:
     return Ticket(str(state["ticket"]), str(state["expires_at"]))
 
 
-def input_required(ticket: Ticket, tool: str, state: str) -> Answer:
+def input_required(asked: Members, state: str) -> Answer:
     """Return the result that asks a client of the protocol without sessions to come back (MRTR)."""
-    asked = {KEY: {"method": "elicitation/create", "params": elicitation(ticket, tool)}}
-    return {"result": {"resultType": "input_required", "inputRequests": asked, "requestState": state}}
+    requests = {KEY: {"method": "elicitation/create", "params": asked}}
+    return {"result": {"resultType": "input_required", "inputRequests": requests, "requestState": state}}

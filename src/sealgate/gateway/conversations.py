@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 
 from sealgate.gateway import secrets as references
+from sealgate.gateway.approvals import StateSeal
 from sealgate.gateway.configuration import Gateway, headers_of
 from sealgate.gateway.envelope import Answer, Envelope, Id, encode
 from sealgate.gateway.judging import Caller, Judge
@@ -81,11 +82,12 @@ class Conversation:
 class Conversations:
     """Opens, finds and closes conversations."""
 
-    def __init__(self, found: Gateway, judge: Judge, pins: Pins, http: httpx.AsyncClient) -> None:
+    def __init__(self, found: Gateway, judge: Judge, pins: Pins, http: httpx.AsyncClient, seal: StateSeal) -> None:
         self._found = found
         self._judge = judge
         self._pins = pins
         self._http = http
+        self._seal = seal
         self._options = Options(found.timeout_s, not found.any_definition)
         self._sessions: dict[str, Conversation] = {}
         self._stateless: dict[Caller, asyncio.Task[Conversation]] = {}
@@ -103,9 +105,15 @@ class Conversations:
         return conversation
 
     async def stateless(self, caller: Caller) -> Conversation:
-        """Return what a caller's requests without a session go through."""
+        """Return what a caller's requests without a session go through.
+
+        Raises:
+            UnavailableError: there are too many callers.
+        """
         task = self._stateless.get(caller)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            if task is None and len(self._stateless) >= MAX_SESSIONS:
+                raise UnavailableError("too many callers are served", hint="try again later")
             task = asyncio.get_running_loop().create_task(self._open(caller, ""))
             self._stateless[caller] = task
         return await asyncio.shield(task)
@@ -175,5 +183,5 @@ class Conversations:
             process = kind(name, asked, told, standing)
             await process.start(server.command, references.environment(os.environ, plain, secret))
             conversation.links.append(process)
-        conversation.relay = Relay(conversation.links, self._judge, self._pins, caller, self._options)
+        conversation.relay = Relay(conversation.links, self._judge, self._pins, caller, self._options, seal=self._seal)
         return conversation

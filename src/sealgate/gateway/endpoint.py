@@ -17,14 +17,15 @@ from sealgate.gateway.envelope import Answer, Envelope, EnvelopeError, Members
 from sealgate.gateway.events import MEDIA_TYPE, event
 from sealgate.gateway.headers import HeaderMismatch
 from sealgate.gateway.judging import Caller
+from sealgate.gateway.listening import PEER
+from sealgate.gateway.protected import Protected
 from sealgate.model.errors import SealgateError
 from sealgate.model.evaluation import Identity
+from sealgate.ports.identity import IdentityResolver
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Identify = Callable[[str], Identity | None]
-"""bearer token → whom it proves."""
 
 _STATUS: Final = {
     **dict.fromkeys((-32700, -32600, -32602, headers.MISMATCH, -32021, -32022), 400),
@@ -48,7 +49,7 @@ class Endpoint:
     Args:
         found: the configuration.
         conversations: of this endpoint.
-        identify: checks bearer keys; None where nobody needs one.
+        resolver: says who calls; None where nobody is asked.
         note: records that a message was refused before anybody looked at it.
     """
 
@@ -56,13 +57,14 @@ class Endpoint:
         self,
         found: Gateway,
         conversations: Conversations,
-        identify: Identify | None,
+        resolver: IdentityResolver | None,
         note: Callable[[str, Caller], Awaitable[None]],
     ) -> None:
         self._found = found
         self._conversations = conversations
-        self._identify = identify
+        self._resolver = resolver
         self._note = note
+        self._protected = Protected.of(found.resource, found.callers.oidc)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -80,7 +82,10 @@ class Endpoint:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = {name.decode("latin-1"): value.decode("latin-1").strip(" \t") for name, value in scope["headers"]}
         self._check_place(scope, head)
-        caller = self._caller(head)
+        if self._protected.path and scope["path"] == self._protected.path:
+            await self._describe(scope, send)
+            return
+        caller = self._caller(scope, head)
         if scope["method"] == "POST":
             await self._post(scope, head, caller, receive, send)
         elif scope["method"] in ("GET", "DELETE") and headers.SESSION in head:
@@ -98,7 +103,7 @@ class Endpoint:
     # Who and where from
 
     def _check_place(self, scope: Scope, head: Mapping[str, str]) -> None:
-        if scope["path"] != self._found.path:
+        if scope["path"] not in (self._found.path, self._protected.path):
             raise _Refusal(404, "there is nothing here")
         host = urlsplit(f"//{head.get('host', '')}").hostname or ""
         if host not in (LOOPBACK if self._found.host in LOOPBACK else {self._found.host}) | {
@@ -111,23 +116,34 @@ class Endpoint:
             if parts.hostname not in LOOPBACK or self._found.host not in LOOPBACK:
                 raise _Refusal(403, "this origin is not let in")
 
-    def _caller(self, head: Mapping[str, str]) -> Caller:
-        if self._identify is None:
-            return self._seen(self._found.agent, ())
-        scheme, _, token = head.get("authorization", "").partition(" ")
-        identity = self._identify(token.strip()) if scheme.lower() == "bearer" else None
+    async def _describe(self, scope: Scope, send: Send) -> None:
+        """Answer who gives tokens for us; everybody may know."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise _Refusal(405, "this can only be read", (b"allow", b"GET, HEAD"))
+        await _respond(send, 200, self._protected.metadata)
+
+    def _caller(self, scope: Scope, head: Mapping[str, str]) -> Caller:
+        if self._resolver is None:
+            return self._seen(self._found.agent)
+        given = head.get("authorization")
+        identity = self._resolver.resolve(scope["state"][PEER], given)
         if identity is None:
-            raise _Refusal(401, "a key is needed", (b"www-authenticate", b"Bearer"))
+            challenge = self._protected.challenge("invalid_token" if given is not None else "")
+            raise _Refusal(401, "a proof of who calls is needed", (b"www-authenticate", challenge))
         if "enforce" not in identity.roles:
-            raise _Refusal(403, "this key may not ask for decisions")
+            more = [(b"www-authenticate", self._protected.challenge("insufficient_scope"))] if given is not None else []
+            raise _Refusal(403, "this caller may not ask for decisions", *more)
         known = identity.agents - {"*"}
         agent = head.get("sealgate-agent") or (next(iter(known)) if len(known) == 1 else "")
         if not agent or not identity.speaks_for(agent):
-            raise _Refusal(403, "this key does not say which agent acts; send `Sealgate-Agent`")
-        return self._seen(agent, (identity.principal,))
+            raise _Refusal(403, "it is not said which agent acts, or not one of this caller's; send `Sealgate-Agent`")
+        return self._seen(agent, identity)
 
-    def _seen(self, agent: str, on_behalf_of: tuple[str, ...]) -> Caller:
-        return Caller(agent, on_behalf_of, self._found.visible.get(agent, self._found.visible.get("*", ("*",))))
+    def _seen(self, agent: str, identity: Identity | None = None) -> Caller:
+        visible = self._found.visible.get(agent, self._found.visible.get("*", ("*",)))
+        if identity is None:
+            return Caller(agent, visible=visible)
+        return Caller(agent, identity.principal, identity.how, (identity.principal,), visible)
 
     # One message
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from sealgate.encoding import canonical
 from sealgate.gateway.approvals import Approvals, Ticket
+from sealgate.gateway.consent import Consent
 from sealgate.gateway.methods import Act
 from sealgate.model.errors import EncodingError, SealgateError
 from sealgate.model.identifiers import parse_traceparent
@@ -40,6 +41,10 @@ class Caller:
     """Who asks: the agent, and for whom, as far as it was proved to the gateway."""
 
     agent: str
+    principal: str = ""
+    """The name that was proved to the gateway; empty where it serves one agent without asking who comes."""
+
+    proof: str = ""
     on_behalf_of: tuple[str, ...] = ()
     visible: tuple[str, ...] = ("*",)
     """Patterns of the tools that lists show; what a call may do is decided at the call."""
@@ -61,10 +66,12 @@ class Judge:
     Args:
         core: the client of the authority.
         approvals: of the same authority.
+        consent: takes the answers of clients that are trusted to ask their person; None: no client is.
     """
 
     core: Core
     approvals: Approvals
+    consent: Consent | None = None
     rules: Mapping[str, flows.Handler] = field(default_factory=dict)
 
     async def before(
@@ -120,6 +127,8 @@ class Judge:
     async def note(self, method: str, tool: str, server: str, reason: str, caller: Caller) -> None:
         """Record that the gateway itself refused a message: nothing was asked of the authority."""
         data = {"method": method[:200], "tool": tool[:200], "server": server[:200], "reason": reason[:500]}
+        if caller.principal:
+            data |= {"principal": caller.principal, "proof": caller.proof}
         span = _span(None, caller)
         call = calls.record(
             "event.logged",
@@ -163,4 +172,5 @@ def _span(traceparent: object, caller: Caller) -> tracing.Span:
             known = traceparent
         except SealgateError:
             known = None
-    return replace(tracing.root(known), agent=caller.agent, on_behalf_of=caller.on_behalf_of)
+    asked_by = (caller.principal, caller.proof) if caller.principal else None
+    return replace(tracing.root(known), agent=caller.agent, on_behalf_of=caller.on_behalf_of, asked_by=asked_by)

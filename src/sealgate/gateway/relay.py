@@ -8,16 +8,17 @@ table of ``methods`` goes nowhere.
 import asyncio
 import itertools
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sealgate.gateway import envelope as envelopes
 from sealgate.gateway import greeting, methods
-from sealgate.gateway.approvals import KEY, StateSeal, elicitation, input_required, ticket_of
-from sealgate.gateway.catalogue import Catalogue, Entry, fetch_all
-from sealgate.gateway.envelope import Answer, Envelope, Id, Members, failure
+from sealgate.gateway.approvals import StateSeal
+from sealgate.gateway.asking import Asking, with_params
+from sealgate.gateway.catalogue import Catalogue, fetch_all
+from sealgate.gateway.envelope import Answer, Envelope, Id, failure
 from sealgate.gateway.judging import Caller, Judge, Refused
 from sealgate.gateway.links import ClientGone, Downstream, Upstream, UpstreamGone, cancelled
 from sealgate.gateway.methods import Act
@@ -29,7 +30,6 @@ from sealgate.sdk.enforcement import Grant
 _log = logging.getLogger("sealgate.gateway")
 
 DEFAULT_TIMEOUT_S: Final = 600.0
-_APPROVAL_WAIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ class Relay:
         self._judge = judge
         self._caller = caller
         self._options = options
-        self._seal = seal or StateSeal()
-        self._capabilities: Members = {}
+        self.asking = Asking(judge, caller, seal or StateSeal())
         self._asked: dict[tuple[str, Id], Id] = {}
         self._ids = itertools.count(1)
         self.catalogue = Catalogue(list(self._upstreams.values()), pins)
@@ -110,7 +109,7 @@ class Relay:
 
     async def _plain(self, message: Envelope, client: Downstream) -> Answer:
         if message.method == "initialize":
-            self._capabilities = greeting.capabilities(message)
+            self.asking.capabilities = greeting.capabilities(message)
         only = self._only
         if only is not None:
             return await self._forward(message, only, client)
@@ -150,19 +149,21 @@ class Relay:
             reason = self.catalogue.refusal(act.tool)
             await self._note(message, reason, act.tool)
             return refusal(message, f"`{act.tool[:200]}` cannot be used: {reason}. It was not run.")
-        message, consent = await self._returned(message, act, entry)
-        if consent is not None:
-            return consent
+        back = await self.asking.returned(message, act, entry)
+        message = back.message
+        if back.refused is not None:
+            return back.refused
         digest = entry.digest if self._options.definitions else None
         grant: Grant | Refused | Answer = await self._decide(message, act, entry.upstream, digest)
         if isinstance(grant, Refused) and grant.ticket is not None:
-            grant = await self._ask_consent(message, act, entry, grant, client)
+            again = partial(self._decide, message, act, entry.upstream, digest)
+            grant = await self.asking.ask(message, act, entry, grant, client, again, back.asked)
         if isinstance(grant, dict):
             return grant
         if isinstance(grant, Refused):
             return refusal(message, grant.text)
         if entry.name != act.tool:
-            message = _with_params(message, {**message.params, "name": entry.name})
+            message = with_params(message, {**message.params, "name": entry.name})
         return await self._run(message, grant, entry.upstream, client)
 
     async def _gated(self, message: Envelope, act: Act | None, upstream: Upstream, client: Downstream) -> Answer:
@@ -212,60 +213,6 @@ class Relay:
             await self._judge.ran(grant, b"")
         return answer
 
-    # Consent
-
-    async def _returned(self, message: Envelope, act: Act, entry: Entry) -> tuple[Envelope, Answer | None]:
-        """Take our own part out of a call that comes back from asking for consent."""
-        given = message.params.get("requestState")
-        if not StateSeal.is_ours(given):
-            return message, None
-        state = self._seal.open(self._bound(act, entry), str(given), now_s=time.time())
-        answers = message.params.get("inputResponses")
-        said = answers.get(KEY) if isinstance(answers, dict) else None
-        params = {key: value for key, value in message.params.items() if key not in ("requestState", "inputResponses")}
-        message = _with_params(message, {**params, **state["nested"]})
-        if not isinstance(said, dict) or said.get("action") != "accept":
-            return message, refusal(message, f"`{act.tool}` was not run: approval was not awaited.")
-        await self._judge.approvals.wait(ticket_of(state), _APPROVAL_WAIT_S)
-        return message, None
-
-    async def _ask_consent(
-        self, message: Envelope, act: Act, entry: Entry, refused: Refused, client: Downstream
-    ) -> Grant | Refused | Answer:
-        """Tell a person, through the client, that approval is needed; then ask the authority again."""
-        ticket = refused.ticket
-        if ticket is None:
-            return refused
-        if methods.is_modern(message):
-            if "elicitation" not in greeting.capabilities(message):
-                return refused
-            nested = {key: message.params[key] for key in ("requestState", "inputResponses") if key in message.params}
-            state = {"ticket": ticket.id, "expires_at": ticket.expires_at, "nested": nested}
-            sealed = self._seal.seal(self._bound(act, entry), state, now_s=time.time())
-            return input_required(ticket, act.tool, sealed)
-        if "elicitation" not in self._capabilities:
-            return refused
-        asked = envelopes.request(f"{envelopes.OWN_PREFIX}{next(self._ids)}", "elicitation/create")
-        try:
-            answer = await client.ask(_with_params(asked, _legacy(elicitation(ticket, act.tool))))
-        except ClientGone:
-            return refused
-        if answer.get("result", {}).get("action") != "accept":
-            return refused
-        await self._judge.approvals.wait(ticket, _APPROVAL_WAIT_S)
-        digest = entry.digest if self._options.definitions else None
-        return await self._decide(message, act, entry.upstream, digest)
-
-    def _bound(self, act: Act, entry: Entry) -> Members:
-        return {
-            "agent": self._caller.agent,
-            "on_behalf_of": list(self._caller.on_behalf_of),
-            "server": entry.upstream.name,
-            "tool": act.tool,
-            "definition": entry.digest,
-            "arguments": act.arguments,
-        }
-
     # From a server
 
     async def on_server_request(self, upstream: Upstream, message: Envelope, client: Downstream) -> Answer:
@@ -313,7 +260,7 @@ class Relay:
             mine = self._asked.get((upstream.name, message.params.get("requestId", "")))
             if mine is None:
                 return
-            message = _with_params(message, {**message.params, "requestId": mine})
+            message = with_params(message, {**message.params, "requestId": mine})
         await client.tell(message)
 
     # Help
@@ -333,15 +280,6 @@ class Relay:
 
     async def _note(self, message: Envelope, reason: str, tool: str = "", server: str = "") -> None:
         await self._judge.note(message.method, tool, server, reason, self._caller)
-
-
-def _with_params(message: Envelope, params: Members) -> Envelope:
-    return Envelope(message.kind, {**message.members, "params": params})
-
-
-def _legacy(params: Members) -> Members:
-    """Before 2025-11-25 an elicitation had no mode; without one it is a form in every version."""
-    return {key: value for key, value in params.items() if key != "mode"}
 
 
 def _failed(answer: Answer) -> str | None:

@@ -2,31 +2,23 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
 from sealgate.adapters.identity.api_keys import ApiKeys
-from sealgate.gateway import remote
-from sealgate.gateway.approvals import AuthorityApprovals
+from sealgate.adapters.identity.configured import assembled
+from sealgate.gateway import remote, secrets
+from sealgate.gateway.approvals import AuthorityApprovals, StateSeal
 from sealgate.gateway.configuration import Gateway
+from sealgate.gateway.consent import Consent, client
 from sealgate.gateway.conversations import Conversations
 from sealgate.gateway.endpoint import Endpoint
 from sealgate.gateway.judging import Caller, Judge
+from sealgate.gateway.listening import Connection, Listening, listener
 from sealgate.gateway.pins import Pins
 from sealgate.model.errors import UnavailableError
 from sealgate.sdk.core import Core
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: object = None) -> None:
-        """Say where we listen once we do."""
-        await super().startup(sockets)  # type: ignore[arg-type]  # None in our use
-        if self.started:
-            self._ready(self.servers[0].sockets[0].getsockname()[1])
 
 
 def say(port: int) -> None:
@@ -34,29 +26,32 @@ def say(port: int) -> None:
     print(f"sealgate: MCP gateway listens on port {port}", file=sys.stderr, flush=True)  # noqa: T201  # for the person
 
 
-async def serve(found: Gateway, core: Core, pins: Pins, *, ready: Callable[[int], None] = say) -> None:
+async def serve(found: Gateway, core: Core, pins: Pins, seal: StateSeal, *, ready: Callable[[int], None] = say) -> None:
     """Serve until a signal to stop.
 
     Raises:
         ConfigurationError: a secret or the listener cannot be had.
     """
-    judge = Judge(core, AuthorityApprovals(core))
+    consent = None
+    if found.consent is not None:
+        key = secrets.resolve(found.consent.key).encode()
+        consent = Consent(found.consent.people, key, client(core.settings))
+    judge = Judge(core, AuthorityApprovals(core), consent)
     http = remote.client(found.timeout_s)
-    conversations = Conversations(found, judge, pins, http)
-    identify = None if found.api_keys is None else ApiKeys(found.api_keys).identify
+    conversations = Conversations(found, judge, pins, http, seal)
+    api_keys = None if found.api_keys is None else ApiKeys(found.api_keys)
+    resolver = assembled(found.callers, api_keys, found.client_ca or Path()) if found.asks_who else None
 
     async def note(reason: str, caller: Caller) -> None:
         await judge.note("(malformed)", "", "", reason, caller)
 
     config = uvicorn.Config(
-        Endpoint(found, conversations, identify, note),
+        Endpoint(found, conversations, resolver, note),
         host=found.host,
         port=found.port,
-        ssl_certfile=found.certificate,
-        ssl_keyfile=found.key,
         lifespan="off",
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         access_log=False,
         log_config=None,
@@ -64,7 +59,7 @@ async def serve(found: Gateway, core: Core, pins: Pins, *, ready: Callable[[int]
         timeout_graceful_shutdown=5,
         limit_concurrency=1024,
     )
-    server = _Server(config, ready)
+    server = Listening(config, listener(found), ready)
     try:
         await server.serve()
         if not server.started:
@@ -72,4 +67,6 @@ async def serve(found: Gateway, core: Core, pins: Pins, *, ready: Callable[[int]
     finally:
         await conversations.close()
         await http.aclose()
+        if consent is not None:
+            await consent.http.aclose()
         await core.aclose()

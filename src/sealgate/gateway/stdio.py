@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from sealgate.gateway.approvals import AuthorityApprovals
+from sealgate.gateway.approvals import AuthorityApprovals, StateSeal
 from sealgate.gateway.envelope import MAX_CLIENT_MESSAGE_BYTES, Answer, Envelope
 from sealgate.gateway.judging import Caller, Judge
 from sealgate.gateway.links import ClientGone, Downstream, Upstream
@@ -52,6 +52,7 @@ async def wrap(
     pins: Pins,
     options: Options,
     *,
+    seal: StateSeal | None = None,
     source: IO[Any] | None = None,
     sink: IO[Any] | None = None,
 ) -> int:
@@ -75,7 +76,7 @@ async def wrap(
     peer = Peer(out.send, on_request, on_notification, ClientGone, max_bytes=MAX_CLIENT_MESSAGE_BYTES)
     client = StdioClient(peer)
     server = ProcessUpstream(wrapped.name, asked, told, client)
-    relay = Relay([server], judge, pins, caller, options)
+    relay = Relay([server], judge, pins, caller, options, seal=seal)
     await server.start(wrapped.command, wrapped.environment)
 
     async def take(line: bytes) -> None:

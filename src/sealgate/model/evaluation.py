@@ -36,10 +36,18 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     goal: str = ""
 
 
+class AskedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom an enforcement point proved before it asked for a decision: who, and how, as ``Identity.how`` says it."""
+
+    principal: str
+    proof: str
+
+
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """AuthZEN context. ``input`` are the tool's exact arguments; ``facts`` are session facts offered to policies.
 
-    ``delegation`` is the id of the last link of a delegation chain; ``on_behalf_of`` alone is a claim.
+    ``delegation`` is the id of the last link of a delegation chain; ``on_behalf_of`` alone is a claim. ``asked_by`` is
+    recorded as the word of the enforcement point that asks.
     """
 
     input: dict[str, Json] = {}
@@ -51,6 +59,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_definition_sha256: str | None = None
     on_behalf_of: list[str] = []
     delegation: str | None = None
+    asked_by: AskedBy | None = None
     redeem: bool = False
     deadline_ms: int | None = None
 

@@ -250,6 +250,13 @@ class KeptFacts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     provenance: list[ArgumentOrigins] | None
 
 
+class AskedBy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whom the enforcement point that asked had proved, and how, on its word."""
+
+    principal: str
+    proof: str
+
+
 class Decision(Common, kw_only=True, forbid_unknown_fields=True):
     """A decision. ``input_digest`` = base64url(HMAC-SHA256(salt, SHA-256(RFC 8785 of the arguments)))."""
 
@@ -262,6 +269,7 @@ class Decision(Common, kw_only=True, forbid_unknown_fields=True):
     data: Data
     permissions: Permissions
     kept: KeptFacts | None = None
+    asked_by: AskedBy | None = None
     delegations: list[str]
     """The ids of the delegation chain, first link first; their delegators are the agent's ``on_behalf_of``."""
 

@@ -65,6 +65,8 @@ def evaluation(question: Question, span: Span, *, request_id: str, redeem: bool,
         context["on_behalf_of"] = list(span.on_behalf_of)
     if span.delegation:
         context["delegation"] = span.delegation
+    if span.asked_by is not None:
+        context["asked_by"] = {"principal": span.asked_by[0], "proof": span.asked_by[1]}
     if question.facts:
         context["facts"] = dict(question.facts)
     if question.tool_definition_sha256:

@@ -30,6 +30,9 @@ class Span:
     task_id: str | None = None
     goal: str = ""
     on_behalf_of: tuple[str, ...] = ()
+    asked_by: tuple[str, str] | None = None
+    """Whom an enforcement point proved before it asks, and how."""
+
     session_id: str | None = None
     delegation: str | None = None
     observe: bool = False

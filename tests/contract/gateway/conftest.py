@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from sealgate.demo.authority import Authority, program
+from sealgate.demo.authority import Authority, program, run
 from sealgate.gateway import methods
 
 HERE = Path(__file__).parent
+STATELESS = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 MODERN = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
@@ -134,6 +140,79 @@ class Wrapped:
         return self.process.wait(timeout=20)
 
 
+class Served:
+    """A gateway in a process of its own."""
+
+    def __init__(
+        self, folder: Path, socket: Path, servers: dict[str, Any], more: str = "", tls: Any = None, **options: Any
+    ) -> None:
+        self.folder = folder
+        sections = []
+        for name, tools in servers.items():
+            (folder / f"{name}.notes").touch()
+            self.tell(name, tools=tools, answers={})
+            files = (HERE / "upstream.py", folder / f"{name}.notes", folder / f"{name}.json")
+            command = [sys.executable, *map(str, files)]
+            sections.append(f"[servers.{name}]\ncommand = {json.dumps(command)}\n")
+        given = {"listen": "127.0.0.1:0", "agent": "a1", "socket": str(socket), "pins": str(folder / "pins"), **options}
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in given.items() if value is not None]
+        (folder / "gateway.toml").write_text("".join([*lines, *sections, more]))
+        self.tls = tls
+        self.start()
+
+    def start(self) -> None:
+        """Start it (again)."""
+        self.process = subprocess.Popen(
+            [program("sealgate"), "mcp", "serve", self.folder / "gateway.toml"], stderr=subprocess.PIPE, text=True
+        )
+        said: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(said,), daemon=True).start()
+        line = said.get(timeout=20)
+        assert "listens on port" in line, line
+        self.port = int(line.split()[-1])
+        self.url = f"{'https://localhost' if self.tls else 'http://127.0.0.1'}:{self.port}/mcp"
+        self.http = httpx.Client(timeout=20, headers=BOTH, verify=self.tls or True)
+
+    def _read(self, said: "queue.Queue[str]") -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            for line in stream:
+                said.put(line)
+
+    def tell(self, server: str, **plan: Any) -> None:
+        """Change what a server does."""
+        path = self.folder / f"{server}.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**known, **plan}))
+
+    def received(self, server: str, method: str = "tools/call") -> list[Any]:
+        """What a server got."""
+        lines = [json.loads(line) for line in (self.folder / f"{server}.notes").read_text().split("\n") if line]
+        return [line for line in lines if line.get("method") == method]
+
+    def post(self, method: str, params: Any = None, *, id: Any = 1, **headers: str | None) -> httpx.Response:  # noqa: A002
+        """Make one request of the protocol without sessions; return the HTTP answer."""
+        params = {"_meta": STATELESS, **(params or {})}
+        head = {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
+        if "name" in params:
+            head["mcp-name"] = params["name"]
+        message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+        for key, value in headers.items():
+            head[key.replace("_", "-")] = value
+        given = {key: value for key, value in head.items() if value is not None}
+        return self.http.post(self.url, json=message, headers=given)
+
+    def call(self, name: str, arguments: Any = None, **headers: str | None) -> Any:
+        """Call a tool; return its result."""
+        return self.post("tools/call", {"name": name, "arguments": arguments or {}}, **headers).json()["result"]
+
+    def stop(self) -> None:
+        """End it."""
+        self.http.close()
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
 @pytest.fixture(scope="session", name="gate")
 def _gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
     """An authority with a policy for the raw server's tools and the methods."""
@@ -164,3 +243,102 @@ def _wrapped(gate: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     yield start
     for running in started:
         running.stop()
+
+
+@pytest.fixture(name="served")
+def _served(gate: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
+    """Starts a gateway before the servers `raw` and `other`, who both have a tool `act`."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    started: list[Served] = []
+
+    def start(servers: Any = None, *, socket: Path | None = None, **options: Any) -> Served:
+        tools = {"raw": [tool("act", "a"), tool("read", "path"), tool("hang")], "other": [tool("act", "a")]}
+        given = {"any_definition": True, **options}
+        started.append(Served(tmp_path, socket or gate.socket, servers or tools, **given))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+APPROVAL_POLICY = """
+@id("free") permit (principal, action == Action::"act", resource);
+@id("two eyes") @require_approval("manager:1") permit (principal, action in [Action::"pay", Action::"input"], resource);
+@id("asked back") permit (principal, action == Action::"elicitation/create", resource);
+"""
+CALLBACK_KEY = "callback key of at least 32 bytes"
+
+
+class People:
+    """An authority that asks people: `boss` and `alice` are managers; the gateway may speak for `alice` by callback."""
+
+    TOOLS = (tool("act", "a"), tool("pay", "to", "amount"), tool("input"))
+
+    def __init__(self, folder: Path, ttl_s: int = 3600) -> None:
+        self.authority = Authority(folder / "gate")
+        run("init", self.authority.folder, *Authority.INIT_OPTIONS)
+        self.key_file = self.authority.folder / "callback-key"
+        self.key_file.write_text(CALLBACK_KEY)
+        self.key_file.chmod(0o600)
+        text = self.authority.configuration.read_text("utf-8")
+        lines = (
+            f'[approvals]\nttl_s = {ttl_s}\nprompts_per_hour = 10000\ncallback_key = "file:callback-key"\n'
+            'callback_approvers = ["alice", "self"]\n'
+        )
+        text = text.replace("[approvals]\n", lines, 1)
+        for name in ("boss", "alice", "self"):
+            text += f'\n[[approver]]\nprincipal = "{name}"\nroles = ["manager"]\n'
+        self.authority.configuration.write_text(text, "utf-8")
+        said = run("keys", "api", "add", "boss", "--config", self.authority.configuration)
+        self.key = next(word for word in said.split() if word.startswith("sg_"))
+        policy = folder / "policy"
+        for name, content in {
+            "policies/all.cedar": APPROVAL_POLICY,
+            "tools/raw.json": json.dumps({"server": "raw", "tools": self.TOOLS}),
+            "tools/mcp.json": json.dumps({"server": "mcp", "tools": methods.definitions()}),
+        }.items():
+            (policy / name).parent.mkdir(parents=True, exist_ok=True)
+            (policy / name).write_text(content, encoding="utf-8")
+        self.authority.start()
+        self.authority.publish(policy)
+
+    def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, Any]:
+        """Speak to the authority as `boss`, or as whom ``key`` proves; an empty one: as this process's user."""
+        key = self.key if key is None else key
+        head = {"authorization": f"Bearer {key}"} if key else {}
+        transport = httpx.HTTPTransport(uds=str(self.authority.socket))
+        with httpx.Client(transport=transport, base_url="http://sealgate", headers=head) as http:
+            answer = http.request(method, path, json=body)
+        return answer.status_code, answer.json()
+
+    def answer(self, ticket: str, word: str = "grant", *, key: str | None = None) -> int:
+        """Answer an approval; return the status."""
+        return self.ask("POST", f"/v1/approvals/{ticket}/{word}", {"reason": "seen"}, key=key)[0]
+
+    def shown(self, ticket: str) -> Any:
+        """Return an approval as `boss` sees it."""
+        return self.ask("GET", f"/v1/approvals/{ticket}")[1]
+
+
+@pytest.fixture(scope="module", name="people")
+def _people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    """The authority that asks people."""
+    place = People(tmp_path_factory.mktemp("people"))
+    yield place
+    place.authority.stop()
+
+
+@pytest.fixture(name="impatient")
+def _impatient(tmp_path: Path) -> Iterator[People]:
+    """An authority whose approvals are over after two seconds."""
+    (tmp_path / "i").mkdir()
+    place = People(tmp_path / "i", ttl_s=2)
+    yield place
+    place.authority.stop()
+
+
+@pytest.fixture(scope="session", name="gateways")
+def _gateways() -> type[Served]:
+    """The class of served gateways, for those that live longer than a test."""
+    return Served

@@ -1,20 +1,13 @@
 """``sealgate mcp serve``: two servers of our own behind one endpoint, over real HTTP, with a real authority."""
 
 import json
-import queue
-import subprocess
-import sys
-import threading
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
 from sealgate.adapters.identity.api_keys import ApiKeys
-from sealgate.demo.authority import program
 
-HERE = Path(__file__).parent
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -26,86 +19,6 @@ def define(name, *arguments, **more):
     """A definition."""
     schema = {"type": "object", "properties": {item: {"type": "string"} for item in arguments}}
     return {"name": name, "description": f"Does {name}.", "inputSchema": schema, **more}
-
-
-class Served:
-    """A gateway in a process of its own."""
-
-    def __init__(self, folder, socket, servers, **options):
-        self.folder = folder
-        sections = []
-        for name, tools in servers.items():
-            (folder / f"{name}.notes").touch()
-            self.tell(name, tools=tools, answers={})
-            files = (HERE / "upstream.py", folder / f"{name}.notes", folder / f"{name}.json")
-            command = [sys.executable, *map(str, files)]
-            sections.append(f"[servers.{name}]\ncommand = {json.dumps(command)}\n")
-        given = {"listen": "127.0.0.1:0", "agent": "a1", "socket": str(socket), "pins": str(folder / "pins"), **options}
-        lines = [f"{key} = {json.dumps(value)}\n" for key, value in given.items() if value is not None]
-        (folder / "gateway.toml").write_text("".join([*lines, *sections]))
-        self.process = subprocess.Popen(
-            [program("sealgate"), "mcp", "serve", folder / "gateway.toml"], stderr=subprocess.PIPE, text=True
-        )
-        said = queue.Queue()
-        threading.Thread(target=self._read, args=(said,), daemon=True).start()
-        line = said.get(timeout=20)
-        assert "listens on port" in line, line
-        self.url = f"http://127.0.0.1:{line.split()[-1]}/mcp"
-        self.http = httpx.Client(timeout=20, headers=BOTH)
-
-    def _read(self, said):
-        with self.process.stderr as stream:
-            for line in stream:
-                said.put(line)
-
-    def tell(self, server, **plan):
-        """Change what a server does."""
-        path = self.folder / f"{server}.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**known, **plan}))
-
-    def received(self, server, method="tools/call"):
-        """What a server got."""
-        lines = [json.loads(line) for line in (self.folder / f"{server}.notes").read_text().split("\n") if line]
-        return [line for line in lines if line.get("method") == method]
-
-    def post(self, method, params=None, *, id=1, **headers):  # noqa: A002
-        """Make one request of the protocol without sessions; return the HTTP answer."""
-        params = {"_meta": META, **(params or {})}
-        head = {"mcp-protocol-version": "2026-07-28", "mcp-method": method}
-        if "name" in params:
-            head["mcp-name"] = params["name"]
-        message = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
-        for key, value in headers.items():
-            head[key.replace("_", "-")] = value
-        given = {key: value for key, value in head.items() if value is not None}
-        return self.http.post(self.url, json=message, headers=given)
-
-    def call(self, name, arguments=None, **headers):
-        """Call a tool; return its result."""
-        return self.post("tools/call", {"name": name, "arguments": arguments or {}}, **headers).json()["result"]
-
-    def stop(self):
-        """End it."""
-        self.http.close()
-        self.process.terminate()
-        self.process.wait(timeout=20)
-
-
-@pytest.fixture(name="served")
-def _served(gate, tmp_path, monkeypatch):
-    """Starts a gateway before the servers `raw` and `other`, who both have a tool `act`."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    started = []
-
-    def start(servers=None, **options):
-        tools = {"raw": [define("act", "a"), define("read", "path"), define("hang")], "other": [define("act", "a")]}
-        started.append(Served(tmp_path, gate.socket, servers or tools, **{"any_definition": True, **options}))
-        return started[-1]
-
-    yield start
-    for running in started:
-        running.stop()
 
 
 def said(result):

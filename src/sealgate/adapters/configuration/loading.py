@@ -16,8 +16,13 @@ from typing import Any, Final
 from sealgate.adapters.configuration.settings import (
     REPEATED,
     SECTIONS,
+    Callers,
     Configuration,
+    IdentityEntry,
+    OidcEntry,
     Setting,
+    SpiffeEntry,
+    check_callers,
     check_together,
 )
 from sealgate.model.errors import ConfigurationError
@@ -81,6 +86,17 @@ def parse(text: str, *, base: Path, environment: Mapping[str, str], flags: Itera
     configuration = Configuration(**values)
     check_together(configuration)
     return configuration
+
+
+def callers(*, identity: Any, oidc: Any, spiffe: Any, base: Path) -> Callers:
+    """Return the checked callers of these arrays of tables, paths absolute under ``base``. Raises as ``load``."""
+    found = Callers(
+        tuple(_placed(entry, base) for entry in _make_all(IdentityEntry, identity, "identity")),
+        tuple(_placed(entry, base) for entry in _make_all(OidcEntry, oidc, "oidc")),
+        tuple(_placed(entry, base) for entry in _make_all(SpiffeEntry, spiffe, "spiffe")),
+    )
+    check_callers(found)
+    return found
 
 
 def _apply_environment(table: dict[str, Any], environment: Mapping[str, str]) -> None:

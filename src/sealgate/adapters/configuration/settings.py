@@ -439,7 +439,7 @@ class OidcEntry:
     )
     principal_claim: str = _set("sub", "The claim that names the caller.")
     agent_claim: str = _set("", "A claim with agents it may speak for, e.g. `azp`; empty: only `agents`.")
-    role_claim: str = _set("", "A claim with groups, which `role_map` turns into roles, e.g. `groups`.")
+    role_claim: str = _set("", "A claim with groups (`scope`: with scopes), which `role_map` turns into roles.")
     role_map: tuple[str, ...] = _set((), "Which group has which role: `group=role`.")
     agents: tuple[str, ...] = _set((), "The agents that each of its callers may speak for.")
     roles: tuple[str, ...] = _set((), "What each of its callers may do.", choices=ROLES)
@@ -709,16 +709,7 @@ def check_together(configuration: Configuration) -> None:
         raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
     _check_otlp(configuration.otlp)
     _check_credentials(configuration.credential)
-    names = [entry.name for entry in configuration.identity]
-    for entry in configuration.identity:
-        proofs = (entry.uid is not None, entry.gid is not None, entry.certificate_sha256, entry.certificate_san)
-        if sum(map(bool, proofs)) != 1:
-            hint = "give exactly one of uid, gid, certificate_sha256, certificate_san"
-            raise ConfigurationError(f"identity `{entry.name}` is not named by one proof", hint=hint)
-        _require_separate(f"identity `{entry.name}`", entry.roles)
-        if names.count(entry.name) > 1:
-            raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
-    _check_federated(configuration)
+    check_callers(Callers(configuration.identity, configuration.oidc, configuration.spiffe))
     _check_grants(configuration)
     _check_approvals(configuration)
 
@@ -738,7 +729,34 @@ def _check_approvals(configuration: Configuration) -> None:
             raise ConfigurationError(f"callback approver `{name}` has no approver role", hint="add an `[[approver]]`")
 
 
-def _check_federated(configuration: Configuration) -> None:
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who may call a process: what `[[identity]]`, `[[oidc]]` and `[[spiffe]]` say, of the authority or a gateway."""
+
+    identity: tuple[IdentityEntry, ...] = ()
+    oidc: tuple[OidcEntry, ...] = ()
+    spiffe: tuple[SpiffeEntry, ...] = ()
+
+
+def check_callers(callers: Callers) -> None:
+    """Refuse entries that name nobody for certain.
+
+    Raises:
+        ConfigurationError: says which.
+    """
+    names = [entry.name for entry in callers.identity]
+    for entry in callers.identity:
+        proofs = (entry.uid is not None, entry.gid is not None, entry.certificate_sha256, entry.certificate_san)
+        if sum(map(bool, proofs)) != 1:
+            hint = "give exactly one of uid, gid, certificate_sha256, certificate_san"
+            raise ConfigurationError(f"identity `{entry.name}` is not named by one proof", hint=hint)
+        _require_separate(f"identity `{entry.name}`", entry.roles)
+        if names.count(entry.name) > 1:
+            raise ConfigurationError(f"identity `{entry.name}` appears twice", hint="give each its own name")
+    _check_federated(callers)
+
+
+def _check_federated(configuration: Callers) -> None:
     issuer_names = [entry.name for entry in configuration.oidc]
     issuers = [entry.issuer for entry in configuration.oidc]
     taken = [entry.name for entry in configuration.identity] + issuer_names

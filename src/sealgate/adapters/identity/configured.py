@@ -5,7 +5,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from sealgate.adapters.configuration.settings import Configuration, SpiffeEntry
+from sealgate.adapters.configuration.settings import Callers, Configuration, SpiffeEntry
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.federated import FederatedIdentities, TrustDomain
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
@@ -18,16 +18,20 @@ _LOG = logging.getLogger(__name__)
 
 def identities(configuration: Configuration) -> ConfiguredIdentities:
     """Return who resolves this process's callers; keys of issuers are renewed in a thread from now on."""
+    callers = Callers(configuration.identity, configuration.oidc, configuration.spiffe)
+    return assembled(callers, ApiKeys(configuration.data_directory / API_KEYS), configuration.tls.client_ca)
+
+
+def assembled(callers: Callers, api_keys: ApiKeys | None, client_ca: Path) -> ConfiguredIdentities:
+    """Return who resolves these callers; keys of issuers are renewed in a thread from now on.
+
+    ``client_ca`` has the authorities whose certificates `[[identity]]` may name; an empty path: there are none.
+    """
     federated = None
-    if configuration.oidc or configuration.spiffe:
-        federated = FederatedIdentities(configuration.oidc, configuration.spiffe)
+    if callers.oidc or callers.spiffe:
+        federated = FederatedIdentities(callers.oidc, callers.spiffe)
         Renewer(federated.sources).start()
-    return ConfiguredIdentities(
-        configuration.identity,
-        ApiKeys(configuration.data_directory / API_KEYS),
-        federated,
-        _own_authorities(configuration.tls.client_ca),
-    )
+    return ConfiguredIdentities(callers.identity, api_keys, federated, _own_authorities(client_ca))
 
 
 def _own_authorities(file: Path) -> frozenset[bytes]:

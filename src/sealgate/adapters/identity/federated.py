@@ -250,7 +250,7 @@ def _of_claims(entry: OidcEntry, claims: dict[str, Any], *, bound: bool) -> Iden
     if entry.agent_claim:
         agents |= {require_name(each, "agent") for each in _texts(claims.get(entry.agent_claim)) if each != "*"}
     if entry.role_claim:
-        held = _texts(claims.get(entry.role_claim))
+        held = _held(entry.role_claim, claims.get(entry.role_claim))
         mapped = (mapping.rpartition("=") for mapping in entry.role_map)
         roles |= {role for value, _, role in mapped if value in held and role in ROLES}
     if not_separate(roles):
@@ -276,6 +276,13 @@ def _of_svid(domain: TrustDomain, spiffe_id: str, *, bound: bool | None) -> Iden
         roles=frozenset(entry.roles),
         issuer=domain.name,
     )
+
+
+def _held(claim: str, value: Any) -> list[str]:
+    """Return the groups of a claim; `scope` is one text with spaces between them (RFC 9068 section 2.2.3)."""
+    if claim == "scope" and isinstance(value, str):
+        return value.split(" ")[:_MAX_MAPPED]
+    return _texts(value)
 
 
 def _texts(value: Any) -> list[str]:
