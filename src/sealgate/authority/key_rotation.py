@@ -90,9 +90,7 @@ def _is_secret(events: Sequence[Members]) -> bool:
     return bool(events) and events[0]["purpose"] in SECRET_PURPOSES
 
 
-async def _record(
-    recorder: Recorder, rotations: Rotations, use: Mapping[str, Use], caller: Identity | None
-) -> Receipt:
+async def _record(recorder: Recorder, rotations: Rotations, use: Mapping[str, Use], caller: Identity | None) -> Receipt:
     for event in rotations.pending():
         receipt = await record_event(recorder, event, caller)
         rotations.note(event, receipt.index)
