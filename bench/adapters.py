@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from bench.frameworks.cases import CASES, try_approval, try_case
+from bench.frameworks.approvals import each
+from bench.frameworks.cases import CASES, try_case
 from bench.frameworks.world import world
 from bench.harness import Options, Result
 from sealgate.integrations.versions import FRAMEWORKS
@@ -75,9 +76,12 @@ def _drive(adapter: str) -> dict[str, Any]:
                 cases += 1
                 unpermitted += len(tried.unpermitted)
                 problems += [f"{case.name}, {shape}: {tried.problems[0][:200]}"] if tried.problems else []
-        tried = try_approval(driver, running)
-    problems += [f"approve: {tried.problems[0][:200]}"] if tried.problems else []
-    return {"cases": cases + 1, "unpermitted": unpermitted + len(tried.unpermitted), "problems": problems}
+        for name, approval in each(driver):
+            tried = approval(running)
+            cases += 1
+            unpermitted += len(tried.unpermitted)
+            problems += [f"approval {name}: {tried.problems[0][:200]}"] if tried.problems else []
+    return {"cases": cases, "unpermitted": unpermitted, "problems": problems}
 
 
 if __name__ == "__main__":

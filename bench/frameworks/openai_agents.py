@@ -73,12 +73,12 @@ def results(items: list[Any]) -> str:
     return "\n".join(str(item.output) for item in items if item.type == "tool_call_output_item")
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """Interrupt, grant, approve the state, go on."""
     adapter.install(gate)
     agent = agent_of(bodies, [call])
     paused = asyncio.run(Runner.run(agent, "go"))
-    grant()
+    answer()
     state = paused.to_state()
     for item in paused.interruptions:
         state.approve(item)
