@@ -119,13 +119,13 @@ APPROVAL: Final = {
     "pydantic-ai": "`DeferredToolRequests` where the output type has it, else refused with the id",
     "google-adk": "`request_confirmation`, then confirm",
     "crewai": "refused with the request's id; the model asks again",
-    "agent-framework": "refused with the request's id; liftable denial for AGENT-HOOKS",
+    "agent-framework": "refused with the request's id; the model asks again; AGENT-HOOKS: `Resolver`",
     "strands": "refused with the request's id; the model asks again",
     "fastmcp": "refused with the request's id; the client asks again",
     "llama-index": "refused with the request's id; the model asks again",
     "smolagents": "refused with the request's id; the model asks again",
 }
-REASONING: Final = frozenset({"langchain", "openai-agents", "pydantic-ai", "google-adk", "strands"})
+REASONING: Final = frozenset({"langchain", "pydantic-ai", "google-adk", "strands"})
 
 
 def page() -> str:
