@@ -19,7 +19,7 @@ from bench.harness import Options, Result
 from sealgate.integrations.versions import FRAMEWORKS
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
-_TIMEOUT_S: Final = 600
+_TIMEOUT_S: Final = 1200
 
 
 def run(options: Options) -> Result:

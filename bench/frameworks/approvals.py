@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from bench.frameworks.cases import Call, Driver, Tried
@@ -15,9 +16,9 @@ def new_call() -> Call:
     return "wire", {"to": "bank", "amount": next(_amounts)}
 
 
-def granted(driver: Driver, world: World) -> Tried:
+def granted(driver: Driver, world: World, bodies: Bodies) -> Tried:
     """Not run before the answer, told why; afterwards the framework goes on and the body runs once, and never again."""
-    bodies, call, early = Bodies(), new_call(), list[Call]()
+    call, early = new_call(), list[Call]()
 
     def answer() -> None:
         early.extend(bodies.ran)
@@ -30,24 +31,24 @@ def granted(driver: Driver, world: World) -> Tried:
     return _tried(bodies, early, [call], problems, seen)
 
 
-def refused(driver: Driver, world: World) -> Tried:
+def refused(driver: Driver, world: World, bodies: Bodies) -> Tried:
     """A person's no holds, whatever the framework is told; the model hears of it."""
-    bodies, call = Bodies(), new_call()
+    call = new_call()
     seen = driver.approve(world.gate(), bodies, call, lambda: world.answer(call, grant=False))
     problems = [] if "refused by" in seen else ["not seen: refused by"]
     return _tried(bodies, [], [], problems, seen)
 
 
-def unanswered(driver: Driver, world: World) -> Tried:
+def unanswered(driver: Driver, world: World, bodies: Bodies) -> Tried:
     """What resumes the framework approves nothing as long as no person has."""
-    bodies, call = Bodies(), new_call()
+    call = new_call()
     seen = driver.approve(world.gate(), bodies, call, lambda: None)
     return _tried(bodies, [], [], [], seen)
 
 
-def changed(driver: Driver, world: World, shape: str) -> Tried:
+def changed(driver: Driver, world: World, bodies: Bodies, shape: str) -> Tried:
     """In this shape: asked, granted; then another amount does not run, and the identical call runs once."""
-    bodies, call, gate = Bodies(), new_call(), world.gate()
+    call, gate = new_call(), world.gate()
     other = (call[0], {**call[1], "to": "mallory"})
     seen = driver.run(gate, bodies, [call], shape)
     early = list(bodies.ran)
@@ -70,13 +71,14 @@ def _tried(bodies: Bodies, early: list[Call], wanted: list[Call], problems: list
 def each(driver: Driver) -> Iterator[tuple[str, Callable[[World], Tried]]]:
     """Return every case by its name, for the shapes that this framework has."""
     for case in (granted, refused, unanswered):
-        yield case.__name__, lambda world, case=case: _safe(lambda: case(driver, world))  # type: ignore[misc]  # bound early
+        yield case.__name__, partial(_tried_safely, case, driver)
     for shape in driver.shapes:
-        yield f"changed-{shape}", lambda world, shape=shape: _safe(lambda: changed(driver, world, shape))  # type: ignore[misc]  # as above
+        yield f"changed-{shape}", partial(_tried_safely, partial(changed, shape=shape), driver)
 
 
-def _safe(case: Callable[[], Tried]) -> Tried:
+def _tried_safely(case: Callable[..., Tried], driver: Driver, world: World) -> Tried:
+    bodies = Bodies()
     try:
-        return case()
+        return case(driver, world, bodies)
     except Exception as error:  # noqa: BLE001  # whatever a framework makes of a refusal is a finding
-        return Tried([], [], [f"raised {type(error).__name__}: {error}"])
+        return Tried(bodies.ran, bodies.unpermitted(), [f"raised {type(error).__name__}: {error}"])

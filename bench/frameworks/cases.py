@@ -62,6 +62,8 @@ CASES: Final = (
         ("pay done", "never-mallory", "tip done"),
     ),
 )
+
+
 @dataclass(frozen=True, slots=True)
 class Tried:
     """What came of one case."""

@@ -27,7 +27,9 @@ _ids = itertools.count()
 def scripted(calls: list[Call]) -> Any:
     """Make a model that makes the calls in one message, then ends."""
     asked = [function_call(tool, json.dumps(args), call_id=f"c{next(_ids)}") for tool, args in calls]
-    return ScriptedModel([[assistant_message("I will"), *asked], [assistant_message("end")], [assistant_message("end")]])
+    return ScriptedModel(
+        [[assistant_message("I will"), *asked], [assistant_message("end")], [assistant_message("end")]]
+    )
 
 
 def agent_of(bodies: Bodies, calls: list[Call], named: str = "child") -> Any:

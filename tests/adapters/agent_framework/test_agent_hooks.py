@@ -22,7 +22,7 @@ from sealgate.sdk import Client
 OTHERS: Final = {
     "AH-CTK-061": "its host has no interceptor",
     "AH-CTK-101": "its host has no interceptor",
-    "AH-CTK-095": "an interceptor before ours makes arguments without an exact form, and ours refuses before the host does",
+    "AH-CTK-095": "arguments get a number without an exact form, and ours refuses before the host does",
 }
 """Vectors that no host with our interceptor can pass, and why."""
 
@@ -49,8 +49,8 @@ def _permissive():
         rules = Path(folder) / "rules"
         (rules / "policies").mkdir(parents=True)
         (rules / "tools").mkdir()
-        properties = dict.fromkeys(("expr", "path", "url"), {"type": "string"})
-        properties |= dict.fromkeys(("amount", "id"), {"type": "integer"})
+        properties = {key: {"type": "string"} for key in ("expr", "path", "url")}
+        properties |= {key: {"type": "integer"} for key in ("amount", "id")}
         schema = {"type": "object", "properties": properties}
         tools = [{"name": name, "inputSchema": schema} for name in KIT_TOOLS]
         (rules / "tools" / "kit.json").write_text(json.dumps({"server": "kit", "tools": tools}))
@@ -149,9 +149,7 @@ def test_our_resolver_waits_for_people(world, grant):
     person = threading.Thread(target=answer)
     if grant is not None:
         person.start()
-    invoked, _ = drive(
-        Interceptor(gate, liftable=True), call, Resolver(gate, wait_s=0.2 if grant is None else 4.0)
-    )
+    invoked, _ = drive(Interceptor(gate, liftable=True), call, Resolver(gate, wait_s=0.2 if grant is None else 4.0))
     if grant is not None:
         person.join()
     assert invoked == ([call[1]] if grant else [])

@@ -132,3 +132,28 @@ def test_a_rewrite_behind_the_gate_is_judged_anew(world):
     seen = driver.results(agent.invoke({"messages": [("user", "go")]})["messages"])
     assert bodies.ran == []
     assert "never-mallory" in seen
+
+
+@pytest.mark.parametrize("to", ["bob", "mallory"])
+def test_an_edit_by_the_framework_s_own_approval_is_judged(world, to):
+    """LangChain's own human-in-the-loop lets its person edit a call; the edited call is what the gate judges."""
+    from langchain.agents.middleware import HumanInTheLoopMiddleware
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command
+
+    from bench.frameworks.cases import PERMIT
+    from bench.frameworks.world import Bodies
+    from sealgate.integrations.langchain import GateMiddleware
+
+    bodies = Bodies()
+    agent = driver.create_agent(
+        driver.scripted([PERMIT]),
+        driver.tools_of(bodies),
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"pay": True}), GateMiddleware(world.gate())],
+        checkpointer=InMemorySaver(),
+    )
+    config = {"configurable": {"thread_id": f"hitl-{to}"}}
+    agent.invoke({"messages": [("user", "go")]}, config)
+    edited = {"type": "edit", "edited_action": {"name": "pay", "args": {"to": to, "amount": 5}}}
+    agent.invoke(Command(resume={"decisions": [edited]}), config)
+    assert bodies.ran == ([("pay", {"to": "bob", "amount": 5})] if to == "bob" else [])
