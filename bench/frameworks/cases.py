@@ -21,8 +21,8 @@ class Driver(Protocol):
         """Let the model make these calls, all in one message, and return the texts of the results that it saw."""
         ...
 
-    def approve(self, gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
-        """Let the model make a call that a person must approve; grant it in between; go on the framework's way."""
+    def approve(self, gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
+        """Let the model make a call that a person must approve; have it answered; go on the framework's way."""
         ...
 
 
@@ -62,7 +62,6 @@ CASES: Final = (
         ("pay done", "never-mallory", "tip done"),
     ),
 )
-ASK: Final[Call] = ("wire", {"to": "bank", "amount": 500})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +89,8 @@ def try_case(driver: Driver, world: World, case: Case, shape: str) -> Tried:
     return Tried(bodies.ran, bodies.unpermitted(), problems)
 
 
-def try_approval(driver: Driver, world: World) -> Tried:
-    """Ask for an approval, grant it, go on: the body runs once, and only then."""
-    bodies = Bodies()
-    before: list[Call] = []
-
-    def grant() -> None:
-        before.extend(bodies.ran)
-        world.publish(approved=True)
-
-    try:
-        seen = driver.approve(world.gate(), bodies, ASK, grant)
-    finally:
-        world.publish(approved=False)
-    problems = [f"not seen: {text}" for text in ("approve", "wire done") if text not in seen]
-    if before or bodies.ran != [ASK]:
-        problems.append(f"ran {before} before and {bodies.ran} after; seen: {seen[:2000]}")
-    return Tried(bodies.ran, before + bodies.unpermitted(approved=True), problems)
-
-
-def run_again(driver: Driver, gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def run_again(driver: Driver, gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """Approve where a framework has no way of its own: the model is told, and makes the same call again."""
     first = driver.run(gate, bodies, [call], driver.shapes[0])
-    grant()
+    answer()
     return first + "\n" + driver.run(gate, bodies, [call], driver.shapes[0])

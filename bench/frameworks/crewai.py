@@ -96,8 +96,8 @@ def heard(model: Model) -> str:
     return json.dumps(model.heard, default=str)
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """There is no way of its own but a blocking prompt: the model is told, and asks again."""
     import sys  # noqa: PLC0415  # this module is the driver
 
-    return run_again(sys.modules[__name__], gate, bodies, call, grant)  # type: ignore[arg-type]  # a module is one
+    return run_again(sys.modules[__name__], gate, bodies, call, answer)  # type: ignore[arg-type]  # a module is one

@@ -80,7 +80,7 @@ def run(gate: Gate, bodies: Bodies, calls: list[Call], shape: str) -> str:
     return results(model) + results(root.model)
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """Request a confirmation, grant, confirm."""
     model = scripted([call])
     agent = LlmAgent(name="child", model=model, tools=list(bodies.functions().values()))
@@ -94,9 +94,9 @@ def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -
             for found in event.get_function_calls()
             if found.name == "adk_request_confirmation"
         ]
-        grant()
-        answer = types.FunctionResponse(id=asked[0].id, name=asked[0].name, response={"confirmed": True})
-        await _drive(runner, _user(types.Part(function_response=answer)), session_id)
+        answer()
+        confirmed = types.FunctionResponse(id=asked[0].id, name=asked[0].name, response={"confirmed": True})
+        await _drive(runner, _user(types.Part(function_response=confirmed)), session_id)
         return str(asked[0].args) + results(model)
 
     return asyncio.run(both())

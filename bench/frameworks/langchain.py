@@ -97,7 +97,7 @@ def _deep(tools: list[Any], calls: list[Call]) -> str:
     return results(agent.invoke({"messages": [("user", "go")]})["messages"])
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """Interrupt, grant, resume."""
     agent = create_agent(
         scripted([call]), tools_of(bodies), middleware=[adapter.GateMiddleware(gate)], checkpointer=InMemorySaver()
@@ -105,5 +105,5 @@ def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -
     config: Any = {"configurable": {"thread_id": "t1"}}
     paused = agent.invoke({"messages": [("user", "go")]}, config)
     why = str(paused["__interrupt__"][0].value["why"])
-    grant()
+    answer()
     return why + results(agent.invoke(Command(resume="approve"), config)["messages"])

@@ -27,7 +27,9 @@ _ids = itertools.count()
 def scripted(calls: list[Call]) -> Any:
     """Make a model that makes the calls in one message, then ends."""
     asked = [function_call(tool, json.dumps(args), call_id=f"c{next(_ids)}") for tool, args in calls]
-    return ScriptedModel([asked, [assistant_message("end")], [assistant_message("end")]])
+    return ScriptedModel(
+        [[assistant_message("I will"), *asked], [assistant_message("end")], [assistant_message("end")]]
+    )
 
 
 def agent_of(bodies: Bodies, calls: list[Call], named: str = "child") -> Any:
@@ -73,12 +75,12 @@ def results(items: list[Any]) -> str:
     return "\n".join(str(item.output) for item in items if item.type == "tool_call_output_item")
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """Interrupt, grant, approve the state, go on."""
     adapter.install(gate)
     agent = agent_of(bodies, [call])
     paused = asyncio.run(Runner.run(agent, "go"))
-    grant()
+    answer()
     state = paused.to_state()
     for item in paused.interruptions:
         state.approve(item)

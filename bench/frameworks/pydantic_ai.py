@@ -83,12 +83,12 @@ def _sub_agent(gate: Gate, bodies: Bodies, calls: list[Call]) -> str:
     return "\n".join(seen)
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """Defer, grant, resume."""
     agent = agent_of(gate, bodies, [call], output_type=[str, DeferredToolRequests])
     first = asyncio.run(agent.run("go"))
     waiting = first.output
-    grant()
+    answer()
     decided = DeferredToolResults(approvals={part.tool_call_id: True for part in waiting.approvals})
     again = agent.run(message_history=first.all_messages(), deferred_tool_results=decided)
     return str(waiting.metadata) + results(asyncio.run(again).all_messages())

@@ -86,8 +86,8 @@ async def _stream(agent: Any) -> None:
         pass
 
 
-def approve(gate: Gate, bodies: Bodies, call: Call, grant: Callable[[], None]) -> str:
+def approve(gate: Gate, bodies: Bodies, call: Call, answer: Callable[[], None]) -> str:
     """The model is told, and asks again."""
     import sys  # noqa: PLC0415  # this module is the driver
 
-    return run_again(sys.modules[__name__], gate, bodies, call, grant)  # type: ignore[arg-type]  # a module is one
+    return run_again(sys.modules[__name__], gate, bodies, call, answer)  # type: ignore[arg-type]  # a module is one

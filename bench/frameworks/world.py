@@ -1,14 +1,16 @@
-"""One world for all frameworks: a real authority, five tools, and a record of every body that ran."""
+"""One world for all frameworks: a real authority, a person who approves, tools, and a record of every body that ran."""
 
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from sealgate.demo.authority import Authority
+from sealgate.demo.authority import run as command
 from sealgate.integrations.core import Gate
 from sealgate.sdk import Client
 
@@ -48,31 +50,49 @@ _POLICIES: Final = """
 @id("handoff-freely") permit (principal, action in [Action::"handoff", Action::"handoff_free"], resource);
 @id("agent-freely") permit (principal, action == Action::"Agent", resource);
 @id("transfer-freely") permit (principal, action == Action::"transfer_to_agent", resource);
+@id("wire-asked") @require_approval("treasurer:1") permit (principal, action == Action::"wire", resource);
 """
-_ASKED: Final = '@id("wire-asked") @require_approval("treasurer:1") '
-_WIRE: Final = 'permit (principal, action == Action::"wire", resource) when { context.input.amount <= 1000 };'
 AGENT: Final = "helper"
+TREASURER: Final = "alice"
 
 
 class World:
-    """A running authority with the policies of this module."""
+    """A running authority with the policies of this module, and the treasurer's key to it."""
 
-    def __init__(self, authority: Authority, folder: Path) -> None:
+    def __init__(self, authority: Authority, folder: Path, treasurers_key: str) -> None:
         self.authority = authority
-        self._folder = folder
+        self._key = treasurers_key
         spool = folder / "spool"
         self.client = Client(agent=AGENT, socket=authority.socket, spool=spool, timeout_s=10)
         self._nobody = Client(agent=AGENT, socket=folder / "nobody.sock", spool=folder / "none", timeout_s=0.5)
-        self.publish(approved=False)
-
-    def publish(self, *, approved: bool) -> None:
-        """Put the policies in force; ``approved``: what needed a person's approval has it."""
-        rules = self._folder / ("approved" if approved else "asked")
-        (rules / "policies").mkdir(parents=True, exist_ok=True)
-        (rules / "tools").mkdir(exist_ok=True)
+        rules = folder / "rules"
+        (rules / "policies").mkdir(parents=True)
+        (rules / "tools").mkdir()
         (rules / "tools" / "local.json").write_text(json.dumps({"server": "local", "tools": TOOLS}))
-        (rules / "policies" / "all.cedar").write_text(_POLICIES + ("" if approved else _ASKED) + _WIRE)
-        self.authority.publish(rules)
+        (rules / "policies" / "all.cedar").write_text(_POLICIES)
+        authority.publish(rules)
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Return the approvals that wait, as the treasurer sees them."""
+        status, body = self.authority.get("/v1/approvals?state=requested", key=self._key)
+        if status != HTTPStatus.OK:
+            raise RuntimeError(f"the treasurer may not look: {status} {body!r}")
+        found: list[dict[str, Any]] = json.loads(body)["approvals"]
+        return found
+
+    def answer(self, call: tuple[str, dict[str, Any]], *, grant: bool) -> None:
+        """Have the treasurer, who is not who asks, answer the one request that waits for exactly this call."""
+        asked = [one for one in self.waiting() if (one["tool"], json.loads(one["arguments"])) == call]
+        if len(asked) != 1:
+            raise RuntimeError(f"{len(asked)} requests wait for {call}")
+        way = "grant" if grant else "refuse"
+        path, why = f"/v1/approvals/{asked[0]['id']}/{way}", {"reason": "invoice 17"}
+        own, _ = self.authority.post(path, why)
+        if own != HTTPStatus.FORBIDDEN:
+            raise RuntimeError(f"the agent's own user could answer: {own}")
+        status, body = self.authority.post(path, why, key=self._key)
+        if status != HTTPStatus.OK:
+            raise RuntimeError(f"the treasurer could not answer: {status} {body!r}")
 
     def gate(self, **options: Any) -> Gate:
         """Return a gate that asks the authority."""
@@ -91,25 +111,29 @@ class World:
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
     """Start the authority below ``folder``; stop it at the end."""
-    with Authority(folder / "a") as authority:
-        running = World(authority, folder)
+    authority = Authority(folder / "a")
+    command("init", authority.folder, *Authority.INIT_OPTIONS)
+    text = authority.configuration.read_text("utf-8")
+    text = text.replace("[approvals]\n", "[approvals]\nprompts_per_hour = 100000\n", 1)
+    text += f'\n[[approver]]\nprincipal = "{TREASURER}"\nroles = ["treasurer"]\n'
+    authority.configuration.write_text(text, "utf-8")
+    said = command("keys", "api", "add", TREASURER, "--config", authority.configuration)
+    key = next(word for word in said.split() if word.startswith("sg_"))
+    with authority:
+        running = World(authority, folder, key)
         try:
             yield running
         finally:
             running.close()
 
 
-def is_permitted(tool: str, arguments: dict[str, Any], *, approved: bool = False) -> bool:
-    """Tell, independently of the gate, whether a body may have run with these arguments."""
+def is_permitted(tool: str, arguments: dict[str, Any]) -> bool:
+    """Tell, independently of the gate, whether a body may have run with these arguments and nobody's approval."""
     if tool == "pay":
         return bool(arguments["amount"] <= 100 and arguments["to"] != "mallory")
     if tool == "tip":
         return bool(arguments["amount"] <= 50)
-    if tool == "note":
-        return bool(arguments["card"] == "[redacted]")
-    if tool == "wire":
-        return bool(approved and arguments["amount"] <= 1000)
-    return False
+    return bool(tool == "note" and arguments["card"] == "[redacted]")
 
 
 class Bodies:
@@ -165,6 +189,13 @@ class Bodies:
 
         return {body.__name__: body for body in (pay, tip, note, wire)}
 
-    def unpermitted(self, *, approved: bool = False) -> list[tuple[str, dict[str, Any]]]:
-        """Return the bodies that ran although they should not."""
-        return [entry for entry in self.ran if not is_permitted(*entry, approved=approved)]
+    def unpermitted(self, *, approved: Sequence[tuple[str, dict[str, Any]]] = ()) -> list[tuple[str, dict[str, Any]]]:
+        """Return the bodies that ran although they should not; each of ``approved`` may have run once."""
+        left = list(approved)
+        found = []
+        for entry in self.ran:
+            if entry in left:
+                left.remove(entry)
+            elif not is_permitted(*entry):
+                found.append(entry)
+        return found

@@ -15,7 +15,8 @@ _HERE = Path(__file__).parent
 _PLACE = Path(sys.prefix)
 _OURS = _PLACE.name if _PLACE.parent.name == ".venv-adapters" else ""
 collect_ignore = [str(_HERE / framework.adapter) for framework in FRAMEWORKS if framework.name != _OURS]
-"""A framework's tests run in its own environment: `make adapters`."""
+collect_ignore += [] if _OURS else [str(_HERE / "each")]
+"""A framework's tests run in its own environment, those in `each` in every one of them: `make adapters`."""
 
 
 @pytest.fixture(scope="session", name="world")

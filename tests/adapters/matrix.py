@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.frameworks.cases import CASES, try_approval, try_case
+from bench.frameworks.approvals import each
+from bench.frameworks.cases import CASES, try_case
 
 
 def cases(driver):
@@ -13,12 +14,17 @@ def cases(driver):
 def check(driver, world, case, shape):
     """Run one case: nothing unpermitted ran, what should run did, and the model saw why."""
     tried = try_case(driver, world, case, shape)
-    assert tried.unpermitted == []
-    assert tried.problems == []
+    assert not tried.unpermitted, tried.unpermitted
+    assert not tried.problems, tried.problems
 
 
-def check_approval(driver, world):
-    """A call that needs a person runs once, after it was approved, and not before."""
-    tried = try_approval(driver, world)
-    assert tried.unpermitted == []
-    assert tried.problems == []
+def approvals(driver):
+    """Return the parameters: each case of an approval."""
+    return [pytest.param(case, id=name) for name, case in each(driver)]
+
+
+def check_approval(world, case):
+    """Nothing ran before a person granted exactly this call; then it ran once."""
+    tried = case(world)
+    assert not tried.unpermitted, tried.unpermitted
+    assert not tried.problems, tried.problems

@@ -122,11 +122,21 @@ class Authority:
         """Publish a policy directory as the policy set in force."""
         run("policy", "publish", directory, "--config", self.configuration)
 
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Return status and body of a GET over the socket."""
+    def get(self, path: str, *, key: str | None = None) -> tuple[int, bytes]:
+        """Return status and body of a GET over the socket; ``key``: an API key, else this process's own user asks."""
+        return self._exchange("GET", path, None, key)
+
+    def post(self, path: str, content: Any, *, key: str | None = None) -> tuple[int, bytes]:
+        """Return status and body of a POST of a JSON document. See ``get``."""
+        return self._exchange("POST", path, json.dumps(content).encode(), key)
+
+    def _exchange(self, method: str, path: str, content: bytes | None, key: str | None) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json"} if content is not None else {}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
         connection = _UnixConnection(self.socket)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, content, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

@@ -66,23 +66,64 @@ def _values(arguments: Any, context: Any, direct: Mapping[str, Any]) -> dict[str
 
 
 class Interceptor:
-    """An interceptor of AGENT-HOOKS-0.1: judges ``pre_tool_call``, lets the other points pass."""
+    """An interceptor of AGENT-HOOKS-0.1: judges ``pre_tool_call``, lets the other points pass.
 
-    def __init__(self, gate: Gate) -> None:
+    Args:
+        gate: that is asked.
+        liftable: a call that a person must approve becomes a denial that the host's approval resolver may lift. Only
+            for hosts whose resolver is ``Resolver``: any other would approve what is the authority's to approve.
+    """
+
+    def __init__(self, gate: Gate, *, liftable: bool = False) -> None:
         self._gate = gate
+        self._liftable = liftable
 
     async def intercept(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the verdict in the contract's wire form; a call that a person must approve is a liftable denial."""
+        """Return the verdict in the contract's wire form."""
         if context.get("interception_point") != "pre_tool_call":
             return {"decision": "allow"}
-        call = context["tool_call"]
-        about = {"call_id": call.get("id"), "agent": context["agent"].get("name"), "session": context["session"]["id"]}
-        verdict = await self._gate.acheck(NAME, call["name"], call.get("args") or {}, **about)
-        if verdict.effect == "ask":
-            return {"decision": "deny", "reason": verdict.code, "message": verdict.reason, "approval": {}}
-        if not verdict.permitted:
-            return {"decision": "deny", "reason": verdict.code, "message": verdict.reason}
-        self._gate.keep(verdict, NAME)
-        if verdict.arguments == dict(call.get("args") or {}):
-            return {"decision": "allow"}
-        return {"decision": "transform", "transform": {"path": "$target", "value": verdict.arguments}}
+        verdict = await _judge(self._gate, context)
+        wire = _wire(self._gate, verdict, context)
+        if verdict.effect == "ask" and self._liftable and verdict.approval_id:
+            wire["approval"] = {"id": verdict.approval_id}
+        return wire
+
+
+class Resolver:
+    """The approval resolver of AGENT-HOOKS-0.1 that asks the authority: waits for its people, then judges anew.
+
+    Args:
+        gate: that is asked.
+        wait_s: how long it waits for people, in seconds; the host's own bound on a resolver has to be longer.
+    """
+
+    def __init__(self, gate: Gate, *, wait_s: float) -> None:
+        self._gate = gate
+        self._wait_s = wait_s
+
+    async def resolve(self, request: Any) -> Any:
+        """Return the approval with the verdict about exactly this call, or a rejection."""
+        from agent_hooks import ApprovalOutcome, ApprovalResolution, Verdict  # noqa: PLC0415  # hosts of the contract
+
+        asked = (request.verdict.approval or {}).get("id")
+        if isinstance(asked, str):
+            await self._gate.wait_for_approval(asked, self._wait_s)
+        verdict = await _judge(self._gate, request.context)
+        outcome = ApprovalOutcome.APPROVE if verdict.permitted else ApprovalOutcome.REJECT
+        wire = Verdict.from_wire(_wire(self._gate, verdict, request.context))
+        return ApprovalResolution(outcome, request.context_identity, wire)
+
+
+async def _judge(gate: Gate, context: Mapping[str, Any]) -> Verdict:
+    call = context["tool_call"]
+    about = {"call_id": call.get("id"), "agent": context["agent"].get("name"), "session": context["session"]["id"]}
+    return await gate.acheck(NAME, call["name"], call.get("args") or {}, **about)
+
+
+def _wire(gate: Gate, verdict: Verdict, context: Mapping[str, Any]) -> dict[str, Any]:
+    if not verdict.permitted:
+        return {"decision": "deny", "reason": verdict.code, "message": verdict.reason}
+    gate.keep(verdict, NAME)
+    if verdict.arguments == dict(context["tool_call"].get("args") or {}):
+        return {"decision": "allow"}
+    return {"decision": "transform", "transform": {"path": "$target", "value": verdict.arguments}}

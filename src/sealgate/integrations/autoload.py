@@ -7,11 +7,13 @@ refused. A framework in a version that is not known, or a canary that ran, ends 
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from sealgate.integrations import canaries
 from sealgate.integrations.core import Gate
+from sealgate.integrations.verdicts import Verdict
 from sealgate.integrations.versions import FRAMEWORKS, Framework, installed, require_known
 from sealgate.model.errors import ConfigurationError
 
@@ -59,14 +61,34 @@ def install(name: str, gate: Gate) -> None:
     """Install one adapter and try it.
 
     Raises:
-        ConfigurationError: the version is not known, or the canary ran.
+        ConfigurationError: the version is not known, the canary ran, or nobody asked the gate about it.
     """
     version = require_known(name)
     framework = next(item for item in FRAMEWORKS if item.name == name)
     adapter: Any = importlib.import_module(f"sealgate.integrations.{framework.adapter}")
-    adapter.install(gate)
-    if canaries.escaped(name):
+    watch = _Watch()
+    adapter.install(watch)
+    if canaries.escaped(name) or canaries.TOOL not in watch.asked:
         raise ConfigurationError(f"a canary tool ran through {name} {version}: its calls would not be gated")
+    adapter.install(gate)
+
+
+class _Watch(Gate):
+    """Notes what it was asked. A canary that failed for a reason of its own, unasked, has shown nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def check(self, framework: str, tool: str, arguments: Mapping[str, Any], **about: Any) -> Verdict:
+        """See ``Gate``."""
+        self.asked.add(tool)
+        return super().check(framework, tool, arguments, **about)
+
+    async def acheck(self, framework: str, tool: str, arguments: Mapping[str, Any], **about: Any) -> Verdict:
+        """See ``Gate``."""
+        self.asked.add(tool)
+        return await super().acheck(framework, tool, arguments, **about)
 
 
 def _tell() -> None:

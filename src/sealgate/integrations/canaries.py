@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -52,10 +53,11 @@ def _openai_agents(canary: Canary) -> None:
 
 def _claude_agent(canary: Canary) -> None:
     sdk = importlib.import_module("claude_agent_sdk")
-    hooks = sdk.ClaudeAgentOptions().hooks["PreToolUse"][0].hooks
     asked = {"tool_name": f"mcp__canary__{TOOL}", "tool_input": {}, "tool_use_id": "canary"}
-    answer = asyncio.run(hooks[0](asked, "canary", None))
-    if answer.get("hookSpecificOutput", {}).get("permissionDecision") != "deny":
+    matchers = (sdk.ClaudeAgentOptions().hooks or {}).get("PreToolUse", [])
+    answers = [asyncio.run(hook(asked, "canary", None)) for matcher in matchers for hook in matcher.hooks]
+    said = [answer.get("hookSpecificOutput", {}).get("permissionDecision") for answer in answers]
+    if "deny" not in said:
         canary.body()()
 
 
@@ -89,7 +91,8 @@ def _agent_framework(canary: Canary) -> None:
 
 def _strands(canary: Canary) -> None:
     package = importlib.import_module("strands")
-    agent = package.Agent(model=object(), tools=[package.tool(canary.body())], callback_handler=None)
+    model = types.SimpleNamespace(stateful=False)  # a direct call asks no model
+    agent = package.Agent(model=model, tools=[package.tool(canary.body())], callback_handler=None)
     agent.tool.sealgate_canary(record_direct_tool_call=False)
 
 

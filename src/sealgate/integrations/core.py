@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -153,6 +153,13 @@ class Gate:
         ticket = _open(verdict)
         if ticket is not None:
             await ticket.grant.core.run_async(enforcement.failed(ticket.grant, error))
+
+    async def wait_for_approval(self, approval_id: str, timeout_s: float) -> None:
+        """Return once people have answered, or after so long. What they said is told by asking again. Never raises."""
+        with suppress(Exception):
+            core = self._core_of()
+            flow = flows.wait_for_approval(approval_id, timeout_s, exchange_s=core.settings.timeout_s)
+            await core.run_async(flow)
 
     def call(
         self,

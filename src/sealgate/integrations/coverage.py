@@ -36,6 +36,7 @@ ROWS: Final[tuple[Row, ...]] = (
             "`install`: `BaseTool.run`, `arun`",
         ),
         ("a middleware nearer to the tool that rewrites arguments", "covered", "`install` judges them anew"),
+        ("edits by its own human-in-the-loop, or of a paused state", "covered", "judged as edited"),
         ("tools of the provider (dictionaries)", "refused", "unless named in `hosted=`"),
         ("`tool.func(...)`, the plain function", "not covered", "it is no tool call; use `sealgate.guard`"),
     ),
@@ -63,11 +64,12 @@ ROWS: Final[tuple[Row, ...]] = (
         ("delegated agents", "covered", "`install`: every agent made afterwards"),
         ("output functions", "covered", "judged like tools; a refusal ends the run; partial outputs wait"),
         ("tools of the provider", "refused", "unless their kind is in `hosted=`"),
+        ("`ToolApproved` with other arguments", "covered", "judged as changed"),
     ),
     *_rows(
         "google-adk",
         (
-            "async, streamed, parallel calls; thread pool; live",
+            "async, parallel calls; thread pool",
             "covered",
             "plugin, and where the runner calls the tool",
         ),
@@ -75,6 +77,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ("an agent's callback that rewrites arguments", "covered", "judged anew"),
         ("built-in tools of the provider", "refused", "unless named in `hosted=`"),
         ("code executors, tool nodes of workflows", "not covered", "they do not pass the runner's place"),
+        ("live sessions", "not covered", "the same place is gated, but no live session was tried"),
     ),
     *_rows(
         "crewai",
@@ -86,7 +89,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *_rows(
         "agent-framework",
         ("async, streamed, parallel calls, agents as tools, direct `invoke`", "covered", "`FunctionTool.invoke`"),
-        ("hosts of AGENT-HOOKS-0.1", "covered", "`Interceptor`"),
+        ("hosts of AGENT-HOOKS-0.1", "covered", "`Interceptor`; the host has to obey the contract"),
         ("hosted tools", "not covered", "they have no body here"),
     ),
     *_rows(
@@ -113,19 +116,19 @@ ROWS: Final[tuple[Row, ...]] = (
 )
 
 APPROVAL: Final = {
-    "langchain": "`interrupt`, then resume",
+    "langchain": "`interrupt`, then resume; without a checkpointer refused with the id",
     "openai-agents": "interruption, `RunState.approve`, then resume",
     "claude-agent": "refused with the request's id; the model asks again",
     "pydantic-ai": "`DeferredToolRequests` where the output type has it, else refused with the id",
     "google-adk": "`request_confirmation`, then confirm",
     "crewai": "refused with the request's id; the model asks again",
-    "agent-framework": "refused with the request's id; liftable denial for AGENT-HOOKS",
+    "agent-framework": "refused with the request's id; the model asks again; AGENT-HOOKS: `Resolver`",
     "strands": "refused with the request's id; the model asks again",
     "fastmcp": "refused with the request's id; the client asks again",
     "llama-index": "refused with the request's id; the model asks again",
     "smolagents": "refused with the request's id; the model asks again",
 }
-REASONING: Final = frozenset({"langchain", "openai-agents", "pydantic-ai", "google-adk", "strands"})
+REASONING: Final = frozenset({"langchain", "pydantic-ai", "google-adk", "strands"})
 
 
 def page() -> str:

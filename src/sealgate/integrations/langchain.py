@@ -14,6 +14,7 @@ from langchain.agents import factory
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
+from langgraph.config import get_config
 from langgraph.types import interrupt
 
 from sealgate.integrations.core import Gate, arguments_digest
@@ -23,7 +24,9 @@ from sealgate.sdk.errors import NotCoverable
 
 NAME: Final = "langchain"
 _REFUSALS: Final = frozenset({"reject", "refuse", "deny", "no"})
-_asked: set[tuple[str, str]] = set()
+_CHECKPOINTER: Final = "__pregel_checkpointer"
+_SCRATCHPAD: Final = "__pregel_scratchpad"
+"""Where LangGraph keeps, for the running task, what can pause it and what it was resumed with."""
 
 
 class GateMiddleware(AgentMiddleware):
@@ -123,45 +126,46 @@ def _resolved(gate: Gate, check: Callable[[], Verdict]) -> Verdict:
     What the graph is resumed with may refuse, and cannot approve: that is the authority's to say.
     """
     verdict = check()
-    if _needs_answer(verdict):
-        refused = _interrupted(verdict)
-        if verdict.effect == "ask" and refused is False:
-            verdict = check()
-        if refused:
-            return _withdrawn(gate, verdict)
-    return verdict
+    refused = _interrupted(gate, verdict)
+    if verdict.effect == "ask" and refused is False:
+        verdict = check()
+    return _withdrawn(gate, verdict) if refused else verdict
 
 
 async def _aresolved(gate: Gate, check: Callable[[], Awaitable[Verdict]]) -> Verdict:
     verdict = await check()
-    if _needs_answer(verdict):
-        refused = _interrupted(verdict)
-        if verdict.effect == "ask" and refused is False:
-            verdict = await check()
-        if refused:
-            return _withdrawn(gate, verdict)
-    return verdict
+    refused = _interrupted(gate, verdict)
+    if verdict.effect == "ask" and refused is False:
+        verdict = await check()
+    return _withdrawn(gate, verdict) if refused else verdict
 
 
-def _needs_answer(verdict: Verdict) -> bool:
-    """Tell whether the person in front of the graph was, or is to be, asked about this call."""
-    known = (verdict.tool, verdict.call_id or "")
-    if verdict.effect == "ask":
-        if len(_asked) > 10_000:
-            _asked.clear()
-        _asked.add(known)
-        return True
-    return known in _asked
+def _interrupted(gate: Gate, verdict: Verdict) -> bool | None:
+    """Pause the graph if it is to be paused; on resumption tell whether the person in front of it refused.
 
-
-def _interrupted(verdict: Verdict) -> bool | None:
-    """Pause the graph; on resumption tell whether the person refused. None where there is no graph to pause."""
+    None where nobody is asked: outside of a graph, and in one without a checkpointer, which could never go on.
+    """
+    try:
+        place = get_config().get("configurable") or {}
+    except RuntimeError:
+        return None
+    if not (place.get(_CHECKPOINTER) and (verdict.effect == "ask" or _goes_on(place, verdict))):
+        return None
     try:
         answer = interrupt({"tool": verdict.tool, "why": verdict.reason, "approval_id": verdict.approval_id})
-    except (RuntimeError, KeyError):  # outside of a graph, or one without a checkpointer
-        return None
-    _asked.discard((verdict.tool, verdict.call_id or ""))
+    except BaseException as pause:
+        gate.failed(verdict, pause)
+        raise
     return answer is False or (isinstance(answer, str) and answer.strip().lower() in _REFUSALS)
+
+
+def _goes_on(place: dict[str, Any], verdict: Verdict) -> bool:
+    """Tell whether the graph was paused for this call, which is permitted by now, and goes on with an answer."""
+    approval = verdict.ticket.grant.decision.approval if verdict.ticket is not None else None
+    if approval is None or approval.method != "human_approval":
+        return False
+    pad = place[_SCRATCHPAD]
+    return bool(pad.resume) or pad.get_null_resume(False) is not None
 
 
 class _Withdrawn(BaseException):

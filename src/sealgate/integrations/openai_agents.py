@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from agents import Agent, FunctionTool, Handoff, handoff
 from agents.agent import AgentBase
-from agents.items import ItemHelpers
 from agents.tracing import get_current_trace
 
 from sealgate.integrations.core import Call, Gate
@@ -87,14 +86,11 @@ def _call(tool: Any, context: Any, arguments: str) -> Call | None:
 
 def _about(context: Any) -> dict[str, Any]:
     agent, trace = getattr(context, "agent", None), get_current_trace()
-    about = {
+    return {
         "call_id": getattr(context, "tool_call_id", None),
         "agent": getattr(agent, "name", None),
         "session": getattr(trace, "group_id", None) or getattr(trace, "trace_id", None),
     }
-    said = [item for item in getattr(context, "turn_input", None) or [] if isinstance(item, dict)]
-    texts = [ItemHelpers.extract_last_text(item) for item in said[-1:] if item.get("role") == "assistant"]
-    return {**about, "rationale": texts[-1] if texts and texts[-1] else None}
 
 
 def _pausing(tool: Any, theirs: Any) -> Callable[[Any, dict[str, Any], str], Awaitable[bool]]:

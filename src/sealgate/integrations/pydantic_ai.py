@@ -128,7 +128,9 @@ def install(gate: Gate, *, hosted: Iterable[str] = ()) -> None:
 
     @wraps(original)
     def gated(self: Any, *args: Any, capabilities: Any = None, **kwargs: Any) -> None:
-        mine = [item for item in capabilities or () if not isinstance(item, GateCapability)]
-        original(self, *args, capabilities=[*mine, _installed["gate"]], **kwargs)
+        mine = list(capabilities or ())
+        if not any(isinstance(item, GateCapability) for item in mine):  # one that the application chose stays
+            mine.append(_installed["gate"])
+        original(self, *args, capabilities=mine, **kwargs)
 
     Agent.__init__ = gated

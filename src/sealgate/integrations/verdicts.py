@@ -109,7 +109,7 @@ def refused(tool: str, error: ActionNotRun, arguments: dict[str, Any], call_id: 
     """Return the verdict for an answer that is not a permit, a failure of the gate included."""
     decision: Any = getattr(error, "decision", None)
     code: str = getattr(error, "code", "")
-    if code == "approval_required" and decision is not None:
+    if code == "approval_required" and decision is not None and not _is_refused(decision):
         approval_id = _approval_id(decision)
         named = f" (request {approval_id})" if approval_id else ""
         text = (
@@ -136,6 +136,12 @@ def failed_gate(tool: str, error: BaseException, arguments: dict[str, Any], call
         "Nothing happened. Tell the user; trying again helps only once the gate answers."
     )
     return Verdict("deny", text, arguments, tool, call_id, code)
+
+
+def _is_refused(decision: Any) -> bool:
+    """Tell whether people said no: then there is nothing to wait for."""
+    approval = getattr(decision, "approval", None)
+    return getattr(approval, "state", None) == "refused"
 
 
 def _approval_id(decision: Any) -> str | None:

@@ -72,6 +72,8 @@ class Approval:
     expires_at: str
     needed: tuple[tuple[str, int], ...] = ()
     approvers: tuple[str, ...] = ()
+    method: str = ""
+    """How a permit came about: ``human_approval`` of exactly this call, or ``just_in_time`` by a capability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +316,7 @@ def _optional_approval(value: object) -> Approval | None:
         _text(members.get("expires_at"), "approval expiry"),
         tuple(_needed(item) for item in _list(members.get("needed", []), "needed")),
         tuple(_text(item, "approver") for item in _list(members.get("approvers", []), "approvers")),
+        _text(members.get("method") or "", "approval method"),
     )
 
 

@@ -12,9 +12,10 @@ def test_matrix(world, case, shape):
     matrix.check(driver, world, case, shape)
 
 
-def test_approval(world):
+@pytest.mark.parametrize("case", matrix.approvals(driver))
+def test_approval(world, case):
     """There is no way of its own: the model asks again."""
-    matrix.check_approval(driver, world)
+    matrix.check_approval(world, case)
 
 
 @pytest.mark.parametrize("broken", [RuntimeError("x"), KeyboardInterrupt()])
@@ -72,3 +73,21 @@ def test_a_later_hook_that_rewrites_is_judged_anew(world):
     finally:
         unregister(InterceptionPoint.PRE_TOOL_CALL, evil)
     assert bodies.ran == []
+
+
+@pytest.mark.parametrize("to", ["bob", "mallory"])
+def test_delegated_work_is_gated(world, to):
+    """A co-worker that is asked by `delegate_work_to_coworker` has its own calls judged."""
+    from crewai.tools.agent_tools.delegate_work_tool import DelegateWorkTool
+
+    from bench.frameworks.world import Bodies
+    from sealgate.integrations import crewai as adapter
+
+    bodies = Bodies()
+    adapter.install(world.gate())
+    model = driver.scripted([("pay", {"to": to, "amount": 5})], native=True)
+    tools = [driver.tool_of(body) for body in bodies.functions().values()]
+    worker = driver.Agent(role="worker", goal="work", backstory="works", tools=tools, llm=model, verbose=False)
+    delegate = DelegateWorkTool(agents=[worker], description="delegates")
+    delegate._execute("worker", "go", "none")  # its body: that the policies permit delegating is not what is tried
+    assert [ran["to"] for _, ran in bodies.ran] == (["bob"] if to == "bob" else [])

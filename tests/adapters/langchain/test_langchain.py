@@ -12,9 +12,10 @@ def test_matrix(world, case, shape):
     matrix.check(driver, world, case, shape)
 
 
-def test_approval(world):
+@pytest.mark.parametrize("case", matrix.approvals(driver))
+def test_approval(world, case):
     """By interrupt and resume."""
-    matrix.check_approval(driver, world)
+    matrix.check_approval(world, case)
 
 
 def test_a_refusal_by_the_person_in_front_is_final(world):
@@ -22,26 +23,76 @@ def test_a_refusal_by_the_person_in_front_is_final(world):
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.types import Command
 
-    from bench.frameworks.cases import ASK
+    from bench.frameworks.approvals import new_call
     from bench.frameworks.world import Bodies
     from sealgate.integrations.langchain import GateMiddleware
 
-    bodies = Bodies()
+    bodies, call = Bodies(), new_call()
     agent = driver.create_agent(
-        driver.scripted([ASK]),
+        driver.scripted([call]),
         driver.tools_of(bodies),
         middleware=[GateMiddleware(world.gate())],
         checkpointer=InMemorySaver(),
     )
     config = {"configurable": {"thread_id": "t2"}}
     agent.invoke({"messages": [("user", "go")]}, config)
-    world.publish(approved=True)
-    try:
-        seen = driver.results(agent.invoke(Command(resume="reject"), config)["messages"])
-    finally:
-        world.publish(approved=False)
+    world.answer(call, grant=True)
+    seen = driver.results(agent.invoke(Command(resume="reject"), config)["messages"])
     assert bodies.ran == []
     assert "the user refused it" in seen
+
+
+def test_the_bodys_own_question_gets_its_own_answer(world):
+    """A body that interrupts by itself is resumed with what was meant for it, also where the gate asks each time."""
+    from langchain_core.tools import StructuredTool
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command, interrupt
+
+    from sealgate.integrations.langchain import GateMiddleware
+
+    answered = []
+
+    def pay(to: str, amount: int) -> str:
+        """Pay somebody."""
+        answered.append(interrupt("which account?"))
+        return "pay done"
+
+    agent = driver.create_agent(
+        driver.scripted([("pay", {"to": "bob", "amount": 5})]),
+        [StructuredTool.from_function(pay)],
+        middleware=[GateMiddleware(world.gate())],
+        checkpointer=InMemorySaver(),
+    )
+    config = {"configurable": {"thread_id": "t3"}}
+    agent.invoke({"messages": [("user", "go")]}, config)
+    assert driver.results(agent.invoke(Command(resume="no"), config)["messages"]) == "pay done"
+    assert answered == ["no"]
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_a_changed_state_is_another_call(world, edited):
+    """Whoever edits the arguments in the graph's state before it goes on has no approval for them."""
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command
+
+    from bench.frameworks.approvals import new_call
+    from bench.frameworks.world import Bodies
+    from sealgate.integrations.langchain import GateMiddleware
+
+    bodies, call = Bodies(), new_call()
+    agent = driver.create_agent(
+        driver.scripted([call]),
+        driver.tools_of(bodies),
+        middleware=[GateMiddleware(world.gate())],
+        checkpointer=InMemorySaver(),
+    )
+    config = {"configurable": {"thread_id": "t4"}}
+    message = agent.invoke({"messages": [("user", "go")]}, config)["messages"][-1]
+    world.answer(call, grant=True)
+    changed = {**message.tool_calls[0], "args": {**call[1], **({"to": "mallory"} if edited else {})}}
+    agent.update_state(config, {"messages": [message.model_copy(update={"tool_calls": [changed]})]})
+    agent.invoke(Command(resume="approve"), config)
+    assert bodies.ran == ([] if edited else [call])
 
 
 @pytest.mark.parametrize("hosted", [(), ("web_search",)])
@@ -81,3 +132,28 @@ def test_a_rewrite_behind_the_gate_is_judged_anew(world):
     seen = driver.results(agent.invoke({"messages": [("user", "go")]})["messages"])
     assert bodies.ran == []
     assert "never-mallory" in seen
+
+
+@pytest.mark.parametrize("to", ["bob", "mallory"])
+def test_an_edit_by_the_framework_s_own_approval_is_judged(world, to):
+    """LangChain's own human-in-the-loop lets its person edit a call; the edited call is what the gate judges."""
+    from langchain.agents.middleware import HumanInTheLoopMiddleware
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command
+
+    from bench.frameworks.cases import PERMIT
+    from bench.frameworks.world import Bodies
+    from sealgate.integrations.langchain import GateMiddleware
+
+    bodies = Bodies()
+    agent = driver.create_agent(
+        driver.scripted([PERMIT]),
+        driver.tools_of(bodies),
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"pay": True}), GateMiddleware(world.gate())],
+        checkpointer=InMemorySaver(),
+    )
+    config = {"configurable": {"thread_id": f"hitl-{to}"}}
+    agent.invoke({"messages": [("user", "go")]}, config)
+    edited = {"type": "edit", "edited_action": {"name": "pay", "args": {"to": to, "amount": 5}}}
+    agent.invoke(Command(resume={"decisions": [edited]}), config)
+    assert bodies.ran == ([("pay", {"to": "bob", "amount": 5})] if to == "bob" else [])

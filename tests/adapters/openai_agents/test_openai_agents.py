@@ -12,9 +12,10 @@ def test_matrix(world, case, shape):
     matrix.check(driver, world, case, shape)
 
 
-def test_approval(world):
+@pytest.mark.parametrize("case", matrix.approvals(driver))
+def test_approval(world, case):
     """By interruption, state and resume."""
-    matrix.check_approval(driver, world)
+    matrix.check_approval(world, case)
 
 
 @pytest.mark.parametrize("hosted", [(), ("web_search",)])
@@ -59,3 +60,62 @@ def test_a_gated_handoff_asks_first(world, permitted):
     with pytest.raises(adapter.HandoffRefused):
         Runner.run_sync(parent, "go")
     assert bodies.ran == []
+
+
+@pytest.mark.parametrize("to", ["bob", "mallory"])
+def test_tools_of_a_local_mcp_server_are_gated(world, to, tmp_path):
+    """A real server over stdio: what is refused never reaches it."""
+    import asyncio
+    import sys
+
+    from agents import Agent, Runner
+    from agents.mcp import MCPServerStdio
+
+    from sealgate.integrations import openai_agents as adapter
+
+    adapter.install(world.gate())
+    ran = tmp_path / "ran"
+    (tmp_path / "server.py").write_text(_SERVER.format(ran=str(ran)))
+    call = ("pay", {"to": to, "amount": 5})
+
+    async def go():
+        async with MCPServerStdio({"command": sys.executable, "args": [str(tmp_path / "server.py")]}) as server:
+            await Runner.run(Agent(name="a", model=driver.scripted([call]), mcp_servers=[server]), "go")
+
+    asyncio.run(go())
+    assert ran.exists() is (to == "bob")
+
+
+_SERVER = """
+from pathlib import Path
+try:
+    from mcp.server import MCPServer as Server
+except ImportError:
+    from mcp.server.fastmcp import FastMCP as Server
+server = Server("bench")
+@server.tool()
+def pay(to: str, amount: int) -> str:
+    Path({ran!r}).write_text(to)
+    return "pay done"
+server.run()
+"""
+
+
+@pytest.mark.parametrize("made", ["LocalShellTool", "ApplyPatchTool", "ShellTool"])
+def test_tools_with_executors_of_their_own_are_refused(world, made):
+    """Shells and editors do not pass `on_invoke_tool`; no run begins with one, unless it is allowed by name."""
+    import agents
+
+    from sealgate.integrations import openai_agents as adapter
+    from sealgate.sdk import NotCoverable
+
+    def never(*args):
+        raise AssertionError("ran")
+
+    class Editor:
+        create_file = update_file = delete_file = never
+
+    tool = agents.ApplyPatchTool(editor=Editor()) if made == "ApplyPatchTool" else getattr(agents, made)(executor=never)
+    adapter.install(world.gate())
+    with pytest.raises(NotCoverable, match="ungated"):
+        agents.Runner.run_sync(agents.Agent(name="a", model=driver.scripted([]), tools=[tool]), "go")

@@ -12,9 +12,10 @@ def test_matrix(world, case, shape):
     matrix.check(driver, world, case, shape)
 
 
-def test_approval(world):
+@pytest.mark.parametrize("case", matrix.approvals(driver))
+def test_approval(world, case):
     """The model asks again."""
-    matrix.check_approval(driver, world)
+    matrix.check_approval(world, case)
 
 
 @pytest.mark.parametrize("imports", [[], ["os"]])
