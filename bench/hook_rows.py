@@ -24,6 +24,10 @@ TOUCH: Final = "touch {mark}"
 LARGE: Final = TOUCH + " #" + "\\" * 40_000
 """A call whose event is larger than a pipe holds (each backslash counts twice), and not too large to be run."""
 
+_SEVEN: Final = outputs.Output(7)
+_TWO: Final = outputs.Output(2)
+_ONE: Final = outputs.Output(1, stderr=b"noted\n")
+
 Change = Callable[[str, Client], str]
 Behaviour = Callable[[socket.socket, frames.Head], object]
 
@@ -84,6 +88,10 @@ def _never_starts(folder: Path) -> None:
     (folder / "start").write_text("/bin/sleep\0" + str(SECONDS + 2), "utf-8")
 
 
+_NAME_IT: Final = '/"hook_event_name"/!s/^{/{"hook_event_name":"x",/'
+_RENAME_IT: Final = r's/\("hook_event_name":"\)[^"]*/\1Other/'
+"""Copilot's events have no name; given one, it counts."""
+
 CONTROLS: Final[dict[str, Row]] = {
     "permitted": Row(),
     "permitted, large": Row(LARGE, behave=_permit),
@@ -114,6 +122,7 @@ ROWS: Final[dict[str, Row]] = {
     "answer to another call": Row(behave=_answer(lambda data: frames.answer("0" * 16, outputs.SILENT))),  # noqa: ARG005
     "answer with more behind it": Row(behave=_answer(lambda data: data + b"!")),
     "status unknown": Row(behave=lambda connection, head: connection.sendall(frames.answer(head.nonce, _SEVEN))),
+    "refusal without a word": Row(behave=lambda connection, head: connection.sendall(frames.answer(head.nonce, _TWO))),
     "status of another phase": Row(behave=lambda connection, head: connection.sendall(frames.answer(head.nonce, _ONE))),
     "folder open to others": Row(behave=_permit, prepare=lambda folder: folder.chmod(0o777)),
     "folder open to others, large call": Row(LARGE, behave=_permit, prepare=lambda folder: folder.chmod(0o777)),
@@ -121,18 +130,11 @@ ROWS: Final[dict[str, Row]] = {
     "input empty": Row(change=_filtered("cat >/dev/null")),
     "input unreadable": Row(change=_filtered("sed s/^./X/")),
     "input ambiguous": Row(change=_filtered("""sed 's/}$/,"cwd":"\\/"}/'""")),
-    "event unknown": Row(
-        change=_filtered(
-            """sed -e '/"hook_event_name"/!s/^{/{"hook_event_name":"x",/' -e 's/\\("hook_event_name":"\\)[^"]*/\\1Other/'"""
-        )
-    ),
+    "event unknown": Row(change=_filtered(f"sed -e '{_NAME_IT}' -e '{_RENAME_IT}'")),
     "input oversized": Row(change=_filtered("{ cat; head -c 9000000 /dev/zero; }")),
     "input never ends": Row(change=_filtered(f"{{ cat; sleep {SECONDS + 2}; }}"), behave=_permit),
 }
 """Name → what is broken. The names are those of `sealgate.hooks.rows`, where it has them."""
-
-_SEVEN: Final = outputs.Output(7)
-_ONE: Final = outputs.Output(1, stderr=b"noted\n")
 
 QUICK: Final = ("authority declines", "program crashed, large call", "daemon missing", "answer half written")
 """What a slow host is driven through where time is short."""

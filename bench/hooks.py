@@ -9,7 +9,6 @@ is timed too: the whole process that a host waits for, with its shell.
 
 import contextlib
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -106,10 +105,8 @@ class World:
 
 
 def _command(phase: str, host: Host, hooks: Path, row: Row, by: Client) -> str:
-    command = settings.command(phase, host.name, hooks, by=by)
-    if row.behave is not None or row.prepare is not None:
-        command = command.replace(f" {settings.SELF_TIMEOUT_S} ", f" {SECONDS} ")
-        command = re.sub(rf" {settings.SELF_TIMEOUT_S}$", f" {SECONDS}", command)
+    own = row.behave is None and row.prepare is None
+    command = settings.command(phase, host.name, hooks, by=by, seconds=settings.SELF_TIMEOUT_S if own else SECONDS)
     return row.change(command, by) if phase == "before" else command
 
 

@@ -6,6 +6,7 @@ is below ``XDG_STATE_HOME``; for managed machines it belongs to a user of its ow
 
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from sealgate.hooks.program import PASS, REFUSE
 from sealgate.hooks.outputs import OnApproval, OnPermit
+from sealgate.hooks.program import PASS, REFUSE
 from sealgate.model.errors import ConfigurationError, InputError
 
 Client = Literal["perl", "python"]
@@ -84,12 +85,12 @@ def program(client: Client = "python") -> Path:
 
 
 def client() -> Client:
-    """Return the quicker of the two programs that runs on this machine: `program.pl` has the numbers of most Linuxes."""
+    """Return the quicker of the two programs that runs on this machine: ``program.pl`` has most Linuxes' numbers."""
     numbers = (socket.AF_UNIX, socket.SOCK_STREAM, socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", None))
     return "perl" if os.access(PERL, os.X_OK) and numbers == (1, 1, 1, 17) else "python"
 
 
-def command(phase: str, host: str, folder: Path, *, by: Client | None = None) -> str:
+def command(phase: str, host: str, folder: Path, *, by: Client | None = None, seconds: int = SELF_TIMEOUT_S) -> str:
     """Return the shell command for a host's settings.
 
     It becomes ``/bin/sh``, whatever shell the host gives it to. Only the statuses of our own programs count;
@@ -97,7 +98,7 @@ def command(phase: str, host: str, folder: Path, *, by: Client | None = None) ->
     Gemini take no status for a refusal, and after the input was read, for a host that cannot write it may give up.
     """
     python = [os.path.realpath(sys.executable), "-I", "-S", "-B", str(program())]
-    asked = [phase, host, str(folder), f"{SELF_TIMEOUT_S:g}"]
+    asked = [phase, host, str(folder), str(seconds)]
     if (by or client()) == "perl":
         words = [PERL, "-T", str(program("perl")), *asked, python[0], python[-1]]
     else:
@@ -105,15 +106,32 @@ def command(phase: str, host: str, folder: Path, *, by: Client | None = None) ->
     if any("'" in word for word in words):
         raise InputError("a path with a quote cannot be written into a host's settings")
     script = _BEFORE if phase == "before" else _AFTER
-    return f"exec /bin/sh -c '{script}' sealgate {' '.join(_quoted(word) for word in words)}"
+    return f"{_START}{script}{_NAME} {' '.join(_quoted(word) for word in words)}"
 
+
+_START: Final = "exec /bin/sh -c '"
+_NAME: Final = "' sealgate"
 
 # A locale of its own: Perl opens a dozen files for any other.
-_UNKNOWN: Final = (
-    'timeout 5 cat >/dev/null 2>&1; echo "sealgate: the hook ended with status $s, so the tool does not run" >&2; exit 2'
-)
+_WHY: Final = '"sealgate: the hook ended with status $s, so the tool does not run"'
+_UNKNOWN: Final = f"timeout 5 cat >/dev/null 2>&1; echo {_WHY} >&2; exit 2"
 _BEFORE: Final = f'LC_ALL=C "$@"; s=$?; [ $s = {PASS} ] && exit 0; [ $s = {REFUSE} ] && exit 2; {_UNKNOWN}'
 _AFTER: Final = f'LC_ALL=C "$@"; [ $? = {PASS} ] && exit 0; exit 1'
+
+
+def is_current(command: str) -> bool:
+    """Tell whether a command in a host's settings is one that this version writes for the time before a call."""
+    return command.startswith(_START + _BEFORE)
+
+
+def files(command: str) -> list[str]:
+    """Return the places that a command needs."""
+    return re.findall(r" '(/[^']*)'", command)
+
+
+def without_program(command: str) -> str:
+    """Return the same command with nothing to start."""
+    return command[: command.index(_NAME)] + f"{_NAME} /absent"
 
 
 def _quoted(word: str) -> str:
