@@ -228,7 +228,7 @@ def run(options: Options) -> Result:
         "rows_driven": {name: answer["rows"] for name, answer in driven.items()},
         "rows_cut": {name: answer["cut"] for name, answer in driven.items() if answer["cut"]},
         "runs_in_failure_rows": sum(len(answer["ran"]) for answer in driven.values()),
-        "refused_without_our_words": {name: answer["wordless"] for name, answer in driven.items()},
+        "refused_without_our_words": {name: len(answer["wordless"]) for name, answer in driven.items()},
         "not_driven": {name: answer["not_driven"] for name, answer in found.items() if "not_driven" in answer}
         | {"cursor": "it has no program that runs without its service"},
         "program": settings.client(),
