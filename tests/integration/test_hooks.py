@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from sealgate.demo.authority import Authority, run
-from sealgate.hooks import canaries, daemon, doctor, frames, loopback, outputs, settings
+from sealgate.hooks import canaries, daemon, doctor, frames, loopback, outputs, program, settings
+from sealgate.hooks import install as installation
 from sealgate.hooks.events import HOSTS
 from sealgate.hooks.rows import ROWS
 
@@ -27,8 +28,9 @@ PACK = Path(settings.__file__).with_name("pack")
 class World:
     """An authority with the starter policies, and the folder of a daemon that hooks start by themselves."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, program):
         self.folder = folder
+        self.program = program
         self.workspace = folder / "work"
         self.workspace.mkdir()
         self.authority = Authority(folder / "gate")
@@ -41,12 +43,13 @@ class World:
         data = canaries.event(host, tool, arguments, phase=phase, folder=str(self.workspace), call=call)
         return self.raw(host, data, phase=phase, **options)
 
-    def raw(self, host, data, *, phase="before", folder=None, change=lambda command: command, seconds=None):
+    def command(self, host, *, phase="before", folder=None, seconds=settings.SELF_TIMEOUT_S):
+        """Return the command in the host's settings."""
+        return settings.command(phase, host, folder or self.hooks, by=self.program, seconds=seconds)
+
+    def raw(self, host, data, *, change=lambda command: command, **options):
         """Start the hook with any input."""
-        command = change(settings.command(phase, host, folder or self.hooks))
-        if seconds is not None:
-            command = command.replace(f" {settings.SELF_TIMEOUT_S:g}", f" {seconds:g}", 1)
-        return doctor.run(command, data)
+        return doctor.run(change(self.command(host, **options)), data)
 
     def stop_daemon(self):
         """End the daemon of this folder, if there is one."""
@@ -63,11 +66,13 @@ class World:
         return [record for record in map(json.loads, lines) if record.get("kind") == kind]
 
 
-@pytest.fixture(scope="module", name="world")
-def _world():
-    """One world for all tests here; its path is short, as sockets want."""
+@pytest.fixture(scope="module", name="world", params=["perl", "python"])
+def _world(request):
+    """One world for each of the two hook programs: all tests here drive both. Its path is short, as sockets want."""
+    if request.param == "perl" and settings.client() != "perl":
+        pytest.skip("no Perl that `program.pl` runs with")
     folder = Path(tempfile.mkdtemp(prefix="sg-hk-"))
-    world = World(folder)
+    world = World(folder, request.param)
     with world.authority:
         world.authority.publish(PACK)
         yield world
@@ -169,6 +174,7 @@ def impostor(folder, behave):
 
 
 PERMIT = outputs.SILENT
+NOTED = outputs.noted("something")
 
 MISBEHAVIOURS = {
     "daemon crashed": lambda *_: None,
@@ -177,7 +183,9 @@ MISBEHAVIOURS = {
     "answer to another call": lambda connection, _: connection.sendall(frames.answer("0" * 16, PERMIT)),
     "answer with more behind it": lambda connection, head: connection.sendall(frames.answer(head.nonce, PERMIT) + b"!"),
     "status unknown": lambda connection, head: connection.sendall(frames.answer(head.nonce, outputs.Output(7))),
-    "daemon slow": lambda *_: time.sleep(1.0),
+    "status of another phase": lambda connection, head: connection.sendall(frames.answer(head.nonce, NOTED)),
+    "refusal without a word": lambda connection, head: connection.sendall(frames.answer(head.nonce, outputs.Output(2))),
+    "daemon slow": lambda *_: time.sleep(1.5),
 }
 
 
@@ -187,7 +195,7 @@ def test_a_daemon_that_misbehaves_refuses(world, host, row):
     """Whatever comes instead of a whole answer to this very call, the host sees a refusal."""
     assert row in ROWS
     with impostor(world.folder / "fake", MISBEHAVIOURS[row]) as folder:
-        done = world.call(host, canaries.SHELL[host], {"command": "ls"}, folder=folder, seconds=0.5)
+        done = world.call(host, canaries.SHELL[host], {"command": "ls"}, folder=folder, seconds=1)
 
     assert refused(host, done)
     assert b"no decision" in done.stderr
@@ -214,9 +222,24 @@ def test_every_cut_of_an_answer_refuses(world):
             assert world.call("claude", "Bash", {"command": "ls"}, folder=folder, seconds=2).returncode == 2
 
 
+def instead(program):
+    """Return a change of a command that starts another program; the command's own watch over it stays."""
+    return lambda command: command[: command.index(" sealgate '/")] + f" sealgate {program}"
+
+
+def without_interpreter(command):
+    """Take the interpreter away, of whichever program."""
+    return command.replace("'/usr/bin/perl'", "'/usr/bin/none'") if "perl" in command else without_python(command)
+
+
+def without_python(command):
+    """Take Python away."""
+    return command.replace("/bin/python", "/bin/none")
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_rows_without_a_daemon(world, host):
-    """No daemon and none to start, no program, a program that dies, a folder open to others: refused."""
+    """No daemon and none to start, no program or half of one, a program that dies, a folder open to others: refused."""
     tool, arguments = canaries.SHELL[host], {"command": "ls"}
     empty = world.folder / f"empty-{host}"
     empty.mkdir(mode=0o700)
@@ -224,26 +247,96 @@ def test_rows_without_a_daemon(world, host):
     shared = world.folder / f"shared-{host}"
     shared.mkdir()
     shared.chmod(0o777)
+    program = str(settings.program(world.program))
+
+    def call(**options):
+        return world.call(host, tool, arguments, **options)
 
     done = {
-        "daemon missing": world.call(host, tool, arguments, folder=empty, seconds=0.5),
-        "program missing": world.call(
-            host, tool, arguments, change=lambda command: command.replace("program.py", "none.py")
-        ),
-        "interpreter missing": world.call(
-            host, tool, arguments, change=lambda command: command.replace("bin/python", "bin/none")
-        ),
-        "program killed": world.call(
-            host, tool, arguments, change=lambda command: "sh -c 'kill -9 $$'" + command[command.index(" || ") :]
-        ),
-        "program crashed": world.call(
-            host, tool, arguments, change=lambda command: "sh -c 'exit 1'" + command[command.index(" || ") :]
-        ),
-        "folder open to others": world.call(host, tool, arguments, folder=shared),
+        "daemon missing": call(folder=empty, seconds=1),
+        "daemon and interpreter missing": call(folder=empty, seconds=1, change=without_python),
+        "program missing": call(change=lambda command: command.replace(program, "/none")),
+        "program empty": call(change=lambda command: command.replace(program, "/dev/null")),
+        "interpreter missing": call(change=without_interpreter),
+        "program killed": call(change=instead('/bin/sh -c "kill -9 \\$\\$"')),
+        "program crashed": call(change=instead("/bin/false")),
+        "program ended well": call(change=instead("/bin/true")),
+        "program refused without a word": call(change=instead('/bin/sh -c "exit 2"')),
+        "folder open to others": call(folder=shared),
     }
 
     assert {row: refused(host, result) for row, result in done.items()} == dict.fromkeys(done, True)
+    assert all(result.stderr for result in done.values())
     assert done.keys() <= ROWS.keys()
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash", "/bin/zsh", "/usr/bin/fish", "/bin/csh"])
+def test_the_shell_of_the_host_does_not_matter(world, shell):
+    """Codex hands the command to the user's own shell, which may know neither `$?` nor `||`."""
+    if not Path(shell).exists():
+        pytest.skip(f"no {shell} here")
+    event = canaries.event("codex", "Bash", {"command": "ls"}, folder=str(world.workspace))
+
+    def run(command):
+        return subprocess.run([shell, "-c", command], input=event, capture_output=True, check=False).returncode
+
+    assert run(world.command("codex")) == 0
+    assert run(instead("/bin/true")(world.command("codex"))) == 2
+
+
+def test_what_the_environment_says_about_options_does_not_matter(world, monkeypatch):
+    """Neither interpreter loads what its variables name: here a module that would end with a permit."""
+    folder = world.folder / "modules"
+    folder.mkdir(exist_ok=True)
+    (folder / "Evil.pm").write_text(f"exit {program.PASS}; 1;\n", "utf-8")
+    (folder / "sitecustomize.py").write_text(f"import os\nos._exit({program.PASS})\n", "utf-8")
+    monkeypatch.setenv("PERL5LIB", str(folder))
+    monkeypatch.setenv("PERL5OPT", "-MEvil")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    event = canaries.event("claude", "Bash", {"command": "sudo ls"}, folder=str(world.workspace))
+
+    def status(change):
+        return world.raw("claude", event, change=change).returncode
+
+    assert status(lambda command: command) == 2
+    assert status(lambda command: command.replace(" -T ", " ").replace(" -I -S ", " ")) == 0
+
+
+def test_a_refusal_reads_its_input_first(world):
+    """A host that cannot write all of a large event may take the hook for broken, so each refusal takes all of it."""
+    shared = world.folder / "shared-large"
+    shared.mkdir(exist_ok=True)
+    shared.chmod(0o777)
+    event = canaries.event("codex", "Bash", {"command": "ls " + "x" * 1_000_000}, folder=str(world.workspace))
+    commands = {
+        "interpreter missing": without_interpreter(world.command("codex")),
+        "program crashed": instead("/bin/false")(world.command("codex")),
+        "folder open to others": world.command("codex", folder=shared),
+        "input oversized": world.command("codex"),
+    }
+    for row, command in commands.items():
+        data = event * 9 if row == "input oversized" else event
+        with subprocess.Popen(
+            ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as hook:
+            assert hook.stdin is not None
+            hook.stdin.write(data)  # BrokenPipeError where the hook did not read it
+            hook.stdin.close()
+            assert hook.wait(timeout=20) == 2, row
+
+
+def test_the_perl_program_is_strict():
+    """It loads no `strict` for the sake of time, and would compile with it and with every warning fatal."""
+    if settings.client() != "perl":
+        pytest.skip("no Perl that `program.pl` runs with")
+    done = subprocess.run(
+        [settings.PERL, "-Mstrict", "-Mwarnings=FATAL,all", "-Tc", settings.program("perl")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.strip()) == (0, f"{settings.program('perl')} syntax OK")
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -269,7 +362,7 @@ def test_rows_of_the_input(world, host):
 @pytest.mark.parametrize("host", HOSTS)
 def test_rows_of_time_and_pipes(world, host):
     """Input that does not end, and nobody who reads our words: refused by the status alone."""
-    command = settings.command("before", host, world.hooks).replace(f" {settings.SELF_TIMEOUT_S:g}", " 0.5", 1)
+    command = world.command(host, seconds=1)
     with subprocess.Popen(
         ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as hanging:
@@ -278,7 +371,7 @@ def test_rows_of_time_and_pipes(world, host):
         hanging.stdin.flush()
         assert hanging.wait(timeout=10) == 2
     data = canaries.event(host, canaries.SHELL[host], {"command": "sudo ls"}, folder=str(world.workspace))
-    closed = f"({settings.command('before', host, world.hooks)}) >&- 2>&-"
+    closed = f"({world.command(host)}) >&- 2>&-"
 
     assert doctor.run(closed, data).returncode == 2
     assert {"input never ends", "output closed"} <= ROWS.keys()
@@ -298,12 +391,13 @@ def test_the_authority_is_gone(world):
     assert "authority gone" in ROWS
 
 
-def test_install_doctor_uninstall(world, monkeypatch):
-    """Installed for a user the doctor sees a block by a decision; with the hook cut out of the command it says so."""
-    home = world.folder / "home"
+@pytest.mark.parametrize("host", HOSTS)
+def test_install_doctor_uninstall(world, host, monkeypatch):
+    """Installed for a user the doctor sees a block by a decision; with anything of the command gone it says so."""
+    home = world.folder / f"home-{host}"
     home.mkdir()
-    environ = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
     monkeypatch.setenv("HOME", str(home))
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin"}  # without the host itself: that is the next test
 
     def hook(*arguments):
         program = Path(shutil.which("sealgate", path=f"{Path(os.sys.executable).parent}"))
@@ -311,24 +405,65 @@ def test_install_doctor_uninstall(world, monkeypatch):
             [program, "hook", *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
 
-    for host in HOSTS:
-        assert hook("doctor", host).returncode == 1
-        installed = hook("install", host, "--socket", str(world.authority.socket), "--folder", str(world.hooks))
-        assert installed.returncode == 0, installed.stderr
-        report = hook("doctor", host)
-        assert report.returncode == 0, report.stdout
-        assert "blocked by a decision" in report.stdout
-        assert "escapes" in report.stdout
-        path = next(
-            path
-            for path in home.rglob("*.json")
-            if "sealgate/hooks" in path.read_text("utf-8") and "state" not in str(path.relative_to(home))
-        )
-        path.write_text(path.read_text("utf-8").replace("/bin/python", "/bin/true #"), "utf-8")
-        broken = hook("doctor", host)
-        assert broken.returncode == 1, broken.stdout
-        assert "BAD" in broken.stdout
-        assert hook("uninstall", host).returncode == 0
+    def bad():
+        return [found.text for found in doctor.examine(host, environ, home) if found.state == "bad"]
+
+    assert "no hook of ours" in bad()[0]
+    installed = hook("install", host, "--socket", str(world.authority.socket), "--folder", str(world.hooks))
+    assert installed.returncode == 0, installed.stderr
+    report = hook("doctor", host)
+    assert report.returncode == 0, report.stdout
+    assert "blocked by a decision" in report.stdout
+    assert "escapes" in report.stdout
+    path = installation.settings_file(host, "user", environ, home)
+    written = path.read_text("utf-8")
+    for before, after, said in (
+        ("/bin/python", "/bin/none", "which is gone"),
+        ("program.pl", "none.pl", "not by a decision"),
+        ("exec /bin/sh", "/bin/true || exec /bin/sh", "NOT blocked"),
+        ("timeout 5 cat", "cat", "not one that this version writes"),
+    ):
+        path.write_text(written.replace(before, after), "utf-8")
+        assert (said in " ".join(bad())) is (before in written), bad()
+    path.write_text(written, "utf-8")
+    assert not bad()
+    assert hook("uninstall", host).returncode == 0
+    assert not path.exists()
+
+
+CODEX = """#!/bin/sh
+read -r first; read -r second; read -r third
+echo "$first $second $third" | grep -q hooks/list || exit 1
+echo '{"id":1,"result":{}}'
+cat %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "enabled", "said"),
+    [
+        ("trusted", True, "good codex says that it runs this hook"),
+        ("managed", True, "good codex says that it runs this hook"),
+        ("untrusted", True, "bad codex SKIPS PreToolUse (untrusted), PostToolUse (untrusted)"),
+        ("modified", True, "bad codex SKIPS PreToolUse (modified), PostToolUse (modified)"),
+        ("trusted", False, "bad codex SKIPS PreToolUse (disabled), PostToolUse (disabled)"),
+        (None, True, "warning codex does not say whether it runs this hook"),
+    ],
+)
+def test_the_doctor_asks_codex_whether_it_runs_the_hook(world, tmp_path, state, enabled, said):
+    """Codex skips a hook without a word that was not trusted, so the doctor asks it; the words are 0.169's."""
+    commands = {phase: world.command("codex", phase=phase) for phase in ("before", "after")}
+    environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    installation.install(installation.settings_file("codex", "user", environ, tmp_path), "codex", commands)
+    hooks = [{"command": command, "enabled": enabled, "trustStatus": state} for command in commands.values()]
+    answer = {"id": 2, "result": {"data": [{"cwd": "/", "hooks": hooks}]}} if state else {"id": 2, "error": {}}
+    (tmp_path / "answer").write_text(json.dumps(answer) + "\n", "utf-8")
+    (tmp_path / "codex").write_text(CODEX % (tmp_path / "answer"), "utf-8")
+    (tmp_path / "codex").chmod(0o755)
+
+    found = [f"{found.state} {found.text}" for found in doctor.examine("codex", environ, tmp_path)]
+
+    assert [line for line in found if line.startswith(said)], found
 
 
 def test_claude_may_ask_over_http(world):

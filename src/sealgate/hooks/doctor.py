@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from sealgate.hooks import canaries, install
+from sealgate.hooks import canaries, codex, install, settings
 from sealgate.hooks.events import EVENTS
 from sealgate.hooks.settings import SELF_TIMEOUT_S
 
@@ -22,6 +22,8 @@ State = Literal["good", "warning", "bad"]
 
 VERIFIED: Final = {"claude": "2.1.329", "codex": "0.169.0", "gemini": "0.61.0", "copilot": "1.0.102"}
 """The version of each host that the benchmark `hooks` drives. Cursor: none, it was never driven."""
+
+LOST_WORDS: Final = "a refusal whose words do not arrive, and a hook killed with its shell, count for nothing"
 
 ESCAPES: Final[dict[str, tuple[str, ...]]] = {
     "claude": (
@@ -34,8 +36,10 @@ ESCAPES: Final[dict[str, tuple[str, ...]]] = {
         "`write_stdin` into a shell that already runs does not fire the hook",
         "an answer `ask` runs the tool, so we never give it",
         "tools that run at the provider (web search) never reach a hook",
+        LOST_WORDS,
     ),
     "gemini": (
+        LOST_WORDS,
         "a hook that outlasts the host's timeout is ignored; ours refuses by itself long before",
         "project settings count only in trusted folders, and can be edited by the agent",
         "calls have no id, so equal calls that run at once may swap their outcomes",
@@ -48,6 +52,7 @@ ESCAPES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "cursor": (
         "nothing here was verified on the real program; without `failClosed` it runs the tool when a hook fails",
+        "others report that `ask` may run the tool (we never give it) and that an empty answer may refuse it",
         "project hooks can be edited by the agent",
     ),
 }
@@ -84,7 +89,8 @@ def examine(host: str, environ: Mapping[str, str], project: Path) -> list[Findin
     for scope, path, commands in places:
         findings.append(Finding("good", f"installed in {path} ({scope})"))
         findings += _complete(host, commands)
-        findings += [_canary(host, commands), _missing(host, commands)]
+        findings += [_canary(host, commands), *_complete_command(host, commands)]
+        findings += _trusted(host, commands, environ, project)
         if scope != "managed" and os.access(path, os.W_OK):
             findings.append(Finding("warning", f"{path} can be changed by this user, so by the agent too"))
     if len(places) > 1:
@@ -135,22 +141,39 @@ def _http_canary(address: str, data: bytes) -> Finding:
     return Finding("good", "the canary call was blocked by a decision")
 
 
-def _missing(host: str, commands: dict[str, str]) -> Finding:
-    """Make the call with a hook program that is not there: the command itself must refuse."""
+def _complete_command(host: str, commands: dict[str, str]) -> list[Finding]:
+    """Look at the command itself: is it ours of now, is all of it there, does it refuse without the program?"""
     _, command = _first_before(host, commands)
     if command.startswith("http://"):
-        return Finding("good", "an unreachable daemon is left to the host, which was told to block")
-    done = run(command.replace("program.py", "absent.py").replace("'/", "'/absent/", 1), b"{}")
-    if done.returncode != 2:
-        return Finding("bad", f"without the hook program the command ends with status {done.returncode}")
-    return Finding("good", "without the hook program the command still refuses")
+        return [Finding("good", "an unreachable daemon is left to the host, which was told to block")]
+    if not settings.is_current(command):
+        return [Finding("bad", f"the command is not one that this version writes: sealgate hook install {host}")]
+    gone = [path for path in settings.files(command) if not Path(path).exists()]
+    findings = [Finding("bad", f"the command needs {path}, which is gone") for path in gone]
+    status = run(settings.without_program(command), b"{}").returncode
+    if status != 2:
+        findings.append(Finding("bad", f"without the hook program the command ends with status {status}"))
+    return findings or [Finding("good", "without the hook program the command still refuses")]
+
+
+def _trusted(host: str, commands: dict[str, str], environ: Mapping[str, str], project: Path) -> list[Finding]:
+    """Ask Codex whether it runs the hook at all."""
+    binary = shutil.which("codex", path=environ.get("PATH"))
+    if host != "codex" or binary is None:
+        return []
+    skipped = codex.skipped(binary, environ, project, commands)
+    if skipped is None:
+        return [Finding("warning", "codex does not say whether it runs this hook: look at /hooks in it")]
+    if skipped:
+        return [Finding("bad", f"codex SKIPS {', '.join(skipped)}: start it once and trust the hook with /hooks")]
+    return [Finding("good", "codex says that it runs this hook")]
 
 
 def run(command: str, data: bytes) -> "subprocess.CompletedProcess[bytes]":
     """Run a hook's command as hosts do."""
     return subprocess.run(  # noqa: S603  # the command that the host runs too
         ["/bin/sh", "-c", command], input=data, capture_output=True, timeout=SELF_TIMEOUT_S + 10, check=False
-    )  # the command that the host runs too
+    )
 
 
 def blocks(host: str, done: "subprocess.CompletedProcess[bytes]") -> bool:

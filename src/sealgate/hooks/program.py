@@ -1,10 +1,12 @@
 """What the host starts for each tool call. Imports nothing of ours: start-up is most of what a call costs.
 
 ``python -I -S -B program.py PHASE HOST FOLDER SECONDS``: sends standard input to the daemon whose socket is in FOLDER
-and does what it answers. The exit status carries the decision, so that no output, cut or lost, can become a permit:
-0 only after a whole and well-formed answer said so, 2 (what every host takes for a refusal) in all other cases.
+and does what it answers. The exit status carries the decision, so that no output, cut or lost, can become a permit. It
+is a number that nothing else ends with (not a missing, an empty or a crashed program), and the command in the host's
+settings turns it into the host's: PASS only after a whole and well-formed answer said so, REFUSE in all other cases.
 
-PHASE is ``before`` or ``after`` a tool's run. After it nothing can be refused any more, so a failure exits with 1.
+PHASE is ``before`` or ``after`` a tool's run. After it nothing can be refused any more, so a failure ends with WARN.
+Where there is a Perl, ``program.pl`` is started instead, and becomes this program where no daemon answers.
 """
 
 import os
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
 MAX_INPUT = 8 * 1024 * 1024
 MAX_ANSWER = 1024 * 1024
 CONNECT_PAUSE_S = 0.02
-REFUSE, WARN = 2, 1
+PASS, WARN, REFUSE = 90, 91, 92  # ``settings.command`` knows them, and ``program.pl``
 
 _phase = "before"
 
 
-def fail(what: str) -> "NoReturn":
-    """Refuse, in the one form that every host understands."""
+def refuse(what: str) -> "NoReturn":
+    """Refuse, in the one form that every host understands: a status and words. Codex and Gemini take none alone."""
     status = WARN if _phase == "after" else REFUSE
     try:
         os.write(2, f"sealgate: no decision ({what}), so the tool does not run\n".encode("utf-8", "replace"))
@@ -34,10 +36,19 @@ def fail(what: str) -> "NoReturn":
         os._exit(status)
 
 
+def fail(what: str) -> "NoReturn":
+    """Refuse when input may be left. It is read first: a host that cannot write all may take the hook for broken."""
+    try:
+        while os.read(0, 1 << 16):
+            pass
+    finally:
+        refuse(what)
+
+
 def on_alarm(number: int, frame: object) -> None:
     """Our own time is over, long before the host's."""
     del number, frame
-    fail("time is over")
+    refuse("time is over")
 
 
 def read_input() -> bytes:
@@ -139,6 +150,8 @@ def read_answer(answer: bytes, nonce: bytes) -> tuple[int, bytes, bytes]:
     if not (words[3].isdigit() and words[4].isdigit()):
         fail("the answer is unreadable")
     output, error = int(words[3]), int(words[4])
+    if (words[2] == b"1" and _phase != "after") or (words[2] == b"2" and not error):
+        fail("the answer is unreadable")
     if len(rest) != output + error + len(end) or not rest.endswith(end):
         fail("the answer is not whole")
     return int(words[2]), rest[:output], rest[output : output + error]
@@ -153,7 +166,9 @@ def write_all(number: int, data: bytes) -> None:
 def main() -> None:
     """Ask and obey."""
     global _phase  # one process, one call
-    _phase, host, folder, seconds = sys.argv[1:5]
+    _phase, host, folder, seconds = sys.argv[1:]
+    for number in range(3):
+        os.fstat(number)  # were one closed, the socket would take its number
     _signal.signal(_signal.SIGALRM, on_alarm)
     _signal.setitimer(_signal.ITIMER_REAL, float(seconds))
     question = read_input()
@@ -166,7 +181,7 @@ def main() -> None:
         write_all(2, error)
     if output:
         write_all(1, output)
-    os._exit(status)
+    os._exit(PASS + status)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What can go wrong between a host and a decision, and what each host then sees. The reference page is made from it.
 
 Every row refuses. ``where`` says who notices: the command line in the settings (``shell``), the hook program, or the
-daemon. Tests run every row against every host's form; the benchmark ``hooks`` runs them under the real programs.
+daemon. Tests run every row against every host's form and both programs; the benchmark ``hooks`` runs them under the
+real hosts, all but ``output closed``: there the host would have to close its own pipe.
 """
 
 import sys
@@ -15,9 +16,13 @@ Where = Literal["shell", "program", "daemon"]
 ROWS: Final[dict[str, tuple[Where, str]]] = {
     "interpreter missing": ("shell", "the interpreter of the hook program is gone"),
     "program missing": ("shell", "the hook program is gone"),
-    "program crashed": ("shell", "the hook program ended with any status but 0 and 2"),
+    "program empty": ("shell", "the hook program's file is empty or cut"),
+    "program crashed": ("shell", "the hook program ended with a status that is not its own"),
+    "program ended well": ("shell", "something else ended with 0 in the hook program's place"),
+    "program refused without a word": ("shell", "something else ended with 2 and said nothing"),
     "program killed": ("shell", "the hook program was killed"),
     "daemon missing": ("program", "no daemon runs, and none can be started"),
+    "daemon and interpreter missing": ("program", "no daemon runs, and what would start it is gone"),
     "daemon crashed": ("program", "the daemon closed the connection without a word"),
     "daemon slow": ("program", "our own time was over before the daemon answered"),
     "answer unreadable": ("program", "something else answered on the socket"),
@@ -25,6 +30,8 @@ ROWS: Final[dict[str, tuple[Where, str]]] = {
     "answer to another call": ("program", "the answer names another question"),
     "answer with more behind it": ("program", "the answer is longer than it says"),
     "status unknown": ("program", "the answer asks for a status that does not exist"),
+    "status of another phase": ("program", "the answer to a call is one to its end"),
+    "refusal without a word": ("program", "the answer refuses and says nothing"),
     "folder open to others": ("program", "others may write where the daemon's socket is"),
     "stranger's socket": ("program", "the process behind the socket belongs to another user"),
     "input never ends": ("program", "the host does not close our input"),
@@ -47,6 +54,9 @@ _HEAD: Final = """\
 
 The exit status carries the decision; what is printed are words for the model. Status 0 without output is a permit:
 the host goes on as it would have without us. Everything else refuses.
+
+The command in a host's settings ends so; the hook program in it has statuses of its own (90 permits, 92 refuses), and
+whatever else it ends with refuses. Both programs, in Perl and in Python, answer alike.
 """
 
 

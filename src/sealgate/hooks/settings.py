@@ -6,18 +6,25 @@ is below ``XDG_STATE_HOME``; for managed machines it belongs to a user of its ow
 
 import json
 import os
+import re
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sealgate.hooks.outputs import OnApproval, OnPermit
+from sealgate.hooks.program import PASS, REFUSE
 from sealgate.model.errors import ConfigurationError, InputError
 
+Client = Literal["perl", "python"]
+"""Which of the two hook programs a host starts."""
+
+PERL: Final = "/usr/bin/perl"
 MANAGED_FOLDER: Final = Path("/var/lib/sealgate-hooks")
-SELF_TIMEOUT_S: Final = 10.0
-"""After so long the hook program refuses by itself."""
+SELF_TIMEOUT_S: Final = 10
+"""After so long the hook program refuses by itself. Whole seconds: Perl's alarm has no others."""
 
 HOST_TIMEOUT_S: Final = 600
 """What the host is told. Far longer: most hosts run the tool when a hook outlasts it, so that must not happen first."""
@@ -72,24 +79,63 @@ def read(folder: Path) -> HookSettings:
         ) from error
 
 
-def program() -> Path:
+def program(client: Client = "python") -> Path:
     """Return the path of the hook program."""
-    return Path(__file__).with_name("program.py")
+    return Path(__file__).with_name("program.pl" if client == "perl" else "program.py")
 
 
-def command(phase: str, host: str, folder: Path) -> str:
+def client() -> Client:
+    """Return the quicker of the two programs that runs on this machine: ``program.pl`` has most Linuxes' numbers."""
+    numbers = (socket.AF_UNIX, socket.SOCK_STREAM, socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", None))
+    return "perl" if os.access(PERL, os.X_OK) and numbers == (1, 1, 1, 17) else "python"
+
+
+def command(phase: str, host: str, folder: Path, *, by: Client | None = None, seconds: int = SELF_TIMEOUT_S) -> str:
     """Return the shell command for a host's settings.
 
-    What follows ``||`` refuses where the program could not: not installed, crashed, killed.
+    It becomes ``/bin/sh``, whatever shell the host gives it to. Only the statuses of our own programs count;
+    whatever else they end with (not installed, empty, crashed, killed) refuses: in words, for without words Codex and
+    Gemini take no status for a refusal, and after the input was read, for a host that cannot write it may give up.
     """
-    words = [os.path.realpath(sys.executable), "-I", "-S", "-B", str(program()), phase, host, str(folder)]
+    python = [os.path.realpath(sys.executable), "-I", "-S", "-B", str(program())]
+    asked = [phase, host, str(folder), str(seconds)]
+    if (by or client()) == "perl":
+        words = [PERL, "-T", str(program("perl")), *asked, python[0], python[-1]]
+    else:
+        words = [*python, *asked]
     if any("'" in word for word in words):
         raise InputError("a path with a quote cannot be written into a host's settings")
-    start = " ".join(f"'{word}'" if "/" in word else word for word in words)
-    if phase == "after":
-        return f"{start} {SELF_TIMEOUT_S:g}"
-    otherwise = 's=$?; [ $s -eq 2 ] || echo "sealgate: the hook ended with status $s, so the tool does not run" >&2'
-    return f"{start} {SELF_TIMEOUT_S:g} || {{ {otherwise}; exit 2; }}"
+    script = _BEFORE if phase == "before" else _AFTER
+    return f"{_START}{script}{_NAME} {' '.join(_quoted(word) for word in words)}"
+
+
+_START: Final = "exec /bin/sh -c '"
+_NAME: Final = "' sealgate"
+
+# A locale of its own: Perl opens a dozen files for any other.
+_WHY: Final = '"sealgate: the hook ended with status $s, so the tool does not run"'
+_UNKNOWN: Final = f"timeout 5 cat >/dev/null 2>&1; echo {_WHY} >&2; exit 2"
+_BEFORE: Final = f'LC_ALL=C "$@"; s=$?; [ $s = {PASS} ] && exit 0; [ $s = {REFUSE} ] && exit 2; {_UNKNOWN}'
+_AFTER: Final = f'LC_ALL=C "$@"; [ $? = {PASS} ] && exit 0; exit 1'
+
+
+def is_current(command: str) -> bool:
+    """Tell whether a command in a host's settings is one that this version writes for the time before a call."""
+    return command.startswith(_START + _BEFORE)
+
+
+def files(command: str) -> list[str]:
+    """Return the places that a command needs."""
+    return re.findall(r" '(/[^']*)'", command)
+
+
+def without_program(command: str) -> str:
+    """Return the same command with nothing to start."""
+    return command[: command.index(_NAME)] + f"{_NAME} /absent"
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if "/" in word else word
 
 
 def _replace(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sealgate.hooks import documents, frames, outputs, program
+from sealgate.hooks import documents, frames, outputs, program, settings
 from sealgate.hooks.events import EVENTS, HOSTS
 from sealgate.model.errors import InputError
 
@@ -61,8 +61,13 @@ def test_heads_that_are_none(line):
 
 
 def test_program_and_daemon_agree():
-    """The program imports nothing of ours, so its bound is written twice."""
+    """The programs import nothing of ours, so their numbers are written again; the one in Perl has the same."""
+    perl = settings.program("perl").read_text("utf-8")
+
     assert program.MAX_INPUT == frames.MAX_INPUT_BYTES
+    assert f"= ({program.PASS}, {program.WARN}, {program.REFUSE});" in perl
+    assert "($MAX_INPUT, $MAX_ANSWER) = (8 * 1024 * 1024, 1024 * 1024);" in perl
+    assert program.MAX_ANSWER == 1024 * 1024
 
 
 @pytest.mark.parametrize("host", HOSTS)
