@@ -120,9 +120,17 @@ class Authority:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Return status and body of a GET over the socket."""
+        return self.exchange("GET", path)
+
+    def exchange(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, bytes]:
+        """Return status and body of a request over the socket: of the API key's owner, else of the user that we are."""
         connection = _UnixConnection(self.socket)
         try:
-            connection.request("GET", path)
+            head = {} if key is None else {"Authorization": f"Bearer {key}"}
+            if body is None:
+                connection.request(method, path, headers=head)
+            else:
+                connection.request(method, path, json.dumps(body), {**head, "Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
