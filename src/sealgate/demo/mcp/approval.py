@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from sealgate.demo.mcp.clients import Answer
-from sealgate.demo.mcp.story import RAN, Chapter, Line, decided, shown
+from sealgate.demo.mcp.story import RAN, REFUSED, Chapter, Line, decided, shown
 from sealgate.demo.mcp.world import AGENT, MAINTAINER, World
 from sealgate.model.errors import UnavailableError
 
@@ -14,15 +14,15 @@ _RETRIES: Final = 4
 
 
 def approval(world: World) -> Chapter:
-    """Ask, be told to wait, have it granted by somebody else, run it once; a changed call and a second one do not run."""
+    """Ask, be told to wait, have somebody else grant it, run it once; a changed call and a second one do not run."""
     chapter = Chapter("A release needs a maintainer's yes: approved by a second person, run once")
     call = {"repo_path": str(world.home.project), "branch_name": "release-1.0"}
-    answer, first = _asked(world, call, "there is no such branch", "as the agent")
+    answer, first = _asked(world, call, "there is no such branch", "the agent")
     chapter.lines.append(first)
     if answer.ticket is None:
         return chapter
     chapter.lines += [_by_itself(world, answer.ticket), _granted(world, answer.ticket, call)]
-    _, changed = _asked(world, {**call, "branch_name": "release-2.0"}, "there is no such branch", "with another name")
+    _, changed = _asked(world, {**call, "branch_name": "release-2.0"}, "there is no such branch", "another name")
     chapter.lines += [changed, _repeated(world, answer.ticket, call)]
     return chapter
 
@@ -48,9 +48,8 @@ def _by_itself(world: World, ticket: str) -> Line:
     state = world.as_maintainer("GET", f"/v1/approvals/{ticket}")["state"]
     held = "nobody decides what they asked for" in said and state == "requested"
     why = "nobody decides what they asked for" if said else ""
-    return Line(
-        "the caller that asked: grants it to itself", "refused" if said else "GRANTED", why, f"still {state}", held
-    )
+    what = "the caller that asked: grants it to itself"
+    return Line(what, REFUSED if said else "granted", why, f"the request is still {state}", held)
 
 
 def _granted(world: World, ticket: str, call: dict[str, str]) -> Line:

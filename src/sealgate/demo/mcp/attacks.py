@@ -38,6 +38,11 @@ class Attack:
     happened: Callable[[Answer], bool]
     before: Callable[[Hands], object] = _nothing
 
+    @property
+    def what(self) -> tuple[str, Mapping[str, Any]]:
+        """The tool and its arguments, or the method and its parameters."""
+        return (self.params["name"], self.params["arguments"]) if self.method == _CALL else (self.method, self.params)
+
     def run(self, hands: Hands) -> Answer:
         """Make the request."""
         self.before(hands)
@@ -113,7 +118,7 @@ def _on_the_protocol(servers: Servers) -> list[Attack]:
         ),
         Attack(
             "time", _METHOD, {"command": "cat ~/.ssh/id_ed25519"},
-            "refused", "no server saw it",
+            "refused", "no server saw the method",
             lambda _: any(line["method"] == _METHOD for line in servers.reached()),
         ),
     ]  # fmt: skip

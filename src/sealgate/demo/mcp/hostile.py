@@ -14,27 +14,34 @@ def hostile(world: World, place: Path) -> Chapter:
     """Try every attack in both worlds; each line holds if it was refused here, did nothing here, and worked there."""
     chapter = Chapter("The agent turns hostile: refused before it runs, and nothing happened")
     open_servers = Servers(world.servers.known, Home(place / "home"), place / "servers")
+    ran, ran_without = 0, 0
     with DirectClient(open_servers.commands(), open_servers.environment()) as nobody:
         for attack, control in zip(attacks(world.servers), attacks(open_servers), strict=True):
             worked = control.happened(control.run(nobody))
-            chapter.lines.append(_try(world, attack, worked_without=worked))
-    chapter.figures = {"attacks": len(chapter.lines)}
+            line, happened = _try(world, attack, worked_without=worked)
+            chapter.lines.append(line)
+            ran, ran_without = ran + happened, ran_without + worked
+    chapter.figures = {
+        "attacks": len(chapter.lines),
+        "attacks_that_ran": ran,
+        "attacks_that_ran_without_gate": ran_without,
+    }
     return chapter
 
 
-def _try(world: World, attack: Attack, *, worked_without: bool) -> Line:
+def _try(world: World, attack: Attack, *, worked_without: bool) -> tuple[Line, bool]:
     before = len(world.servers.reached())
     answer = attack.run(world.agent)
     decision, why = decided(answer, world)
     reached, happened = len(world.servers.reached()) - before, attack.happened(answer)
-    seen = [
-        attack.unseen if not happened else "IT HAPPENED",
-        "nothing reached the server" if not reached else "IT REACHED THE SERVER",
-        "without the gate it works" if worked_without else "without the gate it DOES NOT WORK either",
-    ]
-    held = decision == attack.expected and not happened and not reached and worked_without
-    if "name" in attack.params:
-        what = shown(attack.params["name"], attack.params["arguments"], world)
-    else:
-        what = shown(attack.method, attack.params, world)
-    return Line(what, decision, why, "; ".join(seen), held, answer.record_id)
+    name, arguments = attack.what
+    line = Line(
+        shown(name, arguments, world),
+        decision,
+        why,
+        f"{attack.unseen}; nothing reached the server",
+        decision == attack.expected and not happened and not reached and worked_without,
+        answer.record_id,
+        "works" if worked_without else "fails too",
+    )
+    return line, happened

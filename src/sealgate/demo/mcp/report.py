@@ -16,14 +16,19 @@ class StoryReport(Report):
 
     def chapter(self, number: int, chapter: Chapter) -> None:
         """Show one chapter."""
-        table = self.table(f"{number}. {chapter.title}", "who or what", "decision", "rule or reason", "checked", "")
+        compared = any(line.without for line in chapter.lines)
+        extra = ("no gate",) if compared else ()
+        table = self.table(
+            f"{number}. {chapter.title}", "who or what", "decision", "rule or reason", *extra, "checked", ""
+        )
         for line in chapter.lines:
             word = line.decision.split(" ")[0]
             table.add_row(
                 Text(cut(line.what, _CALL)),
                 Text(line.decision, style=STYLES.get(word, "red" if word == "refused" else "")),
                 Text(cut(line.why, _WHY)),
-                Text(line.seen),
+                *((line.without,) if compared else ()),
+                Text(line.seen if line.held else f"not so: {line.seen}"),
                 Text("ok", style="green") if line.held else Text("FAILED", style="bold red"),
             )
         self._output.print()
@@ -32,8 +37,11 @@ class StoryReport(Report):
     def summary(self, figures: dict[str, Any]) -> None:
         """Print the end."""
         self.heading("Summary")
+        pause_ms = figures["pause_to_first_refusal_s"] * 1000
+        self.line(f"  {figures['checks_held']} of {figures['checks']} lines held")
         self.line(
-            f"  {figures['checks_held']} of {figures['checks']} lines held; {figures['attacks']} attacks, none ran; "
-            f"pause to first refused call {figures['pause_to_first_refusal_s'] * 1000:.0f} ms"
+            f"  {figures['attacks_that_ran']} of {figures['attacks']} attacks had their effect, "
+            f"{figures['attacks_that_ran_without_gate']} without the gate"
         )
+        self.line(f"  from the operator's pause to the first refused call: {pause_ms:.0f} ms")
         self.line(f"  {figures['records']} records sealed in {figures['seconds']:.0f} s")

@@ -3,7 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from sealgate.demo.mcp.clients import Answer
 from sealgate.demo.mcp.story import RAN, Chapter, Line, decided
@@ -36,7 +36,7 @@ class _Worker:
         self.tries: list[_Try] = []
         self._thread = threading.Thread(target=self._work)
 
-    def __enter__(self) -> "_Worker":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -103,9 +103,8 @@ def _insisting(world: World, ran: list[_Try], refused: list[_Try]) -> Line:
     """Look at what came of everything that the agent tried after it was paused."""
     first = refused[0].number
     after = [one for one in refused if one.number >= first]
-    reached = sum(
-        line["params"]["arguments"]["branch_name"].startswith("draft-") for line in world.servers.reached(_TOOL)
-    )
+    names = [line["params"]["arguments"]["branch_name"] for line in world.servers.reached(_TOOL)]
+    reached = sum(name.startswith("draft-") for name in names)
     decisions = {decided(one.answer, world)[0] for one in after}
     held = decisions == {"DENY"} and all(one.number < first for one in ran) and reached == len(ran)
     seen = f"no branch after draft-{ran[-1].number:04}; nothing reached the server"

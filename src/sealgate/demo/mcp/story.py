@@ -1,7 +1,7 @@
 """What the demo tells: chapters of lines, each a call, what was decided, and what then was found to be so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from sealgate.demo.mcp.clients import Answer
@@ -14,7 +14,11 @@ REFUSED: Final = "refused"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened. ``seen`` was looked up where the effect would be; ``held`` says that it is as it must be."""
+    """One thing that happened.
+
+    ``seen`` was looked up where the effect would be; ``held`` says that all is as it must be. ``without`` says what the
+    same call does where there is no gate, where that was tried.
+    """
 
     what: str
     decision: str
@@ -22,6 +26,7 @@ class Line:
     seen: str
     held: bool
     record_id: str | None = None
+    without: str = ""
 
 
 @dataclass(slots=True)
@@ -39,24 +44,13 @@ class Chapter:
 
     def told(self) -> dict[str, Any]:
         """Return it as JSON."""
-        lines = [
-            {
-                "what": line.what,
-                "decision": line.decision,
-                "why": line.why,
-                "seen": line.seen,
-                "held": line.held,
-                "record_id": line.record_id,
-            }
-            for line in self.lines
-        ]
-        return {"title": self.title, "held": self.held, "lines": lines, **self.figures}
+        return {"title": self.title, "held": self.held, "lines": [asdict(line) for line in self.lines], **self.figures}
 
 
 def shown(tool: str, arguments: Mapping[str, Any], world: World) -> str:
     """Return a call as a person reads it: paths from the home folder on."""
     home = str(world.home.folder)
-    words = [str(value).replace(home, "~") for value in arguments.values()]
+    words = [" ".join(str(value).replace(home, "~").split()) for value in arguments.values()]
     return f"{tool}({', '.join(words)})"
 
 
@@ -66,5 +60,5 @@ def decided(answer: Answer, world: World) -> tuple[str, str]:
         decision = world.decision(answer.record_id)
         return str(decision["outcome"]), ", ".join(decision.get("policies") or ()) or str(decision["reason"])
     if answer.failed:
-        return REFUSED, answer.text
+        return REFUSED, answer.text.rpartition(" cannot be used: ")[2].removesuffix(". It was not run.")
     return RAN, ""

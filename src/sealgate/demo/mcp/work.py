@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from sealgate.demo.mcp.clients import Answer
@@ -32,14 +33,14 @@ def _steps(world: World) -> list[_Step]:
             "read_text_file",
             {"path": str(project / "draft.md")},
             "the answer is the file's text",
-            lambda a: a.text.strip() == (project / "draft.md").read_text("utf-8").strip(),
+            lambda a: a.text.strip() == _text(project / "draft.md").strip(),
         ),
         _Step(
             "filesystem",
             "write_file",
             {"path": str(project / "notes.md"), "content": _NOTE},
             "the file is on the disk, with this text",
-            lambda _: (project / "notes.md").read_text("utf-8") == _NOTE,
+            lambda _: _text(project / "notes.md") == _NOTE,
         ),
         _Step(
             "time",
@@ -65,8 +66,12 @@ def _steps(world: World) -> list[_Step]:
     ]
 
 
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
 def work(world: World) -> Chapter:
-    """Do the steps of the servers that are there; check each one's effect, and that the records count the same calls."""
+    """Do the steps of the servers that are there; check each effect, and that records count the same calls."""
     chapter = Chapter("Ordinary work: permitted, and really done")
     reported = world.authority.metric("sealgate_permits_reported_total") or 0
     steps = [step for step in _steps(world) if step.server in world.servers.known]
