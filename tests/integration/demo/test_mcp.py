@@ -20,7 +20,7 @@ PERMIT_ALL = '@id("all") permit (principal, action, resource);'
 def demo(*options):
     """Run it in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "sealgate.demo", *options], capture_output=True, text=True, timeout=170, check=False
+        [sys.executable, "-m", "sealgate.demo", *options], capture_output=True, text=True, timeout=115, check=False
     )
 
 
