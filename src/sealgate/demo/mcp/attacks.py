@@ -37,6 +37,8 @@ class Attack:
     unseen: str
     happened: Callable[[Answer], bool]
     before: Callable[[Hands], object] = _nothing
+    effect: str = "works"
+    """What is said of it where it had its effect."""
 
     @property
     def what(self) -> tuple[str, Mapping[str, Any]]:
@@ -114,11 +116,11 @@ def _on_the_protocol(servers: Servers) -> list[Attack]:
         Attack(
             "time", _CALL, redefined,
             "refused", "the server did not get the key",
-            lambda _: any(SECRET in str(line) for line in servers.reached()), update,
+            lambda _: any(SECRET in str(line) for line in servers.reached()), update, "arrives",
         ),
         Attack(
             "time", _METHOD, {"command": "cat ~/.ssh/id_ed25519"},
             "refused", "no server saw the method",
-            lambda _: any(line["method"] == _METHOD for line in servers.reached()),
+            lambda _: any(line["method"] == _METHOD for line in servers.reached()), effect="arrives",
         ),
     ]  # fmt: skip

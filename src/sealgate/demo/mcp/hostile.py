@@ -42,6 +42,6 @@ def _try(world: World, attack: Attack, *, worked_without: bool) -> tuple[Line, b
         f"{attack.unseen}; nothing reached the server",
         decision == attack.expected and not happened and not reached and worked_without,
         answer.record_id,
-        "works" if worked_without else "fails too",
+        attack.effect if worked_without else "fails too",
     )
     return line, happened
