@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp-$(shell cat requirements/*.txt scripts/setup packages/ve
 # Adapters whose environments `make test` makes; all others by `make adapters`.
 ADAPTERS := langchain openai-agents pydantic-ai strands fastmcp agent-framework smolagents
 
-.PHONY: setup demo test adapters check lint format references lock bench clean
+.PHONY: setup demo demo-agentdojo test adapters check lint format references lock bench clean
 
 setup: $(STAMP)
 
@@ -15,8 +15,13 @@ $(STAMP):
 	@scripts/setup $(VENV)
 	@rm -f $(VENV)/.stamp-* && touch $@
 
+# Real MCP servers behind the gateway. Where npm cannot be had, the server that needs it is named and left out.
 demo: setup
-	@$(PY) -m sealgate.demo
+	@scripts/servers git npm
+	@home=$$(scripts/mcp-env || scripts/mcp-env python) && $(PY) -m sealgate.demo --servers "$$home"
+
+demo-agentdojo: setup
+	@$(PY) -m sealgate.demo agentdojo
 
 test: setup lint
 	@scripts/servers

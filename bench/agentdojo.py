@@ -23,10 +23,10 @@ from bench.dojo_runs import Recorded, read
 from bench.harness import Options, Result, data_folder
 from bench.sealed_records import decisions_by_request_id
 from bench.wire import answer_length, parse, request
-from sealgate.demo.agent import Suite
+from sealgate.demo.agentdojo.agent import Suite
+from sealgate.demo.agentdojo.facts import about
+from sealgate.demo.agentdojo.suites import PROFILES
 from sealgate.demo.authority import Authority
-from sealgate.demo.facts import about
-from sealgate.demo.suites import PROFILES
 
 _AGENTS: Final = 32
 _SAMPLE_EVERY: Final = 12

@@ -25,8 +25,8 @@ from bench.peers.vaara import Vaara
 from bench.syncs import watched
 from bench.wire import Wire, request
 from sealgate.adapters.keys.file import FileSigner
+from sealgate.demo.agentdojo.suites import PROFILES
 from sealgate.demo.authority import Authority
-from sealgate.demo.suites import PROFILES
 
 CALLERS: Final = 64
 _QUESTIONS: Final = 9_000

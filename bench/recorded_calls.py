@@ -14,9 +14,9 @@ import msgspec
 from bench.dojo_runs import Recorded, read
 from sealgate.authority.rulebook import Rulebook
 from sealgate.cli.policy_directory import read_directory
-from sealgate.demo.agent import Suite
-from sealgate.demo.facts import about
-from sealgate.demo.suites import PROFILES
+from sealgate.demo.agentdojo.agent import Suite
+from sealgate.demo.agentdojo.facts import about
+from sealgate.demo.agentdojo.suites import PROFILES
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome
 from sealgate.model.evaluation import EvaluationRequest

@@ -24,8 +24,8 @@ from bench.harness import Options, Result, data_folder
 from sealgate.cli.policy_directory import read_directory, read_tests
 from sealgate.cli.policy_suggest import propose, write
 from sealgate.cli.policy_tests import run as run_tests
-from sealgate.demo.agent import Suite
-from sealgate.demo.suites import PROFILES
+from sealgate.demo.agentdojo.agent import Suite
+from sealgate.demo.agentdojo.suites import PROFILES
 from sealgate.model.decisions import Outcome
 from sealgate.policy import DecisionPoint, LimitLedger, PolicyRequest
 from sealgate.policy.lint import lint

@@ -39,7 +39,8 @@ TESTED_ELSEWHERE = {
 """Pages whose commands a test of their own runs."""
 
 NOT_RUN = {
-    "make demo": "tests/integration/demo/test_demo.py runs the demo, on one suite",
+    "make demo": "tests/integration/demo/test_mcp.py runs it whole, test_agentdojo.py on one suite",
+    "servers=$(scripts/mcp-env)": "starts real MCP servers; tests/integration/demo/test_mcp.py runs it like this",
     "make test": "this is it",
     "sealgate run -- python app.py": "there is no such program here; tests/adapters/core/test_run.py runs some",
     "export SEALGATE_SOCKET=/run/sealgate": "serves until it is stopped; tests/adapters/core/test_ext_authz.py asks it",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sealgate.authority.rulebook import Rulebook
 from sealgate.cli.policy_directory import read_directory
-from sealgate.demo.suites import PROFILES
+from sealgate.demo.agentdojo.suites import PROFILES
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest

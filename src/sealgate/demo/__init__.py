@@ -1,5 +1,4 @@
-"""The demonstration: AgentDojo's environments, tools and tasks through a real gate.
+"""Demonstrations with real parts: ``mcp``, MCP servers behind the gateway; ``agentdojo``, AgentDojo's suites.
 
-Nobody here wrote the tasks or the attacks. What is ours are the role policies in ``suites/<name>/`` and the facts that
-an enforcement point can state about a call (``facts``). ``python -m sealgate.demo --help`` says how to run it.
+What both use is here: an ``authority`` in a process of its own, ``evidence`` and its verifier, the ``report``.
 """

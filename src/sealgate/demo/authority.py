@@ -123,20 +123,22 @@ class Authority:
         run("policy", "publish", directory, "--config", self.configuration)
 
     def get(self, path: str, *, key: str | None = None) -> tuple[int, bytes]:
-        """Return status and body of a GET over the socket; ``key``: an API key, else this process's own user asks."""
-        return self._exchange("GET", path, None, key)
+        """Return status and body of a GET. See ``exchange``."""
+        return self.exchange("GET", path, key=key)
 
     def post(self, path: str, content: Any, *, key: str | None = None) -> tuple[int, bytes]:
-        """Return status and body of a POST of a JSON document. See ``get``."""
-        return self._exchange("POST", path, json.dumps(content).encode(), key)
+        """Return status and body of a POST of a JSON document. See ``exchange``."""
+        return self.exchange("POST", path, content, key=key)
 
-    def _exchange(self, method: str, path: str, content: bytes | None, key: str | None) -> tuple[int, bytes]:
-        headers = {"Content-Type": "application/json"} if content is not None else {}
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
+    def exchange(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, bytes]:
+        """Return status and body of a request over the socket: of the API key's owner, else of the user that we are."""
         connection = _UnixConnection(self.socket)
         try:
-            connection.request(method, path, content, headers)
+            head = {} if key is None else {"Authorization": f"Bearer {key}"}
+            if body is None:
+                connection.request(method, path, headers=head)
+            else:
+                connection.request(method, path, json.dumps(body), {**head, "Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

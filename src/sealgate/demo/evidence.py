@@ -1,4 +1,4 @@
-"""The second half of the demo: a receipt is verified by the separate verifier, then one byte of the log is flipped."""
+"""How every demo ends: a receipt is verified by the separate verifier, then one byte of the log is flipped."""
 
 import subprocess
 import time
@@ -34,6 +34,53 @@ class Flip:
     offset: int
     before: int
     after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the separate verifier said of one record's receipt, of the whole log, and of the log with a byte flipped."""
+
+    index: int
+    waited_s: float
+    receipt: Check
+    log: Check
+    flip: Flip
+    flipped: Check
+
+    @property
+    def flip_named(self) -> bool:
+        """Tell whether the log with the flipped byte was refused, and the record named."""
+        return self.flipped.exit_code == ALTERED and f"first bad record: {self.index}\n" in self.flipped.output
+
+    @property
+    def held(self) -> bool:
+        """Tell whether all three came out as they must."""
+        return self.receipt.exit_code == self.log.exit_code == VERIFIED and self.flip_named
+
+    def figures(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "receipt_index": self.index,
+            "receipt_verified": self.receipt.exit_code == VERIFIED,
+            "log_verified": self.log.exit_code == VERIFIED,
+            "flip_named": self.flip_named,
+            "verifier": {
+                "receipt": self.receipt.output,
+                "log": self.log.output,
+                "flipped": self.flipped.output,
+            },
+        }
+
+
+def prove(authority: Authority, record_id: str, place: Path) -> Proof:
+    """Verify a record's receipt and the whole log; flip one byte inside of that record and verify again."""
+    receipt, waited = fetch_receipt(authority, record_id, place / "receipt")
+    index = int(receipt["index"])
+    sealed = verify_receipt(place / "receipt", authority.trust_file)
+    export(authority, place / "log")
+    clean = verify_log(place / "log", authority.trust_file)
+    flipped = flip(place / "log", index)
+    return Proof(index, waited, sealed, clean, flipped, verify_log(place / "log", authority.trust_file))
 
 
 def fetch_receipt(authority: Authority, record_id: str, folder: Path) -> tuple[dict[str, Any], float]:

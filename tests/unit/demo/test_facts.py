@@ -2,7 +2,7 @@
 
 import pytest
 
-from sealgate.demo.facts import Request, about, names
+from sealgate.demo.agentdojo.facts import Request, about, names
 
 
 @pytest.mark.parametrize(

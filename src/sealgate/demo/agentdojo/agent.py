@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sealgate.demo.facts import about
-from sealgate.demo.gates import Answer, Gate, Proposal
-from sealgate.demo.suites import Profile, load
+from sealgate.demo.agentdojo.facts import about
+from sealgate.demo.agentdojo.gates import Answer, Gate, Proposal
+from sealgate.demo.agentdojo.suites import Profile, load
 
 _MARK: Final = "sealgate-injection-point-{}-"
 

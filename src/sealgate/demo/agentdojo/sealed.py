@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sealgate.demo.gates import Action, Answer, Proposal
+from sealgate.demo.agentdojo.gates import Action, Answer, Proposal
 from sealgate.model.decisions import Outcome
 from sealgate.sdk import ActionNotRun, Client, Denied, Silence
 

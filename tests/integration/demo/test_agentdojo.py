@@ -1,4 +1,4 @@
-"""The demo as ``make demo`` runs it, with one suite."""
+"""AgentDojo's suites as ``make demo-agentdojo`` runs them; here one of them."""
 
 import json
 import subprocess
@@ -14,7 +14,17 @@ pytest.importorskip("agentdojo", reason="AgentDojo is not installed")
 def test_one_suite_through_a_real_authority(tmp_path: Path):
     """User tasks are done, attacks that work without the gate are stopped, the flipped byte's record is named."""
     done = subprocess.run(
-        [sys.executable, "-m", "sealgate.demo", "--suite", "banking", "--json", "--keep", str(tmp_path / "kept")],
+        [
+            sys.executable,
+            "-m",
+            "sealgate.demo",
+            "agentdojo",
+            "--suite",
+            "banking",
+            "--json",
+            "--keep",
+            str(tmp_path / "kept"),
+        ],
         capture_output=True,
         text=True,
         timeout=110,

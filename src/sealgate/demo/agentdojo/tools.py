@@ -1,4 +1,6 @@
-"""Write each suite's tool definitions from AgentDojo's function schemas: ``python -m sealgate.demo.tools [--check]``.
+"""Write each suite's tool definitions from AgentDojo's function schemas.
+
+``python -m sealgate.demo.agentdojo.tools [--check]``.
 
 The output is an MCP ``tools/list`` result per suite, committed so that policies can be checked without AgentDojo.
 """
@@ -9,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sealgate.demo.suites import NAMES, PROFILES, load
+from sealgate.demo.agentdojo.suites import NAMES, PROFILES, load
 
 
 def definitions(name: str) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def _path(name: str) -> Path:
 
 def main() -> int:
     """Write the files, or with ``--check`` say which differ from AgentDojo's schemas (exit 1)."""
-    parser = argparse.ArgumentParser(prog="python -m sealgate.demo.tools", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sealgate.demo.agentdojo.tools", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is out of date")
     check = parser.parse_args().check
     stale = 0

@@ -8,12 +8,12 @@ import pytest
 
 from sealgate.cli.policy_directory import read_directory, read_tests
 from sealgate.cli.policy_tests import run as run_policy_tests
-from sealgate.demo.gates import Action, Answer, NoGate, Proposal
-from sealgate.demo.suites import NAMES, PROFILES
+from sealgate.demo.agentdojo.gates import Action, Answer, NoGate, Proposal
+from sealgate.demo.agentdojo.suites import NAMES, PROFILES
 from sealgate.model.decisions import Outcome
 from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
 
-agent = pytest.importorskip("sealgate.demo.agent", reason="AgentDojo is not installed")
+agent = pytest.importorskip("sealgate.demo.agentdojo.agent", reason="AgentDojo is not installed")
 pytest.importorskip("agentdojo", reason="AgentDojo is not installed")
 
 # Refused although the user asked: a payee that only a bill names needs a human.
@@ -102,7 +102,7 @@ def test_the_suites_own_policy_tests_pass(name: str):
 
 def test_tool_definitions_are_agentdojos():
     """The committed definitions are what the generator writes from the package's own schemas."""
-    from sealgate.demo.tools import definitions
+    from sealgate.demo.agentdojo.tools import definitions
 
     for name in NAMES:
         path = PROFILES[name].policy_directory / "tools" / f"{name}.json"

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from sealgate.demo.facts import Request
+from sealgate.demo.agentdojo.facts import Request
 
 BENCHMARK_VERSION: Final = "v1.2.2"
 """AgentDojo's own name for its newest set of tasks."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sealgate.demo.agent import Run, Step, Suite
-from sealgate.demo.gates import Gate, NoGate
+from sealgate.demo.agentdojo.agent import Run, Step, Suite
+from sealgate.demo.agentdojo.gates import Gate, NoGate
 from sealgate.model.decisions import Outcome
 
 
