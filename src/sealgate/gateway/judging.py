@@ -1,10 +1,11 @@
 """Asking the authority before a message is forwarded, and telling it afterwards what became of it.
 
 The permit is used up in the same durable append as the decision: the message is forwarded at once, nothing lies
-between. Whatever goes wrong on the way to a permit is a refusal, with a text that a model understands; nothing here
+between. The client has its answer while the outcome is on its way to the authority (ADR 0180). Whatever goes wrong on the way to a permit is a refusal, with a text that a model understands; nothing here
 ever lets a call through because something failed.
 """
 
+import asyncio
 import hashlib
 import inspect
 import logging
@@ -33,6 +34,9 @@ UNREACHABLE: Final = (
     "This was not run: the authority that must permit it cannot be reached. Nothing runs without its decision. Tell "
     "the person you work for; trying again helps only after the authority is back."
 )
+MAX_REPORTING: Final = 256
+"""Outcomes on their way to the authority; beyond, an answer waits for its own."""
+
 _ADVICE: Final = "Do not repeat the same call; it will be refused again. Do something permitted, or ask the person."
 
 
@@ -73,6 +77,8 @@ class Judge:
     approvals: Approvals
     consent: Consent | None = None
     rules: Mapping[str, flows.Handler] = field(default_factory=dict)
+    reporting: set[asyncio.Task[None]] = field(default_factory=set)
+    """Outcomes on their way."""
 
     async def before(
         self, act: Act, server: str, caller: Caller, *, traceparent: object = None, definition: str | None = None
@@ -115,10 +121,20 @@ class Judge:
         return Refused(text, decision.reason)
 
     async def ran(self, grant: Grant, output: bytes, *, failed: str | None = None) -> None:
-        """Report that the other side answered: with ``output``, or with an error of its own (``failed`` says which)."""
+        """Begin to report that the other side answered: with ``output``, or with an error (``failed`` says which)."""
         status: Status = "succeeded" if failed is None else "failed"
         error = None if failed is None else ("McpError", failed)
-        await self._report(grant, status, error, hashlib.sha256(output).hexdigest(), len(output))
+        report = self._report(grant, status, error, hashlib.sha256(output).hexdigest(), len(output))
+        task = asyncio.get_running_loop().create_task(report)
+        self.reporting.add(task)
+        task.add_done_callback(self.reporting.discard)
+        if len(self.reporting) > MAX_REPORTING:
+            await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait until every outcome has been reported, or kept for later."""
+        while self.reporting:
+            await asyncio.wait(self.reporting)
 
     async def ended(self, grant: Grant, status: Status, error: str) -> None:
         """Report that there is no answer: cancelled, timed out, or the other side is gone."""

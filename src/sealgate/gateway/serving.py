@@ -66,6 +66,7 @@ async def serve(found: Gateway, core: Core, pins: Pins, seal: StateSeal, *, read
             raise UnavailableError(f"`{found.listen}` cannot be listened on")
     finally:
         await conversations.close()
+        await judge.settled()
         await http.aclose()
         if consent is not None:
             await consent.http.aclose()

@@ -97,6 +97,7 @@ async def wrap(
     await peer.end("the client closed")
     status = await server.stop()
     out.close()
+    await judge.settled()
     await core.aclose()
     return status
 
