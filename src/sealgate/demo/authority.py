@@ -21,6 +21,7 @@ from sealgate.model.errors import UnavailableError
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 20.0
 _EXCHANGE_TIMEOUT_S: Final = 10.0
+_REST_S: Final = 0.1
 
 MAX_SOCKET_PATH: Final = 100
 """A Unix socket's path may not be longer than 108 bytes on Linux; the rest is for its name."""
@@ -158,6 +159,22 @@ class Authority:
             if line.startswith(f"{name} "):
                 return float(line.split()[1])
         return None
+
+    def metric_at_rest(self, name: str) -> float:
+        """Return a counter once it stands still: outcomes are reported behind the answer that a client has.
+
+        Raises:
+            UnavailableError: it went on counting for ten seconds, or there is no such metric.
+        """
+        deadline = time.monotonic() + _EXCHANGE_TIMEOUT_S
+        last = self.metric(name)
+        while time.monotonic() < deadline:
+            time.sleep(_REST_S)
+            now = self.metric(name)
+            if now is not None and now == last:
+                return now
+            last = now
+        raise UnavailableError(f"metric `{name}` does not come to rest")
 
     def journal_bytes(self) -> int:
         """Return how many bytes of records the journal holds; zeros written ahead do not count."""

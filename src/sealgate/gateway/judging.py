@@ -1,8 +1,9 @@
 """Asking the authority before a message is forwarded, and telling it afterwards what became of it.
 
 The permit is used up in the same durable append as the decision: the message is forwarded at once, nothing lies
-between. The client has its answer while the outcome is on its way to the authority (ADR 0180). Whatever goes wrong on the way to a permit is a refusal, with a text that a model understands; nothing here
-ever lets a call through because something failed.
+between. The client has its answer while the outcome is on its way to the authority (ADR 0180). Whatever goes wrong on
+the way to a permit is a refusal, with a text that a model understands; nothing here ever lets a call through because
+something failed.
 """
 
 import asyncio

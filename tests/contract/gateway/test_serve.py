@@ -68,7 +68,7 @@ def test_headers_must_say_what_the_body_says(gate, served):
     schema["inputSchema"]["properties"] = {"a": {"type": "string", "x-mcp-header": "Region"}}
     running = served({"raw": [schema, define("read", "path")]})
     asked = ("tools/call", {"name": "act", "arguments": {"a": "x"}})
-    before = gate.metric("sealgate_records_total")
+    before = gate.metric_at_rest("sealgate_records_total")
     wrong = [
         running.post(*asked, mcp_name="read", mcp_param_region="x"),
         running.post(*asked, mcp_name=None, mcp_param_region="x"),
@@ -79,7 +79,7 @@ def test_headers_must_say_what_the_body_says(gate, served):
     ]
 
     assert [answer.status_code for answer in wrong] == [400] * 6
-    assert gate.metric("sealgate_records_total") >= before + 5
+    assert gate.metric_at_rest("sealgate_records_total") >= before + 5
     assert running.received("raw") == []
     assert running.call("act", {"a": "x"}, mcp_param_region="x")["isError"] is False  # positive control
     assert running.call("act", {"a": "ü"}, mcp_param_region="=?base64?w7w=?=")["isError"] is False
@@ -135,16 +135,16 @@ def test_a_client_that_goes_away_takes_its_call_with_it(gate, served):
     """The server is told, the permit is reported."""
     running = served()
     running.tell("raw", answers={"hang": "hang"})
-    before = gate.metric("sealgate_permits_reported_total")
+    before = gate.metric_at_rest("sealgate_permits_reported_total")
     patient = running.http
     with httpx.Client(timeout=0.8, headers=BOTH) as running.http, pytest.raises(httpx.ReadTimeout):
         running.call("hang")
     running.http = patient
     deadline = time.monotonic() + 10
-    while gate.metric("sealgate_permits_reported_total") == before and time.monotonic() < deadline:
+    while gate.metric_at_rest("sealgate_permits_reported_total") == before and time.monotonic() < deadline:
         time.sleep(0.05)
 
-    assert gate.metric("sealgate_permits_reported_total") == before + 1
+    assert gate.metric_at_rest("sealgate_permits_reported_total") == before + 1
     assert len(running.received("raw", "notifications/cancelled")) == 1
 
 

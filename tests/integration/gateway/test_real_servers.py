@@ -80,7 +80,7 @@ def _world(home, tmp_path_factory):
 def test_permitted_calls_reach_real_servers(home, world, mode):
     """Each server does its work; calls at once each get their own answer."""
     gate, commands, workspace = world
-    before = gate.metric("sealgate_permits_reported_total")
+    before = gate.metric_at_rest("sealgate_permits_reported_total")
     read, several = client(
         home,
         commands["filesystem"],
@@ -95,7 +95,7 @@ def test_permitted_calls_reach_real_servers(home, world, mode):
     assert all("a.txt" in item["content"][0]["text"] for item in several)
     assert "a.txt" in status["content"][0]["text"]
     assert "UTC" in now["content"][0]["text"]
-    assert gate.metric("sealgate_permits_reported_total") == before + 8
+    assert gate.metric_at_rest("sealgate_permits_reported_total") == before + 8
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -108,11 +108,11 @@ def test_forbidden_calls_do_not(home, world, mode):
         f"{workspace}/a.txt\u0000",
         f"{workspace}\\..\\secret.txt",
     ]
-    before = gate.metric("sealgate_records_total")
+    before = gate.metric_at_rest("sealgate_records_total")
     refused = client(
         home, commands["filesystem"], mode, *(["call_tool", "read_text_file", {"path": path}] for path in paths)
     )
-    records = gate.metric("sealgate_records_total") - before
+    records = gate.metric_at_rest("sealgate_records_total") - before
     (linked,) = client(
         home, commands["filesystem"], mode, ["call_tool", "read_text_file", {"path": str(workspace / "link.txt")}]
     )

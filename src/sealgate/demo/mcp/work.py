@@ -73,14 +73,14 @@ def _text(path: Path) -> str:
 def work(world: World) -> Chapter:
     """Do the steps of the servers that are there; check each effect, and that records count the same calls."""
     chapter = Chapter("Ordinary work: permitted, and really done")
-    reported = world.authority.metric("sealgate_permits_reported_total") or 0
+    reported = world.authority.metric_at_rest("sealgate_permits_reported_total")
     steps = [step for step in _steps(world) if step.server in world.servers.known]
     for step in steps:
         answer = world.agent.call(step.tool, step.arguments)
         decision, why = decided(answer, world)
         held = decision == RAN and step.happened(answer)
         chapter.lines.append(Line(shown(step.tool, step.arguments, world), decision, why, step.seen, held))
-    reported = (world.authority.metric("sealgate_permits_reported_total") or 0) - reported
+    reported = world.authority.metric_at_rest("sealgate_permits_reported_total") - reported
     reached = len(world.servers.reached())
     seen = f"{reached} requests reached the servers, {reported:.0f} permits were used and reported"
     chapter.lines.append(Line("all of it", RAN, "", seen, held=reached == reported == len(steps)))
