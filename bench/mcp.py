@@ -372,11 +372,11 @@ def _rate(url: str, seconds: float, callers: int = 8) -> Tried:
     def work(number: int) -> tuple[int, int]:
         done = 0
         with httpx.Client(headers=_LEGACY, timeout=_PATIENCE_S) as client:
-            session = _greet(client, url)
+            session = _greet(client, url, number * 1_000_000)
             until = time.perf_counter() + seconds
             while time.perf_counter() < until:
                 try:
-                    answer = client.post(url, json={**message, "id": number * 1_000_000 + done}, headers=session)
+                    answer = client.post(url, json={**message, "id": number * 1_000_000 + done + 1}, headers=session)
                 except httpx.TimeoutException:
                     return done, 1
                 if "This is a simple text response" not in answer.text:
@@ -389,10 +389,13 @@ def _rate(url: str, seconds: float, callers: int = 8) -> Tried:
     return Tried(sum(done for done, _ in parts) / seconds, sum(lost for _, lost in parts))
 
 
-def _greet(client: httpx.Client, url: str) -> dict[str, str]:
-    """Open a session and return its headers."""
+def _greet(client: httpx.Client, url: str, first: int) -> dict[str, str]:
+    """Open a session and return its headers.
+
+    No two callers use one id: Vaara hands ids on unchanged over a single session, where one of two equal ones is lost.
+    """
     params = {"protocolVersion": _VERSION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
-    answer = client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+    answer = client.post(url, json={"jsonrpc": "2.0", "id": first, "method": "initialize", "params": params})
     session = answer.headers.get("mcp-session-id")
     head = {"mcp-session-id": session} if session else {}
     if session:  # without sessions there is nobody to tell
