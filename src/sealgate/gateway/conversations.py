@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import httpx
+import aiohttp
 
 from sealgate.gateway import secrets as references
 from sealgate.gateway.approvals import StateSeal
@@ -82,7 +82,7 @@ class Conversation:
 class Conversations:
     """Opens, finds and closes conversations."""
 
-    def __init__(self, found: Gateway, judge: Judge, pins: Pins, http: httpx.AsyncClient, seal: StateSeal) -> None:
+    def __init__(self, found: Gateway, judge: Judge, pins: Pins, http: aiohttp.ClientSession, seal: StateSeal) -> None:
         self._found = found
         self._judge = judge
         self._pins = pins

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from sealgate.gateway import envelope as envelopes
 from sealgate.gateway import headers
@@ -17,13 +18,28 @@ from sealgate.model.errors import InputError
 
 _ACCEPT: Final = f"application/json, {MEDIA_TYPE}"
 _MAX_RESUMED: Final = 20
+_OK: Final = 200
+_STANDING: Final = aiohttp.ClientTimeout(total=None, sock_connect=10.0)  # it stands as long as the session
+_REST_BYTES: Final = 64 * 1024
+_REST_S: Final = 2.0
+"""What may follow an answer on its stream; a server that ends it soon is asked again over the same connection."""
+
+_NO_ANSWER: Final = (aiohttp.ClientError, TimeoutError, OSError)
+"""How a server that cannot be reached shows."""
 
 
-def client(timeout_s: float) -> httpx.AsyncClient:
-    """Return the HTTP client that all servers share. Proxies and other settings of the environment do not count."""
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
-    timeout = httpx.Timeout(timeout_s, connect=10.0, pool=10.0)
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits, timeout=timeout)
+def client(timeout_s: float) -> aiohttp.ClientSession:
+    """Return the HTTP client that all servers share. Proxies, cookies and settings of the environment do not count.
+
+    Call inside the running loop.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=256),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=timeout_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"user-agent": "sealgate"},
+        trust_env=False,
+    )
 
 
 class HttpUpstream:
@@ -45,7 +61,7 @@ class HttpUpstream:
         name: str,
         url: str,
         secrets: Mapping[str, str],
-        http: httpx.AsyncClient,
+        http: aiohttp.ClientSession,
         *,
         asked: Asked,
         told: Told,
@@ -53,7 +69,7 @@ class HttpUpstream:
         schema: Callable[[str], object],
     ) -> None:
         self._name = name
-        self._url = url
+        self._url = URL(url, encoded=True)  # as it is configured, not written anew
         self._secrets = dict(secrets)
         self._http = http
         self._asked, self._told = asked, told
@@ -72,7 +88,7 @@ class HttpUpstream:
         """See Upstream."""
         try:
             answer = await self._ask(request, downstream)
-        except httpx.HTTPError as error:
+        except _NO_ANSWER as error:
             raise UpstreamGone(f"it cannot be reached: {type(error).__name__}") from error
         except (EnvelopeError, InputError) as error:
             raise UpstreamGone(f"it sent what is no message: {error.message}") from error
@@ -81,16 +97,14 @@ class HttpUpstream:
         return answer
 
     async def _ask(self, request: Envelope, downstream: Downstream) -> Answer:
-        async with self._http.stream(
-            "POST", self._url, content=envelopes.encode(request.members), headers=self._headers(request)
-        ) as response:
+        data, head = envelopes.encode(request.members), self._headers(request)
+        async with self._response("POST", data=data, headers=head) as response:
             if request.method == "initialize":
                 self._session = response.headers.get(headers.SESSION, "")
-            media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if media == "application/json":
+            if response.content_type == "application/json":
                 return _answer_in(await _body(response), request)
-            if media != MEDIA_TYPE or response.status_code != httpx.codes.OK:
-                raise UpstreamGone(f"it answered with HTTP status {response.status_code}")
+            if response.content_type != MEDIA_TYPE or response.status != _OK:
+                raise UpstreamGone(f"it answered with HTTP status {response.status}")
             reader = EventReader()
             answer = await self._until(request, reader, response, downstream)
         for _ in range(_MAX_RESUMED):
@@ -99,8 +113,22 @@ class HttpUpstream:
             answer = await self._resume(request, reader, downstream)
         raise UpstreamGone("it ended its answer before the result")
 
+    @contextlib.asynccontextmanager
+    async def _response(self, method: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Give one answer; when it is done with, its connection is kept if the server ends the answer soon."""
+        response = await self._http.request(method, self._url, allow_redirects=False, **more)
+        try:
+            yield response
+        except BaseException:
+            response.close()
+            raise
+        if response.content.at_eof():
+            response.release()
+        else:
+            self._begin(_rest(response))
+
     async def _until(
-        self, request: Envelope, reader: EventReader, response: httpx.Response, downstream: Downstream
+        self, request: Envelope, reader: EventReader, response: aiohttp.ClientResponse, downstream: Downstream
     ) -> Answer | None:
         """Hand on what comes until the answer to a request; None where the stream ends before it."""
         async for message in _messages(response, reader):
@@ -115,18 +143,21 @@ class HttpUpstream:
             raise UpstreamGone("it ended its answer before the result")
         await asyncio.sleep(reader.retry_ms / 1000)
         more = {**self._headers(None), "accept": MEDIA_TYPE, "last-event-id": reader.last_id}
-        async with self._http.stream("GET", self._url, headers=more) as response:
-            if response.status_code != httpx.codes.OK:
-                raise UpstreamGone(f"it cannot go on: HTTP status {response.status_code}")
+        async with self._response("GET", headers=more) as response:
+            if response.status != _OK:
+                raise UpstreamGone(f"it cannot go on: HTTP status {response.status}")
             return await self._until(request, reader, response, downstream)
 
     async def _take(self, message: Envelope, downstream: Downstream) -> None:
         if message.kind == "notification":
             await self._told(self, message, downstream)
         elif message.kind == "request":
-            task = asyncio.get_running_loop().create_task(self._reply(message, downstream))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._reply(message, downstream))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _reply(self, message: Envelope, downstream: Downstream) -> None:
         answer = await self._asked(self, message, downstream)
@@ -136,13 +167,12 @@ class HttpUpstream:
         """See Upstream."""
         await self._post(envelopes.encode(message.members), self._headers(message))
         if message.method == "notifications/initialized":
-            task = asyncio.get_running_loop().create_task(self._stand())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._stand())
 
     async def _post(self, data: bytes, head: Mapping[str, str]) -> None:
-        with contextlib.suppress(httpx.HTTPError):
-            await self._http.post(self._url, content=data, headers=head)
+        with contextlib.suppress(*_NO_ANSWER):
+            async with self._response("POST", data=data, headers=head):
+                pass  # what it says to a notification or an answer tells nothing
 
     async def _stand(self) -> None:
         """Read the stream of what belongs to no request, if the server has one."""
@@ -152,14 +182,12 @@ class HttpUpstream:
             if reader.last_id:
                 more["last-event-id"] = reader.last_id
             try:
-                async with self._http.stream(
-                    "GET", self._url, headers=more, timeout=None
-                ) as response:  # it stands as long as the session
-                    if response.status_code != httpx.codes.OK:
+                async with self._response("GET", headers=more, timeout=_STANDING) as response:
+                    if response.status != _OK:
                         return
                     async for message in _messages(response, reader):
                         await self._take(message, self._standing)
-            except (httpx.HTTPError, InputError):
+            except (*_NO_ANSWER, InputError):
                 pass
             await asyncio.sleep(reader.retry_ms / 1000)
 
@@ -181,19 +209,38 @@ class HttpUpstream:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session:
-            with contextlib.suppress(httpx.HTTPError):
-                await self._http.delete(self._url, headers=self._headers(None))
+            with contextlib.suppress(*_NO_ANSWER):
+                response = await self._http.delete(self._url, headers=self._headers(None), allow_redirects=False)
+                response.close()
 
 
-async def _messages(response: httpx.Response, reader: EventReader) -> AsyncIterator[Envelope]:
-    async for piece in response.aiter_bytes():
+async def _rest(response: aiohttp.ClientResponse) -> None:
+    """Read an answer to its end, so that its connection can be used again; close one that goes on."""
+    left = _REST_BYTES
+    try:
+        async with asyncio.timeout(_REST_S):
+            async for piece in response.content.iter_any():
+                left -= len(piece)
+                if left < 0:
+                    break
+    except _NO_ANSWER:
+        pass
+    finally:
+        if response.content.at_eof():
+            response.release()
+        else:
+            response.close()
+
+
+async def _messages(response: aiohttp.ClientResponse, reader: EventReader) -> AsyncIterator[Envelope]:
+    async for piece in response.content.iter_any():
         for data in reader.feed(piece):
             yield envelopes.parse(data)
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _body(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    async for piece in response.aiter_bytes():
+    async for piece in response.content.iter_any():
         body += piece
         if len(body) > envelopes.MAX_MESSAGE_BYTES:
             raise UpstreamGone("its answer is too long")

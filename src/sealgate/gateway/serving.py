@@ -67,7 +67,7 @@ async def serve(found: Gateway, core: Core, pins: Pins, seal: StateSeal, *, read
     finally:
         await conversations.close()
         await judge.settled()
-        await http.aclose()
+        await http.close()
         if consent is not None:
             await consent.http.aclose()
         await core.aclose()
