@@ -26,8 +26,17 @@ def _raw(text: bytes) -> Make:
     return lambda world: token({"alg": "ES256", "kid": "e1", "typ": "at+jwt"}, text, world.ec.sign)
 
 
+def _in(seconds: float) -> Callable[[], float]:
+    """Return a time of the moment when the token is made: cases are written long before they are tried."""
+    return lambda: _now() + seconds
+
+
+def _made(changed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value() if callable(value) else value for name, value in changed.items()}
+
+
 def _access(**changed: Any) -> Make:
-    return lambda world: world.access(**changed)
+    return lambda world: world.access(**_made(changed))
 
 
 def _header(**header: Any) -> Make:
@@ -35,7 +44,7 @@ def _header(**header: Any) -> Make:
 
 
 def _svid(**changed: Any) -> Make:
-    return lambda world: world.jwt_svid(**changed)
+    return lambda world: world.jwt_svid(**_made(changed))
 
 
 GOOD: tuple[Case, ...] = (
@@ -64,14 +73,14 @@ BAD: tuple[Case, ...] = (
     ("wrong issuer", _access(iss="https://idp.example.com"), ""),
     ("issuer with a slash", _access(iss=ISSUER + "/"), ""),
     ("no issuer", _access(iss=None), ""),
-    ("expired", _access(exp=_now() - 60, iat=_now() - 300, nbf=_now() - 300), ""),
+    ("expired", _access(exp=_in(-60), iat=_in(-300), nbf=_in(-300)), ""),
     ("no expiry", _access(exp=None), ""),
     ("expiry as text", _access(exp="9999999999"), ""),
-    ("expiry as a fraction", _access(exp=_now() + 100.5), ""),
+    ("expiry as a fraction", _access(exp=_in(100.5)), ""),
     ("expiry null", _raw(b'{"iss":"' + ISSUER.encode() + b'","aud":"' + AUDIENCE.encode() + b'","exp":null}'), ""),
-    ("lives too long", _access(exp=_now() + 90_000), ""),
-    ("not valid yet", _access(nbf=_now() + 600), ""),
-    ("issued in the future", _access(iat=_now() + 600), ""),
+    ("lives too long", _access(exp=_in(90_000)), ""),
+    ("not valid yet", _access(nbf=_in(600)), ""),
+    ("issued in the future", _access(iat=_in(600)), ""),
     ("no time of issue", _access(iat=None), ""),
     ("no subject", _access(sub=None), ""),
     ("subject of another type", _access(sub=["u-17"]), ""),
@@ -147,8 +156,8 @@ BAD: tuple[Case, ...] = (
     ("JWT-SVID, empty path", _svid(sub=f"spiffe://{DOMAIN}"), ""),
     ("JWT-SVID, wrong audience", _svid(aud=["x"]), ""),
     ("JWT-SVID, no expiry", _svid(exp=None), ""),
-    ("JWT-SVID, expired", _svid(exp=_now() - 60, iat=_now() - 300), ""),
-    ("JWT-SVID, lives too long", _svid(exp=_now() + 90_000, iat=None), ""),
+    ("JWT-SVID, expired", _svid(exp=_in(-60), iat=_in(-300)), ""),
+    ("JWT-SVID, lives too long", _svid(exp=_in(90_000), iat=None), ""),
     ("JWT-SVID, type of an access token", lambda world: world.jwt_svid(header={"typ": "at+jwt"}), ""),
     ("JWT-SVID by a key that is not for them", lambda world: world.jwt_svid(world.retired), ""),
     ("JWT-SVID by the issuer's key", lambda world: world.jwt_svid(world.ec), ""),

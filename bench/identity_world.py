@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import hmac
 import http.client
+import itertools
 import json
 import ssl
 import threading
@@ -44,6 +45,9 @@ def b64(data: bytes) -> str:
 
 def _number(value: int, size: int) -> str:
     return b64(value.to_bytes(size, "big"))
+
+
+_COUNT = itertools.count()
 
 
 class Authority:
@@ -224,9 +228,10 @@ class World:
         return token(full, self.claims(**changed), signer.sign)
 
     def jwt_svid(self, signer: EcSigner | None = None, header: Json | None = None, **changed: Any) -> str:
-        """Return a JWT-SVID; SPIRE gives none of `iss`, `nbf`, `jti`."""
+        """Return a JWT-SVID; SPIRE gives none of `iss`, `nbf`, `jti`. Each ends at another time, or two would be one."""
         signer = signer or self.svid
-        spare = {"iss": None, "nbf": None, "jti": None, "sub": WORKLOAD, "aud": [AUDIENCE]}
+        expires = int(time.time()) + 200 + next(_COUNT) % 100
+        spare = {"iss": None, "nbf": None, "jti": None, "sub": WORKLOAD, "aud": [AUDIENCE], "exp": expires}
         full = {"alg": "ES256", "kid": signer.kid, "typ": "JWT", **(header or {})}
         return token(full, self.claims(**{**spare, **changed}), signer.sign)
 

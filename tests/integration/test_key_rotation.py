@@ -331,7 +331,7 @@ def test_a_permit_key_changes_at_a_start_and_is_recorded(kit):
     kit.prepare(Purpose.PERMIT, ended_kind=REVOKED)
 
     with pytest.raises(InputError, match="at a start"):
-        kit.session(rotate)
+        kit.session(_rotate)
     assert ring.open().permit == before
     _starts(kit)
 

@@ -163,7 +163,7 @@ def _write(path: Path, server: str, tools: list[Any]) -> None:
 @click.option("--undo", is_flag=True, help="Put back what was there before.")
 def import_(client: str, files: tuple[Path, ...], agent: str | None, socket: Path | None, *, undo: bool) -> None:
     """Put the gate before every server in the configuration FILES of CLIENT; a copy of each file is kept."""
-    options = [*(("--agent", agent) if agent else ()), *(("--socket", str(socket)) if socket else ())]
+    options = [*(("--agent", agent) if agent else ()), *(("--socket", str(socket.absolute())) if socket else ())]
     for path in files:
         if undo:
             clients.undo(path)

@@ -151,6 +151,7 @@ def test_how_a_caller_was_proved_is_in_the_decision(gate, world, running, make, 
     """On the gateway's word, beside its own proof; and the caller is the one it acts for."""
     with connect(world, certificate) as client:
         answer = post(client, running, make(world), "tools/call", name="read", arguments={"path": "/etc/passwd"})
+    assert "result" in answer.json(), answer.text
     text = answer.json()["result"]["content"][0]["text"]
     decision = json.loads(gate.receipt(text.rpartition("Record ")[2].rstrip("."))["body"])
 
