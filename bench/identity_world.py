@@ -228,7 +228,7 @@ class World:
         return token(full, self.claims(**changed), signer.sign)
 
     def jwt_svid(self, signer: EcSigner | None = None, header: Json | None = None, **changed: Any) -> str:
-        """Return a JWT-SVID; SPIRE gives none of `iss`, `nbf`, `jti`. Each ends at another time, or two would be one."""
+        """Return a JWT-SVID; SPIRE gives no `iss`, `nbf`, `jti`. Each ends at another time, or two would be one."""
         signer = signer or self.svid
         expires = int(time.time()) + 200 + next(_COUNT) % 100
         spare = {"iss": None, "nbf": None, "jti": None, "sub": WORKLOAD, "aud": [AUDIENCE], "exp": expires}

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from sealgate.adapters.journals import kernel_sync, loop_writer, writer
-from sealgate.adapters.journals.file import FileJournal
+from sealgate.adapters.journals.file import FileJournal, run_directly
 from sealgate.adapters.journals.kernel_sync import KernelSync
 from sealgate.model.errors import JournalError
 from sealgate.ports.journal import JournalRecord
@@ -24,11 +24,13 @@ def record(number: int, size: int = 40) -> JournalRecord:
 class Appender:
     """A journal on the running loop, and the answers to what was appended."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, *, deliver=None, **options):
         if not (folder / "journal").exists():
             FileJournal.create(folder / "journal", ORIGIN)
         loop = asyncio.get_running_loop()
-        self.journal = FileJournal(folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, loop=loop, **options)
+        self.journal = FileJournal(
+            folder / "journal", ORIGIN, deliver=deliver or loop.call_soon_threadsafe, loop=loop, **options
+        )
         assert self.journal._on_loop is not None
         self.results = []
 
@@ -64,13 +66,14 @@ def test_the_thread_syncs_nothing_while_the_kernel_does(tmp_path, monkeypatch):
         assert list(again.read(0)) == [(number, record(number)) for number in range(50)]
 
 
-def test_order_holds_whoever_writes(tmp_path):
-    """Small and large records, lone ones, new segments and rolls, in bursts: indexes and contents are as appended."""
+@pytest.mark.parametrize("deliver", [None, run_directly], ids=["on the loop", "on the writing thread"])
+def test_order_holds_whoever_writes(tmp_path, deliver):
+    """Small and large records, lone ones, new segments and rolls, in bursts: told, numbered and kept as appended."""
     chance = random.Random(7)  # noqa: S311  # dice of a test
     records = [record(number, chance.choice((10, 100, 3000, 400_000))) for number in range(400)]
 
     async def scenario():
-        one = Appender(tmp_path, segment_bytes=200_000)
+        one = Appender(tmp_path, segment_bytes=200_000, deliver=deliver)
         rolled = []
         at = 0
         while at < len(records):

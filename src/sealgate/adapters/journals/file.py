@@ -140,7 +140,10 @@ class FileJournal:
             self._appended += 1
             self._appended_bytes += len(record.sealed_body)
             if idle and alone and time.monotonic() >= self._slow_until:
-                self._commit([(record, completion)])()
+                lone: list[Append] = [(record, completion)]
+                tell = self._commit(lone)
+                self.finished(lone)
+                tell()
             elif self._on_loop is not None and (self._on_loop.busy or (idle and self._on_loop.ready)):
                 self._on_loop.add((record, completion))
             else:
@@ -169,6 +172,8 @@ class FileJournal:
                 item = queue.get()
             if group:
                 self._hand_over(self._commit(group))
+                # Only now, or the loop could begin another group and tell its callers before these.
+                self.finished(group)
             if not isinstance(item, tuple):
                 item()
                 if self._closing and not queue.qsize():
@@ -198,9 +203,12 @@ class FileJournal:
             self._size = first + len(group)
             self._syncs += 1
         failure = self._failure
+        return lambda: _complete(group, first, failure)
+
+    def finished(self, group: list[Append]) -> None:
+        """Count a group as done with: when no other is under way, whoever comes next may write."""
         self._finished += len(group)
         self._finished_bytes += sum(len(record.sealed_body) for record, _ in group)
-        return lambda: _complete(group, first, failure)
 
     def _hand_over(self, tell: Control) -> None:
         try:

@@ -38,6 +38,9 @@ class Owner(Protocol):
     def ended(self, group: list[Append], error: Exception | None) -> Control:
         """Take in that a group is durable or lost; return what tells its callers."""
 
+    def finished(self, group: list[Append]) -> None:
+        """Count a group as done with."""
+
     def to_thread(self, items: Sequence[Append | Control]) -> None:
         """Queue these for the writer thread, in order."""
 
@@ -127,6 +130,7 @@ class LoopWriter:
             if error is None and written is not None:
                 self._writer.settle(written)
             self._tells.append(self._owner.ended(group, error))
+            self._owner.finished(group)
             if self._ending:
                 return  # the group that was begun below ended at once: its callers are told after those before it
             self._ending = True
