@@ -31,6 +31,9 @@ def test_an_idle_connection_that_was_closed_is_made_anew(tmp_path):
         after = (await authority.exchange("GET /healthz", b""))[0]
         await authority.close()
         server.close()
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
         return first, shared, after, len(writers)
 
     assert asyncio.run(scenario()) == ([200, 200], 1, 200, 2)
