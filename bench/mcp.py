@@ -6,6 +6,7 @@ through; at least twice the rate of Vaara's HTTP proxy before the same server, w
 """
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -351,7 +353,7 @@ class _Bench:
             with _process(arguments, port, {"HOME": str(self.folder)}):
                 for callers in _VAARA_CALLERS:
                     found[callers] = _rate(f"http://127.0.0.1:{port}/mcp", seconds, callers)
-        except (RuntimeError, httpx.HTTPError) as error:
+        except (RuntimeError, OSError, http.client.HTTPException) as error:
             print(f"vaara: {error}", file=sys.stderr)
         return found
 
@@ -364,43 +366,60 @@ def _below(times: float) -> list[str]:
     return [] if times >= 2 else [f"{times:.2f} times Vaara's rate < 2"]
 
 
+class _Caller:
+    """One client of an endpoint, as light as the standard library has it: it shares the processors with the measured.
+
+    No two callers use one id: Vaara hands ids on unchanged over a single session, where one of two equal ones is lost.
+    """
+
+    def __init__(self, url: str, number: int) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE_S)
+        self._path = parts.path
+        self._head = {**_LEGACY, "content-type": "application/json"}
+        self._id = number * 1_000_000
+        params = {"protocolVersion": _VERSION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
+        session, _ = self.ask("initialize", params)
+        if session:  # without sessions there is nobody to tell
+            self._head["mcp-session-id"] = session
+            self._post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def ask(self, method: str, params: Mapping[str, Any]) -> tuple[str | None, bytes]:
+        """Make one request; return the session that its answer names, and the answer."""
+        self._id += 1
+        return self._post({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+
+    def _post(self, message: Mapping[str, Any]) -> tuple[str | None, bytes]:
+        self._connection.request("POST", self._path, json.dumps(message), self._head)
+        answer = self._connection.getresponse()
+        return answer.headers.get("mcp-session-id"), answer.read()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
 def _rate(url: str, seconds: float, callers: int = 8) -> Tried:
     """Return successful tool calls a second of several callers. A call without an answer ends its caller's part."""
     params = {"name": "test_simple_text", "arguments": {}}
-    message = {"jsonrpc": "2.0", "method": "tools/call", "params": params}
 
     def work(number: int) -> tuple[int, int]:
         done = 0
-        with httpx.Client(headers=_LEGACY, timeout=_PATIENCE_S) as client:
-            session = _greet(client, url, number * 1_000_000)
+        with contextlib.closing(_Caller(url, number)) as caller:
             until = time.perf_counter() + seconds
             while time.perf_counter() < until:
                 try:
-                    answer = client.post(url, json={**message, "id": number * 1_000_000 + done + 1}, headers=session)
-                except httpx.TimeoutException:
+                    _, answer = caller.ask("tools/call", params)
+                except TimeoutError:
                     return done, 1
-                if "This is a simple text response" not in answer.text:
-                    raise RuntimeError(f"a call failed: {answer.status_code} {answer.text[:300]}")
+                if b"This is a simple text response" not in answer:
+                    raise RuntimeError(f"a call failed: {answer[:300]!r}")
                 done += 1
         return done, 0
 
     with ThreadPoolExecutor(callers) as pool:
         parts = list(pool.map(work, range(callers)))
     return Tried(sum(done for done, _ in parts) / seconds, sum(lost for _, lost in parts))
-
-
-def _greet(client: httpx.Client, url: str, first: int) -> dict[str, str]:
-    """Open a session and return its headers.
-
-    No two callers use one id: Vaara hands ids on unchanged over a single session, where one of two equal ones is lost.
-    """
-    params = {"protocolVersion": _VERSION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
-    answer = client.post(url, json={"jsonrpc": "2.0", "id": first, "method": "initialize", "params": params})
-    session = answer.headers.get("mcp-session-id")
-    head = {"mcp-session-id": session} if session else {}
-    if session:  # without sessions there is nobody to tell
-        client.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=head)
-    return head
 
 
 @contextlib.contextmanager
