@@ -54,8 +54,8 @@ class Attempts:
         self.missed: list[str] = []
 
     def records(self) -> float:
-        """Return how many records the authority has."""
-        return self._authority.metric("sealgate_records_total") or 0
+        """Return how many records the authority has, once the outcomes of the calls before are among them."""
+        return self._authority.metric_at_rest("sealgate_records_total")
 
     def refuse(self, kind: str, what: str, ask: Callable[[], Answer], *, decided: bool) -> None:
         """Make one attempt. ``decided``: the authority refuses and the answer names its record."""
@@ -72,11 +72,12 @@ class Attempts:
             self.missed.append(f"{kind}: {what!r} left no record")
 
     def grew(self, before: float, by: int) -> bool:
-        """Tell whether the log grows by exactly so many records; the last of them may come just after the answer."""
+        """Tell whether the log grows by exactly so many records; they may come just after the answer."""
         until = time.monotonic() + _PATIENCE_S
-        while self.records() < before + by and time.monotonic() < until:
-            time.sleep(0.01)
-        return self.records() == before + by
+        after = self.records()
+        while after < before + by and time.monotonic() < until:
+            after = self.records()
+        return after == before + by
 
     def _found(self, said: str) -> bool:
         named = _RECORD.search(said)
