@@ -5,7 +5,7 @@ PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp-$(shell cat requirements/*.txt scripts/setup packages/verify/pyproject.toml pyproject.toml | sha256sum | cut -c1-16)
 
 # Adapters whose environments `make test` makes; all others by `make adapters`.
-ADAPTERS := langchain openai-agents pydantic-ai strands fastmcp agent-framework smolagents
+ADAPTERS := langchain openai-agents pydantic-ai agent-framework
 
 .PHONY: setup demo demo-agentdojo test adapters check lint format references lock bench clean
 
