@@ -205,7 +205,7 @@ def test_killed_at_each_step_of_ending(served, cause):
     """What was answered holds after the restart; what was not may be asked for again. An outcome needs no asking."""
     authority, database = served
     point, kills, over = 1, 0, False
-    every = 1 if os.environ.get("SEALGATE_EVERY_KILL") else 3 if cause == "outcome" else 6
+    every = 1 if os.environ.get("SEALGATE_EVERY_KILL") else 3 if cause == "outcome" else 4
     while not over:
         agent = f"{cause}-{point}"
         task = ask(authority.socket, "POST", "/v1/tasks", {"agent": agent})[1]["task_id"]
