@@ -36,7 +36,7 @@ ROWS: Final[dict[str, tuple[Where, str]]] = {
     "stranger's socket": ("program", "the process behind the socket belongs to another user"),
     "input never ends": ("program", "the host does not close our input"),
     "input oversized": ("program", "the event is larger than 8 MiB"),
-    "output closed": ("program", "nobody reads what we print"),
+    "output closed": ("program", "nobody reads what we print; Codex and Gemini run the tool then"),
     "input empty": ("daemon", "the host sent nothing"),
     "input unreadable": ("daemon", "the event is no JSON"),
     "input ambiguous": ("daemon", "a key of the event comes twice"),
