@@ -17,20 +17,17 @@ SILENCE, and a permit that was recorded too late is never handed out: it expires
 """
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
-
-import msgspec
-from msgspec import structs
+from typing import Final
 
 from sealgate.authority import answers
-from sealgate.authority.approval_requests import Call, Opened, Requests
+from sealgate.authority.admission import Admission, Asked, same_question
 from sealgate.authority.approvals import Approvals
+from sealgate.authority.approving import Approving
 from sealgate.authority.deadlines import Deadlines
-from sealgate.authority.delegations import FACT, Delegations
-from sealgate.authority.idempotency import Remembered
+from sealgate.authority.delegations import Delegations
+from sealgate.authority.judging import Judging
 from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac, credentials_of
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Draft, Receipt, Recorder
@@ -38,16 +35,12 @@ from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks
 from sealgate.encoding import base64url, canonical
-from sealgate.model.approvals import Needed
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import EncodingError, InputError, NotPermittedError, SealgateError, UnavailableError
+from sealgate.model.errors import EncodingError, InputError, UnavailableError
 from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Identity
-from sealgate.model.identifiers import require_name
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
-from sealgate.policy.decision_point import Prepared
-from sealgate.policy.schema import TOOL_FACTS
-from sealgate.ports.judging import Judgement, Judges
+from sealgate.ports.judging import Judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +52,11 @@ class Times:
     outcome_due_ms: int = 600_000
 
 
-class Asked(msgspec.Struct):
-    """A request that passed the first checks, with its frozen arguments."""
-
-    request: EvaluationRequest
-    caller: Identity
-    request_id: str | None
-    arguments: bytes
-    arguments_sha256: bytes
-    trace: dict[str, Any] | None
-    remembered_as: bytes | None
-    input_digest: bytes = b""
-    chain: tuple[str, ...] = ()
-    opened: Opened | None = None
-    tool: dict[str, Any] = {}
-    """What the supply chain says of the tool now: policies see it, and the record keeps it."""
-    kept: dict[str, Any] | None = None
-    """What the policies saw of the authority's own facts; None where none of them reads any."""
-
-
 Answer = Receipt | Reason
 """What a decision waits for: its receipt, or why there is none."""
 
 _LATE_S: Final = 0.02
 """How late after its deadline an answer may leave, in seconds: the timer's tick and a turn of the loop."""
-
-_NO_RULES: Final = Ruling(Outcome.SILENCE, Reason.NO_POLICY, "no policy set is published")
 
 
 class Gate:
@@ -110,17 +82,27 @@ class Gate:
         self._permits = permits
         self._times = times
         self._rulebook = rulebook
-        self._judges = judges
-        self._tasks = tasks
-        self._delegations = delegations
-        self._approvals = approvals
+        self._approving = None if approvals is None else Approving(approvals, memory)
+        self._admission = Admission(memory, delegations, rulebook)
+        self._judging = Judging(
+            memory=memory,
+            time=recorder.time,
+            rulebook=rulebook,
+            judges=judges,
+            tasks=tasks,
+            delegations=delegations,
+            approving=self._approving,
+        )
         self._under_way = 0
         self._deadlines = Deadlines(_give_up)
         self.stopping = False
         self.halted: str | None = None
         self.counts: dict[str, int] = {}
-        self.remembered = 0
+
+    @property
+    def remembered(self) -> int:
         """Decisions that needed no evaluation: their question was judged before, or no policy could apply."""
+        return self._judging.remembered
 
     async def evaluate(
         self, request: EvaluationRequest, caller: Identity, request_id: str | None
@@ -132,7 +114,7 @@ class Gate:
                 question.
             NotPermittedError: the caller may not speak for the subject.
         """
-        asked = self._ask(request, caller, request_id)
+        asked = self._admission.admit(request, caller, request_id)
         if asked.remembered_as is not None:
             known = self._memory.remembered.find(asked.remembered_as)
             if known is not None:
@@ -154,53 +136,6 @@ class Gate:
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
         return answer
 
-    def _ask(self, request: EvaluationRequest, caller: Identity, request_id: str | None) -> Asked:
-        agent = require_name(request.subject.id, "subject id")
-        require_name(request.action.name, "action name")
-        require_name(request.resource.id, "resource id")
-        if not caller.speaks_for(agent):
-            raise NotPermittedError(
-                f"`{caller.principal}` may not speak for agent `{agent}`",
-                code="subject-not-allowed",
-                hint="list the agent under this identity in the configuration",
-            )
-        context = request.context
-        if context.task is not None:
-            require_name(context.task.id, "task id")
-        for delegator in context.on_behalf_of:
-            require_name(delegator, "delegator")
-        if context.asked_by is not None:
-            require_name(context.asked_by.principal, "principal of `asked_by`")
-            require_name(context.asked_by.proof, "proof of `asked_by`")
-        chain: tuple[str, ...] = ()
-        if FACT in context.facts:
-            raise InputError(f"fact `{FACT}` is the authority's to say", hint="send `context.delegation`")
-        if context.delegation is not None or context.on_behalf_of:
-            rulebook = self._rulebook()
-            offered = rulebook is not None and rulebook.offers(FACT)
-            request, chain = self._delegations.prepare(request, offered=offered)
-        request_id = request_id or context.request_id
-        if request_id is not None:
-            require_name(request_id, "request id")
-        arguments = canonical.encode_arguments(context.input)
-        if TOOL_FACTS in context.facts:
-            raise InputError("the fact `tool` is the authority's own", hint="leave it out")
-        tool = self._memory.supply.about(request.action.name, request.resource.id, agent)
-        if tool:
-            facts = {**context.facts, TOOL_FACTS: tool}
-            request = structs.replace(request, context=structs.replace(context, facts=facts))
-        return Asked(
-            request,
-            caller,
-            request_id,
-            arguments,
-            canonical.sha256(arguments),
-            answers.trace(context.traceparent, context.parent_span_id),
-            Remembered.key(agent, request_id) if request_id else None,
-            chain=chain,
-            tool=tool,
-        )
-
     async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
         if self.stopping:
             return self._unrecorded(asked, Reason.STOPPING, "the authority is stopping")
@@ -214,19 +149,23 @@ class Gate:
             await asyncio.sleep(0)  # let what arrived in the same turn of the loop show itself: it shares one sync
         started = self._recorder.time.monotonic_s()
         deadline_s = self._deadline_s(asked.request)
-        rules = await self._judge(asked, started + deadline_s)
+        rules = await self._judging.judge(asked, self._under_way, started + deadline_s)
         try:
             draft = self._recorder.draft(Kind.DECISION)
         except UnavailableError as error:
             return self._unrecorded(asked, Reason.CLOCK, error.message)
         # From here to the append nothing is awaited: ids grow in the order of the journal, and nothing changes between.
-        ruling = self._rule(asked, draft, rules)
+        ruling = self._judging.rule(asked, draft, rules)
         elapsed = self._recorder.time.monotonic_s() - started
         permit = self._write(draft, asked, ruling, round(elapsed * 1_000_000))
         self._append(draft, asked, ruling, waiter)
         if not waiter.done():
             self._deadlines.watch(waiter, deadline_s - elapsed)
-        if asked.opened is not None and not await self._open(asked, asked.opened):
+        if (
+            asked.opened is not None
+            and self._approving is not None
+            and not await self._approving.open(asked, asked.opened)
+        ):
             return self._unrecorded(asked, Reason.NOT_RECORDED, answers.MESSAGES[Reason.NOT_RECORDED])
         receipt = await waiter
         if self._recorder.time.monotonic_s() - started > deadline_s + _LATE_S:
@@ -234,107 +173,6 @@ class Gate:
         if isinstance(receipt, Reason):
             return self._unrecorded(asked, receipt, answers.MESSAGES[receipt])
         return answers.decided(ruling, asked.request_id, draft.record_id, receipt, permit)
-
-    async def _judge(self, asked: Asked, deadline: float) -> "tuple[Rulebook, Judgement] | None":
-        """Return the policy set in force and what it says: as known, elsewhere when that pays, else judged here."""
-        rulebook = self._rulebook()
-        if rulebook is None or asked.request.subject.id in self._memory.paused:
-            return None
-        prepared = self._recall(rulebook, asked)
-        if isinstance(prepared, Judgement):
-            self.remembered += 1
-            return rulebook, prepared
-        if asked.kept is None and self._judges is not None and self._judges.busy(rulebook.version, self._under_way):
-            elsewhere = self._judges.ask(rulebook.version, rulebook.matter(asked.request, asked.arguments))
-            if elsewhere is not None:
-                judgement = await elsewhere
-                current = self._rulebook() or rulebook
-                if current is not rulebook:  # the policy set changed meanwhile
-                    rulebook, prepared = current, self._recall(current, asked)
-                    if isinstance(prepared, Judgement):
-                        return rulebook, prepared
-                elif judgement is not None:
-                    return rulebook, rulebook.remember(prepared, judgement)
-        return rulebook, rulebook.judge(prepared, lambda: deadline - self._recorder.time.monotonic_s())
-
-    def _recall(self, rulebook: Rulebook, asked: Asked) -> Judgement | Prepared:
-        request = asked.request
-        reads = rulebook.kept_reads(request)
-        asked.kept = None
-        if reads is not None:
-            task, time = request.context.task, self._recorder.time
-            try:
-                now_ms = time.now_ms()
-            except UnavailableError:  # the draft meets the same and says so
-                now_ms = time.last_ms
-            asked.kept = self._memory.sessions.kept(
-                request.subject.id, task.id if task else None, reads, request.context.input, now_ms
-            )
-        return rulebook.recall(request, asked.kept)
-
-    def _rule(self, asked: Asked, draft: Draft, rules: "tuple[Rulebook, Judgement] | None") -> Ruling:
-        agent = asked.request.subject.id
-        paused = self._memory.paused.get(agent)
-        if paused is not None:
-            return Ruling(Outcome.DENY, Reason.AGENT_PAUSED, f"agent `{agent}` is paused: {paused}")
-        task = asked.request.context.task
-        if task is not None and self._tasks.over(task.id, draft.unix_ms):
-            return Ruling(Outcome.DENY, Reason.TASK_ENDED, f"task `{task.id}` is over")
-        if rules is None:
-            return _NO_RULES
-        rulebook, judgement = rules
-        duties: list[dict[str, Any]] = []
-        if asked.request.context.on_behalf_of or asked.chain:
-            judged = self._delegations.judge(asked.request, asked.chain, rulebook, draft.unix_ms)
-            if isinstance(judged, Ruling):
-                return judged
-            duties = judged
-        ruling = rulebook.rule(judgement, asked.request, draft.record_id, draft.unix_ms)
-        if ruling.reason is Reason.APPROVAL_REQUIRED and self._approvals is not None:
-            ruling = self._approve(self._approvals.requests, asked, draft, rulebook, judgement, ruling)
-        if ruling.outcome is not Outcome.PERMIT or not duties:
-            return ruling
-        more = [duty for duty in duties if duty not in ruling.obligations]
-        return msgspec.structs.replace(ruling, obligations=[*ruling.obligations, *more])
-
-    def _approve(
-        self,
-        approvals: Requests,
-        asked: Asked,
-        draft: Draft,
-        rulebook: Rulebook,
-        judgement: Judgement,
-        ruling: Ruling,
-    ) -> Ruling:
-        """Return the PERMIT that uses up an approval of this call, or the SILENCE that says what it waits for."""
-        needed, obligations = rulebook.conditions(judgement)
-        call = _call(asked, ruling, needed)
-        binding = approvals.binding(call)
-        found = approvals.find(call, binding, draft.unix_ms)
-        if found is None:
-            asking = approvals.ask(call, binding, draft)
-            asked.opened = asking.opened
-            return msgspec.structs.replace(ruling, message=asking.message, approval=asking.reference)
-        names = ", ".join(vote.principal for vote in found.approval.votes)
-        approved = Judgement(Outcome.PERMIT, Reason.POLICY, f"approved by {names}", judgement.policies, obligations)
-        permit = rulebook.rule(approved, asked.request, draft.record_id, draft.unix_ms)
-        if permit.outcome is not Outcome.PERMIT:
-            return permit  # a quota is used up; the approval is not
-        reference = approvals.reserve(found, draft.record_id)
-        return msgspec.structs.replace(permit, approval=reference, approval_amount=found.amount)
-
-    async def _open(self, asked: Asked, opened: Opened) -> bool:
-        """Record the request to people behind the decision that waits for them; tell whether it is durable."""
-        if self._approvals is None:
-            return False
-        agent = answers.agent(asked.request.subject.id, asked.caller, asked.request.context.on_behalf_of)
-        digest = canonical.salted_digest(opened.draft.salt, asked.arguments_sha256)
-        try:
-            recorded = self._approvals.record_opened(opened, base64url.encode(digest), agent)
-            await asyncio.shield(recorded)
-        except SealgateError:
-            return False
-        return True
 
     def _deadline_s(self, request: EvaluationRequest) -> float:
         asked_ms = request.context.deadline_ms
@@ -379,8 +217,8 @@ class Gate:
             )
         except EncodingError:  # too long a body, for one; nothing was written
             self._release(draft, ruling)
-            if asked.opened is not None and self._approvals is not None:
-                self._approvals.forget_opened(asked.opened)
+            if asked.opened is not None and self._approving is not None:
+                self._approving.forget(asked.opened)
             raise
 
     def _settle(
@@ -404,23 +242,17 @@ class Gate:
             self._memory.remembered.remember(asked.remembered_as, result.index, draft.unix_ms)
         if ruling.outcome is Outcome.PERMIT:
             self._memory.decisions.add(self._opened(draft, asked, ruling))
-            if ruling.approval is not None:
-                self._consume(ruling.approval.id, draft.record_id)
+            if ruling.approval is not None and self._approving is not None:
+                self._approving.consume(ruling.approval.id, draft.record_id)
         if not waiter.done():
             waiter.set_result(result)
 
     def _release(self, draft: Draft, ruling: Ruling) -> None:
-        if ruling.approval is not None and self._approvals is not None:
-            self._approvals.requests.release(ruling.approval.id, draft.record_id)
+        if ruling.approval is not None and self._approving is not None:
+            self._approving.release(ruling.approval.id, draft.record_id)
         rulebook = self._rulebook()
         if rulebook is not None and ruling.charges:
             rulebook.release(draft.record_id)
-
-    def _consume(self, approval_id: str, decision_id: str) -> None:
-        if self._approvals is None:
-            return
-        amount = self._approvals.requests.release(approval_id, decision_id)
-        self._memory.approvals.consume(approval_id, decision_id, amount or "0")
 
     def _opened(self, draft: Draft, asked: Asked, ruling: Ruling) -> OpenDecision:
         redeemed = asked.request.context.redeem
@@ -450,7 +282,7 @@ class Gate:
             known = first.index
         stored = self._reader.read(known)
         body = stored.content()
-        if body is None or body["kind"] != Kind.DECISION or not _same_question(asked, body):
+        if body is None or body["kind"] != Kind.DECISION or not same_question(asked, body):
             raise InputError(
                 f"request id `{asked.request_id}` was used for another request", hint="use a new id for each request"
             )
@@ -463,39 +295,5 @@ class Gate:
         return answers.unrecorded(reason, message, asked.request_id)
 
 
-def _call(asked: Asked, ruling: Ruling, needed: list[Needed]) -> Call:
-    request = asked.request
-    context = request.context
-    return Call(
-        agent=request.subject.id,
-        principal=asked.caller.principal,
-        proof=asked.caller.proof,
-        on_behalf_of=context.on_behalf_of,
-        tool=request.action.name,
-        definition_sha256=None if ruling.tool is None else ruling.tool["definition_sha256"],
-        resource=(request.resource.type, request.resource.id),
-        input=context.input,
-        arguments=asked.arguments,
-        arguments_sha256=asked.arguments_sha256,
-        policies=ruling.policies,
-        policy_version=ruling.policy_version or "",
-        needed=needed,
-        task_id=context.task.id if context.task else None,
-        trace=asked.trace,
-    )
-
-
 def _give_up(waiter: "asyncio.Future[Answer]") -> None:
     waiter.set_result(Reason.DEADLINE)
-
-
-def _same_question(asked: Asked, body: dict[str, Any]) -> bool:
-    salt = base64url.decode(body["salt"])
-    digest = base64url.encode(canonical.salted_digest(salt, asked.arguments_sha256))
-    request = asked.request
-    return (
-        hmac.compare_digest(digest, body["input_digest"])
-        and body["tool"]["name"] == request.action.name
-        and body["resource"] == {"type": request.resource.type, "id": request.resource.id}
-        and body["agent"]["id"] == request.subject.id
-    )
