@@ -11,7 +11,8 @@ from sealgate.demo.agentdojo.suites import PROFILES
 from sealgate.encoding import canonical
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
-from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
+from sealgate.policy.decision_point import DecisionPoint
+from sealgate.policy.verdicts import PolicyRequest
 from sealgate.ports.judging import Judgement
 
 _BUNDLE = canonical.encode_arguments(read_directory(PROFILES["banking"].policy_directory), max_depth=64)

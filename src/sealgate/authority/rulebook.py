@@ -9,10 +9,12 @@ import orjson
 from sealgate.model.approvals import ApprovalReference, Needed
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.evaluation import EvaluationRequest
-from sealgate.policy.decision_point import DecisionPoint, Kept, PolicyRequest, PolicyVerdict, Prepared
+from sealgate.policy.decision_point import DecisionPoint, Prepared
 from sealgate.policy.limits import Charge, LimitLedger
+from sealgate.policy.plans import Kept
 from sealgate.policy.schema import TOOL_FACTS, Tool
 from sealgate.policy.slicing import Uid
+from sealgate.policy.verdicts import PolicyRequest, PolicyVerdict
 from sealgate.ports.judging import Judgement, Matter
 
 MAX_JUDGED: Final = 16_384

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from sealgate.model.records import Kind
-from sealgate.policy.decision_point import Kept as Reads
+from sealgate.policy.plans import Kept as Reads
 from sealgate.policy.session import PROVENANCE, SESSION, UNKNOWN, Kept, TaskFacts
 
 MAX_TASKS: Final = 4096

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from sealgate.model.decisions import Outcome
 
-from .decision_point import DecisionPoint, PolicyRequest
+from .decision_point import DecisionPoint
 from .limits import LimitLedger
 from .session import PROVENANCE, SESSION
+from .verdicts import PolicyRequest
 
 Json = Any
 NOT_REPLAYED: Final = frozenset({"agent_paused", "deadline", "overloaded", "not_recorded", "clock", "stopping"})

@@ -11,7 +11,8 @@ from sealgate.cli.policy_tests import run as run_policy_tests
 from sealgate.demo.agentdojo.gates import Action, Answer, NoGate, Proposal
 from sealgate.demo.agentdojo.suites import NAMES, PROFILES
 from sealgate.model.decisions import Outcome
-from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
+from sealgate.policy.decision_point import DecisionPoint
+from sealgate.policy.verdicts import PolicyRequest
 
 agent = pytest.importorskip("sealgate.demo.agentdojo.agent", reason="AgentDojo is not installed")
 pytest.importorskip("agentdojo", reason="AgentDojo is not installed")

@@ -45,7 +45,7 @@ def _points():
         "entities": [],
     }
     points = DecisionPoint.from_bundle(value), DecisionPoint.from_bundle(value)
-    points[1]._fact_types.fit = lambda _facts: False
+    points[1]._contexts._fact_types.fit = lambda _facts: False
     return points
 
 

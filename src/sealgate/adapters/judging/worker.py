@@ -15,7 +15,8 @@ import orjson
 from sealgate.adapters.judging import messages
 from sealgate.adapters.judging.messages import Ask, Load, Loaded, Question, Told, Verdict
 from sealgate.model.errors import SealgateError
-from sealgate.policy.decision_point import DecisionPoint, PolicyRequest
+from sealgate.policy.decision_point import DecisionPoint
+from sealgate.policy.verdicts import PolicyRequest
 
 
 class Judge:
