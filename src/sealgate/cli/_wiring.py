@@ -33,12 +33,13 @@ from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
+from sealgate.authority.parts import Parts
 from sealgate.authority.permits import OpenDecisions, PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Place, Recorder
-from sealgate.authority.service import Authority, Parts
+from sealgate.authority.service import Authority
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli import _logs
