@@ -18,9 +18,10 @@ from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Recorder
-from sealgate.authority.retention import Bundles, RetainedJournal, Retention
-from sealgate.authority.retention import Parts as RetentionParts
-from sealgate.authority.retention import Settings as RetentionSettings
+from sealgate.authority.retention import Retention
+from sealgate.authority.retention_parts import Bundles, RetainedJournal
+from sealgate.authority.retention_parts import Parts as RetentionParts
+from sealgate.authority.retention_parts import Settings as RetentionSettings
 from sealgate.authority.state import Memory
 from sealgate.model.records import Kind
 from sealgate.ports.datakeys import DataKeys

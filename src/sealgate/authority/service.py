@@ -26,7 +26,8 @@ from sealgate.authority.housekeeping import Housekeeping
 from sealgate.authority.observations import Observations
 from sealgate.authority.parts import Parts, approvals_of, retention_of
 from sealgate.authority.permits import OpenDecision
-from sealgate.authority.retention import Retention, keep
+from sealgate.authority.retention import Retention
+from sealgate.authority.retention_schedule import keep
 from sealgate.authority.roles import Roles
 from sealgate.authority.supply import SupplyChain
 from sealgate.authority.tasks import TaskListener, Tasks
