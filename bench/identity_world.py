@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bench.twin import Twin
-from sealgate.adapters.configuration.settings import IdentityEntry, OidcEntry, SpiffeEntry
+from sealgate.adapters.configuration.sections.callers import IdentityEntry, OidcEntry, SpiffeEntry
 from sealgate.adapters.identity.configured import authorities_of
 from sealgate.adapters.identity.federated import FederatedIdentities
 from sealgate.adapters.identity.resolver import ConfiguredIdentities

@@ -20,7 +20,8 @@ from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecisions
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Place, Receipt, Recorder
-from sealgate.authority.retention import Parts, Retention, Settings
+from sealgate.authority.retention import Retention
+from sealgate.authority.retention_parts import Parts, Settings
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.ledger.log import Ledger

@@ -18,7 +18,7 @@ from typing import Any, Final
 from bench import retained
 from bench.harness import Options, Result
 from sealgate.adapters.stores.directory import DirectoryLog
-from sealgate.authority.retention import decode_indexes
+from sealgate.authority.retention_survey import decode_indexes
 from sealgate.ledger.export import export
 from sealgate.model.evaluation import Identity
 from sealgate.model.records import Kind

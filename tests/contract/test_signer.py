@@ -190,7 +190,7 @@ def test_kms_binds_a_wrapped_key_to_the_log(kms):
 
 def test_a_configuration_names_the_kms_key(kms, tmp_path):
     """`keys.wrapping = "kms"` opens it without any key file, beside signing keys that are files."""
-    from sealgate.adapters.configuration.settings import Keys
+    from sealgate.adapters.configuration.sections.keys import Keys
     from sealgate.adapters.keys.keyring import Keyring
 
     where = {"kms_key": kms[1](), "kms_region": "eu-central-1", "kms_endpoint": kms[0]}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import retained
-from sealgate.authority.retention import decode_indexes
+from sealgate.authority.retention_survey import decode_indexes
 from sealgate.model.records import Kind
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import DAY_MS, Terms

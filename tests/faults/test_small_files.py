@@ -15,7 +15,7 @@ import sys
 
 import pytest
 
-from sealgate.adapters.configuration.settings import Keys
+from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.keys import keyring
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.stores.authority_files import AuthorityFiles

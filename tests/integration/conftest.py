@@ -18,12 +18,13 @@ from sealgate.authority import key_events
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
+from sealgate.authority.parts import Parts
 from sealgate.authority.permits import OpenDecisions, PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Place, Recorder
-from sealgate.authority.service import Authority, Parts
+from sealgate.authority.service import Authority
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.ledger.log import Keys as LedgerKeys

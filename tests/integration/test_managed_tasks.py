@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sealgate.adapters.configuration.settings import IdentityEntry
+from sealgate.adapters.configuration.sections.callers import IdentityEntry
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
 from sealgate.sdk.client import Client
 from sealgate.sdk.errors import RequestRefused

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from sealgate.authority.retention import Settings, decode_indexes
+from sealgate.authority.retention_parts import Settings
+from sealgate.authority.retention_survey import decode_indexes
 from sealgate.model.errors import NotPermittedError
 from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule

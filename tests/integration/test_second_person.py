@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sealgate.adapters.configuration import loading
-from sealgate.adapters.configuration.settings import ROLES, not_separate
+from sealgate.adapters.configuration.roles import ROLES, not_separate
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.model.errors import ConfigurationError, InputError, NotPermittedError
 from sealgate.model.evaluation import Identity

@@ -8,7 +8,7 @@ import pytest
 from sealgate.authority.sessions import Sessions
 from sealgate.model.errors import InputError, NotPermittedError
 from sealgate.model.evaluation import CaptureRequest, Identity, ObservationRequest, Task
-from sealgate.model.records import Decision
+from sealgate.model.records.decisions import Decision
 
 from .conftest import CALLER, question
 

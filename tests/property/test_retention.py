@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealgate.authority.archiving import encode_indexes
-from sealgate.authority.retention import decode_indexes
+from sealgate.authority.retention_survey import decode_indexes
 from sealgate.retention import plan as planning
 from sealgate.retention.classes import Classes, Facts, Rule
 from sealgate.retention.holds import Entry, Hold, Selection, Stage

@@ -20,7 +20,8 @@ from typing import Final
 from sealgate.adapters import protected_files
 from sealgate.adapters.configuration import reference
 from sealgate.adapters.configuration.loading import FILE_NAME
-from sealgate.adapters.configuration.settings import ROLES, Keys
+from sealgate.adapters.configuration.roles import ROLES
+from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.keys import file, keyring
 from sealgate.adapters.keys.datakeys import SqliteDataKeys

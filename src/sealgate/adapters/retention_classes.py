@@ -1,7 +1,8 @@
 """From the configuration to retention classes."""
 
 from sealgate.adapters.configuration import profiles
-from sealgate.adapters.configuration.settings import Configuration, RetentionClassEntry
+from sealgate.adapters.configuration.sections.records import RetentionClassEntry
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.model.scopes import Period
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import Terms

@@ -11,117 +11,33 @@ recorded yet, and goes on. Each step changes nothing where it was done before.
 """
 
 import asyncio
-import base64
-import logging
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from sealgate.authority.archiving import Entropy, Packer, encode_indexes, entry_of, known_of
+from sealgate.authority.archiving import Packer, encode_indexes
 from sealgate.authority.pacing import Pace
-from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Receipt, Recorder
-from sealgate.authority.state import Memory
-from sealgate.encoding import sealed_body
-from sealgate.model.errors import NotPermittedError, SealgateError, UnavailableError
+from sealgate.authority.recorder import Receipt
+from sealgate.authority.retention_parts import Note, Parts, Progress
+from sealgate.authority.retention_survey import (
+    active_is_due,
+    describe,
+    first_statement,
+    idle_keys,
+    lost_bundles,
+    plan_of,
+    recorded,
+)
+from sealgate.model.errors import NotPermittedError, UnavailableError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.model.records import Kind
-from sealgate.model.scopes import DEFAULT_TENANT
-from sealgate.ports.archiving import ArchivingJournal, ClosedSegment, Label, Summary
-from sealgate.ports.datakeys import DataKeys
-from sealgate.ports.journal import Journal
-from sealgate.retention import plan as planning
-from sealgate.retention.classes import LEDGER, Classes
+from sealgate.ports.archiving import ClosedSegment, Label
+from sealgate.retention.classes import LEDGER
 from sealgate.retention.plan import Action, Expiry, Plan, Verdict
 
-_LOG = logging.getLogger(__name__)
 _Found = TypeVar("_Found")
-_GRACE_MS: Final = 3_600_000
-"""After the end of a key's period, until it may be destroyed: clocks may be set back a little."""
-
-_TURN_S: Final = 5.0
 _KEYS_A_RECORD: Final = 256
-_TENANTS: Final = (f"{DEFAULT_TENANT}/", "hold/")
-"""Scopes whose keys seal bodies of the journal and nothing else."""
-
-
-class RetainedJournal(Journal, ArchivingJournal, Protocol):
-    """A journal that can be archived."""
-
-    def roll(self, done: Callable[[Exception | None], None]) -> None:
-        """Close the segment that is appended to; call on the appending thread. ``done`` runs on any thread."""
-
-
-class Bundles(Protocol):
-    """The public statement bundles, which follow the journal."""
-
-    def settle(self, stop: int, absent: set[int], statements: Callable[[int, int], list[bytes]]) -> int:
-        """Make full bundles up to record ``stop`` small; those in ``absent`` lack what expired. Return how many."""
-
-    def prune(self, minimum: int) -> int:
-        """Remove entries and lowest tiles of all before ``minimum``; return the minimum from now on."""
-
-    def minimum(self) -> int:
-        """Return the first index that is still served."""
-
-    def published(self) -> int:
-        """Return how many records are under the published checkpoint."""
-
-
-class RunStore(Protocol):
-    """Keeps the note of a run. Durable and atomic."""
-
-    def load_run(self) -> bytes | None:
-        """Return the note, or None."""
-
-    def store_run(self, note: bytes | None) -> None:
-        """Replace the note; None removes it."""
-
-
-class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A run under way: its id, its moment, the journal's size then."""
-
-    run_id: str
-    now_ms: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is kept how long; whether closed segments are archived by themselves, and shards pruned."""
-
-    classes: Classes
-    compact: bool = True
-    prune: bool = False
-    interval_s: int = 0
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far the run is; read by anyone."""
-
-    step: str = "idle"
-    segments_done: int = 0
-    segments: int = 0
-
-
-@dataclass(slots=True)
-class Parts:
-    """What retention works on."""
-
-    memory: Memory
-    journal: RetainedJournal
-    reader: Reader
-    recorder: Recorder
-    data_keys: DataKeys
-    bundles: Bundles
-    notes: RunStore
-    settings: Settings
-    entropy: Entropy
-    progress: Progress = field(default_factory=Progress)
 
 
 class Retention:
@@ -141,7 +57,7 @@ class Retention:
     async def plan(self) -> dict[str, Any]:
         """Return what a run would do now. Nothing changes."""
         now = self._parts.recorder.time.now_ms()
-        plan = await _in_thread(self._plan, now)
+        plan = await _in_thread(plan_of, self._parts, now)
         return describe(plan)
 
     async def stop(self) -> None:
@@ -191,100 +107,31 @@ class Retention:
         parts.progress.step = "archiving"
         await _in_thread(self._compact)
         parts.progress.step = "planning"
-        plan = await _in_thread(self._plan, note.now_ms, closed_only=True)
+        plan = await _in_thread(plan_of, self._parts, note.now_ms, closed_only=True)
         expiries = plan.expiries()
         if expiries and found is None:
             await _in_thread(parts.notes.store_run, msgspec.json.encode(note))
         parts.progress.step = "recording"
         if expiries:
-            known = await _in_thread(self._recorded, note)
+            known = await _in_thread(recorded, self._parts, note)
             for expiry in expiries:
                 await self._record(expiry, known.get((expiry.layer, expiry.retention_class), set()), note.run_id)
         parts.progress.step = "deleting"
         await _in_thread(self._rewrite, plan)
-        keys = await _in_thread(self._idle_keys, note.now_ms)
+        keys = await _in_thread(idle_keys, self._parts, note.now_ms)
         await self._destroy(keys, note.run_id)
         parts.progress.step = "publishing"
         lost = {
             index // TILE_WIDTH for index, verdict in plan.actions.items() if verdict.action is Action.DROP_STATEMENT
         }
-        await _in_thread(self._settle, lost if found is None else await _in_thread(self._lost))
+        await _in_thread(self._settle, lost if found is None else await _in_thread(lost_bundles, self._parts))
         pruned = await self._prune(note.run_id)
         await _in_thread(parts.notes.store_run, None)
         return {**describe(plan), "run_id": note.run_id, "keys_destroyed": len(keys), "pruned_below": pruned}
 
-    # -- what is there -----------------------------------------------------------------------------------------------
-
-    def _labels(self, now_ms: int, *, closed_only: bool) -> Iterator[Label]:
-        """Yield labels of all records of which something can be due."""
-        journal, stop, classes = self._parts.journal, 0, self._parts.settings.classes
-
-        def wanted(summary: Summary) -> bool:
-            terms = [classes.effective(name) for name in summary.classes]
-            return (
-                not all(classes.knows(name) for name in summary.classes)
-                or (summary.bodies and any(item.body_due(summary.earliest_ms, now_ms) for item in terms))
-                or (summary.statements and any(item.statement_due(summary.earliest_ms, now_ms) for item in terms))
-            )
-
-        for segment in journal.closed():
-            if segment.archived:
-                yield from journal.labels(segment.sequence, wanted)
-            else:
-                yield from self._opened(segment.start, segment.stop)
-            stop = segment.stop
-        if not closed_only:
-            yield from self._opened(stop, journal.size)
-
-    def _opened(self, start: int, stop: int) -> Iterator[Label]:
-        reader = self._parts.reader
-        for index, record in self._parts.journal.read(start, stop):
-            content = reader.open(index, record).content()
-            if content is not None:
-                known = known_of(content)
-                key_id = sealed_body.key_id_of(record.sealed_body)
-                yield Label(index, known.time_ms, known.retention_class, key_id, statement=bool(record.statement))
-
-    def _plan(self, now_ms: int, *, closed_only: bool = False) -> Plan:
-        """Make the plan. Bodies are opened only where something is due and a hold may name it."""
-        parts, classes = self._parts, self._parts.settings.classes
-        holds = [hold for hold in list(parts.memory.holds.values()) if hold.protects]
-        # The log reads statements once it sequences them, and those of its last bundle at each start.
-        edge = max(0, min(parts.journal.size, parts.bundles.published()) - 1) // TILE_WIDTH * TILE_WIDTH
-        plan = Plan()
-        for label in self._labels(now_ms, closed_only=closed_only):
-            may_go = label.index < edge
-            entry = entry_of(label, None, statement_may_go=may_go)
-            if not classes.knows(label.retention_class):
-                plan.unknown[label.retention_class] = plan.unknown.get(label.retention_class, 0) + 1
-            verdict = planning.judge(entry, classes, (), now_ms)
-            if verdict.action is Action.KEEP:
-                continue
-            if holds:
-                content = parts.reader.read(label.index).content()
-                entry = entry_of(label, content, statement_may_go=may_go)
-                verdict = planning.judge(entry, classes, holds, now_ms)
-            plan.add(entry, verdict)
-        return plan
-
-    def _recorded(self, note: Note) -> dict[tuple[str, str], set[int]]:
-        """Return the indexes that records of this run name already, by layer and class."""
-        found: dict[tuple[str, str], set[int]] = {}
-        parts = self._parts
-        for index, record in parts.journal.read(note.size):
-            content = parts.reader.open(index, record).content()
-            if content is None or content["kind"] != Kind.RETENTION_EXPIRED or content["run_id"] != note.run_id:
-                continue
-            if content["indexes"] is not None:
-                named = found.setdefault((content["layer"], content["expired_class"]), set())
-                named.update(decode_indexes(content["indexes"], content["from_index"]))
-        return found
-
-    # -- steps -------------------------------------------------------------------------------------------------------
-
     async def _close_due_segment(self, now_ms: int) -> None:
         """If something in the segment that is appended to is due, close it: only closed ones can be written anew."""
-        if await _in_thread(self._active_is_due, now_ms):
+        if await _in_thread(active_is_due, self._parts, now_ms):
             await self._roll()
 
     async def _roll(self) -> None:
@@ -299,15 +146,6 @@ class Retention:
 
         self._parts.journal.roll(done)
         await closed
-
-    def _active_is_due(self, now_ms: int) -> bool:
-        closed = self._parts.journal.closed()
-        start = closed[-1].stop if closed else 0
-        classes = self._parts.settings.classes
-        return any(
-            planning.judge(entry_of(label, None), classes, (), now_ms).action is not Action.KEEP
-            for label in self._opened(start, self._parts.journal.size)
-        )
 
     def _compact(self, *, paced: bool = False) -> int:
         waiting = [segment for segment in self._parts.journal.closed() if not segment.archived]
@@ -375,33 +213,6 @@ class Retention:
         if self._stopping:
             raise UnavailableError("the authority is stopping", hint="the next run goes on")
 
-    def _idle_keys(self, now_ms: int) -> list[bytes]:
-        """Return the data keys whose period is over and that seal no body of the journal any more."""
-        parts = self._parts
-        candidates = {
-            fact.key_id
-            for tenant in _TENANTS
-            for fact in parts.data_keys.facts(tenant)
-            if fact.until_ms + _GRACE_MS <= now_ms
-        }
-        if not candidates:
-            return []
-        stop = 0
-        for segment in parts.journal.closed():
-            stop = segment.stop
-            if segment.archived:
-                candidates -= parts.journal.key_ids(segment.sequence)
-            else:
-                candidates -= self._keys_of(segment.start, segment.stop)
-        return sorted(candidates - self._keys_of(stop, parts.journal.size))
-
-    def _keys_of(self, start: int, stop: int) -> set[bytes]:
-        return {
-            sealed_body.key_id_of(record.sealed_body)
-            for _, record in self._parts.journal.read(start, stop)
-            if record.sealed_body
-        }
-
     async def _destroy(self, keys: list[bytes], run_id: str) -> None:
         for at in range(0, len(keys), _KEYS_A_RECORD):
             some = keys[at : at + _KEYS_A_RECORD]
@@ -429,17 +240,6 @@ class Retention:
             stop = segment.stop
         self._parts.bundles.settle(stop, lost, self._parts.journal.statements)
 
-    def _lost(self) -> set[int]:
-        """Return the bundles of which any statement has expired: a crash may have left some as they were."""
-        journal = self._parts.journal
-        return {
-            label.index // TILE_WIDTH
-            for segment in journal.closed()
-            if segment.archived
-            for label in journal.labels(segment.sequence)
-            if not label.statement
-        }
-
     async def _prune(self, run_id: str) -> int:
         """Prune the part of the shard before the first statement that has to stay, where that is asked for.
 
@@ -449,7 +249,7 @@ class Retention:
         before = parts.bundles.minimum()
         if not parts.settings.prune:
             return before
-        first = await _in_thread(self._first_statement)
+        first = await _in_thread(first_statement, self._parts)
         minimum = first // TILE_WIDTH * TILE_WIDTH
         if minimum <= before:
             return before
@@ -466,17 +266,6 @@ class Retention:
         )
         return await _in_thread(parts.bundles.prune, minimum)
 
-    def _first_statement(self) -> int:
-        stop = 0
-        for segment in self._parts.journal.closed():
-            for label in self._parts.journal.labels(segment.sequence) if segment.archived else ():
-                if label.statement and label.retention_class != LEDGER:
-                    return label.index
-            if not segment.archived:
-                return segment.start
-            stop = segment.stop
-        return stop
-
 
 async def _in_thread(work: Callable[..., _Found], *arguments: Any, **more: Any) -> _Found:
     """Run blocking work in a thread. If the caller goes away, still wait: nothing may touch the files after a stop."""
@@ -490,53 +279,3 @@ async def _in_thread(work: Callable[..., _Found], *arguments: Any, **more: Any) 
 
 def _touched(plan: Plan, segment: ClosedSegment) -> bool:
     return segment.archived and any(index in plan.actions for index in range(segment.start, segment.stop))
-
-
-def describe(plan: Plan) -> dict[str, Any]:
-    """Return a plan as the API shows it."""
-    counts = plan.counts()
-    return {
-        "bodies": counts[planning.BODY],
-        "statements": counts[planning.STATEMENT],
-        "held": counts["held"],
-        "expiries": [
-            {
-                "layer": expiry.layer,
-                "retention_class": expiry.retention_class,
-                "from_index": expiry.from_index,
-                "to_index": expiry.to_index,
-                "count": len(expiry.indexes),
-                "held": expiry.held,
-            }
-            for expiry in plan.expiries()
-        ],
-        "unknown_classes": plan.unknown,
-    }
-
-
-def decode_indexes(text: str, start: int) -> Iterable[int]:
-    """Yield the indexes that ``archiving.encode_indexes`` wrote."""
-    bits = zlib.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    for place, byte in enumerate(bits):
-        for bit in range(8):
-            if byte >> bit & 1:
-                yield start + place * 8 + bit
-
-
-async def keep(retention: Retention, settings: Settings) -> None:
-    """Archive what closes and run on schedule, until cancelled. A failure is logged and the next turn goes on."""
-    since = 0.0
-    while True:
-        await asyncio.sleep(_TURN_S)
-        since += _TURN_S
-        try:
-            if settings.compact:
-                await retention.compact(paced=True)
-            if settings.interval_s and since >= settings.interval_s:
-                since = 0.0
-                done = await retention.run()
-                _LOG.info("retention: %s bodies, %s statements went", done["bodies"], done["statements"])
-        except SealgateError as error:
-            _LOG.warning("retention: %s", error)
-        except Exception:  # noqa: BLE001  # what one turn ran into must not end the schedule
-            _LOG.exception("retention failed")

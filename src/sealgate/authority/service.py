@@ -9,128 +9,33 @@ takes a last step.
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any
 
-from sealgate.authority import answers, configuration, key_rotation, replay
+from sealgate.authority import answers, configuration, key_rotation, replay, resumption, snapshots, status
 from sealgate.authority.administration import Administration
-from sealgate.authority.approval_callbacks import Callbacks
-from sealgate.authority.approval_requests import Requests
-from sealgate.authority.approval_requests import Settings as ApprovalSettings
-from sealgate.authority.approvals import Approvals, Notify
 from sealgate.authority.batches import Batches
 from sealgate.authority.capture import Capture
-from sealgate.authority.credential_sources import Source
 from sealgate.authority.credentials import Broker
-from sealgate.authority.delegations import Delegations, Unproven
+from sealgate.authority.delegations import Delegations
 from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
-from sealgate.authority.gate import Gate, Times
+from sealgate.authority.gate import Gate
 from sealgate.authority.holds import Holds
-from sealgate.authority.key_rotation import Rotations
+from sealgate.authority.housekeeping import Housekeeping
 from sealgate.authority.observations import Observations
-from sealgate.authority.permits import OpenDecision, PermitMac
-from sealgate.authority.publisher import Publisher
-from sealgate.authority.reader import Reader
-from sealgate.authority.receipts import Receipts
-from sealgate.authority.recorder import Recorder
-from sealgate.authority.retention import Bundles, RetainedJournal, Retention, keep
-from sealgate.authority.retention import Parts as RetentionParts
-from sealgate.authority.retention import Settings as RetentionSettings
+from sealgate.authority.parts import Parts, approvals_of, retention_of
+from sealgate.authority.permits import OpenDecision
+from sealgate.authority.retention import Retention
+from sealgate.authority.retention_schedule import keep
 from sealgate.authority.roles import Roles
-from sealgate.authority.rulebook import Rulebook
-from sealgate.authority.state import Memory
 from sealgate.authority.supply import SupplyChain
 from sealgate.authority.tasks import TaskListener, Tasks
-from sealgate.encoding import sealed_body
 from sealgate.model.credentials import Cause
-from sealgate.model.errors import AlteredError, SealgateError, UnavailableError
+from sealgate.model.errors import SealgateError, UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
-from sealgate.model.records import Kind
-from sealgate.ports.datakeys import DataKeys
-from sealgate.ports.judging import Judges
-from sealgate.privacy import FieldPolicy, RedactionKeys, redact_item
 
 _LOG = logging.getLogger(__name__)
-_SWEEP_S: Final = 0.2
-_SNAPSHOT_S: Final = 10.0
-_SNAPSHOT_SHARE: Final = 200
-"""A snapshot that holds up the loop for some time is followed by so many times this time without another."""
-
-_HEAL_S: Final = 1.0
-_FIELD_POLICY: Final = FieldPolicy.from_mapping({})
-
-
-class Storage(Protocol):
-    """The authority's small files. Every write is durable and atomic on return."""
-
-    def load_policy(self, version: str) -> bytes | None:
-        """Return the stored policy set with this version, or None."""
-
-    def store_policy(self, version: str, bundle: bytes) -> None:
-        """Keep a policy set under its version; storing the same again is no error."""
-
-    def load_snapshot(self) -> bytes | None:
-        """Return the last snapshot, or None."""
-
-    def store_snapshot(self, sealed: bytes) -> None:
-        """Replace the snapshot."""
-
-    def load_run(self) -> bytes | None:
-        """Return the note of a retention run under way, or None."""
-
-    def store_run(self, note: bytes | None) -> None:
-        """Replace that note, or remove it."""
-
-    def public_file(self, name: str) -> bytes | None:
-        """Return a file of the public log directory, or None."""
-
-    def load_erasures(self) -> list[bytes]:
-        """Return all stored states of erasures, in no order."""
-
-    def store_erasure(self, erasure_id: str, state: bytes) -> None:
-        """Replace the state of an erasure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What an authority is put together from; chosen in one place, the composition root."""
-
-    memory: Memory
-    journal: RetainedJournal
-    data_keys: DataKeys
-    recorder: Recorder
-    reader: Reader
-    permits: PermitMac
-    receipts: Receipts
-    publisher: Publisher
-    storage: Storage
-    times: Times
-    genesis: dict[str, Any]
-    rotations: Rotations
-    judges: Judges | None
-    close: Callable[[], None]
-    second_person: bool = False
-    """Whether a policy set needs another person's approval before it is in force."""
-
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """The configuration in force without secrets, by name; a change of it is a record."""
-    backup_days: int = 30
-    retention: RetentionSettings | None = None
-    bundles: Bundles | None = None
-    unproven: Unproven = "judge"
-    """What becomes of `on_behalf_of` that no delegation proves."""
-    approvals: ApprovalSettings = field(default_factory=lambda: ApprovalSettings({}))
-    redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    """Applies the field policy to what approvers see; None: the smallest one."""
-    notify: Notify | None = None
-    callback_key: bytes | None = None
-    callback_approvers: frozenset[str] = frozenset()
-    credentials: tuple[Source, ...] = ()
-    token_keys: Mapping[str, Any] = field(default_factory=lambda: {"keys": []})
-    """The public half of the key that signs tokens, as a JSON Web Key Set."""
 
 
 class Authority:
@@ -155,7 +60,7 @@ class Authority:
             second_person=parts.second_person,
             paused=self.broker.revoke_agent,
         )
-        self.approvals = _approvals(parts)
+        self.approvals = approvals_of(parts)
         self._tasks.listeners += [self.broker, self.approvals]
         self._delegations.revoked = self.broker.revoke_lapsed
         self._gate = Gate(
@@ -182,7 +87,7 @@ class Authority:
             ended=self.broker.decision_ended,
         )
         self._holds = Holds(memory=parts.memory, recorder=parts.recorder)
-        self.retention = _retention(parts)
+        self.retention = retention_of(parts)
         self._keeper: asyncio.Task[None] | None = None
         self._erasures = Erasures(
             recorder=parts.recorder,
@@ -191,6 +96,15 @@ class Authority:
             files=parts.storage,
             holds=self._holds,
             backup_days=parts.backup_days,
+        )
+        self._house = Housekeeping(
+            recorder=parts.recorder,
+            execution=self._execution,
+            tasks=self._tasks,
+            approvals=self.approvals,
+            broker=self.broker,
+            erasures=self._erasures,
+            snapshot=self._snapshot,
         )
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
@@ -235,25 +149,27 @@ class Authority:
             AlteredError: the journal or the stored policy set is not what was recorded; nothing is started.
         """
         parts = self._parts
-        limits = self._load_snapshot()
-        replay.replay(parts.memory, parts.journal, parts.reader, _tell_progress)
+        limits = snapshots.load(parts)
+        replay.replay(parts.memory, parts.journal, parts.reader, resumption.tell_progress)
         parts.recorder.time.last_ms = max(parts.recorder.time.last_ms, parts.memory.last_ms)
-        newest = _newest_id(parts.reader)
+        newest = resumption.newest_id(parts.reader)
         if newest is not None:
             parts.recorder.resume_after(newest)
         if parts.journal.size == 0:
             await self._found()
         await key_rotation.record_secrets(parts.recorder, parts.rotations)
         await configuration.record_change(parts.recorder, parts.memory, parts.settings)
-        self._load_policy(limits)
+        rulebook = resumption.policy_set(parts, limits)
+        if rulebook is not None:
+            self._administration.enforce(rulebook)
         self._tasks.resume()
         self._erasures.load()
-        await self._finish_erasures()
+        await self._house.finish_erasures()
         self.broker.start()
         self._started = True
         self.approvals.notify_open()
         parts.publisher.start()
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+        self._housekeeping = asyncio.create_task(self._house.run(), name="housekeeping")
         if self.retention is not None and parts.retention is not None:
             self._keeper = asyncio.create_task(keep(self.retention, parts.retention), name="retention")
 
@@ -283,38 +199,6 @@ class Authority:
     def halt(self, reason: str) -> None:
         """Answer SILENCE from now on: the log has forked. May be called from any thread."""
         self._gate.halted = reason
-
-    def _load_snapshot(self) -> dict[str, Any] | None:
-        sealed = self._parts.storage.load_snapshot()
-        if sealed is None:
-            return None
-        with contextlib.suppress(SealgateError):
-            key = self._parts.data_keys.find(sealed_body.key_id_of(sealed))
-            if key is not None:
-                place = self._parts.recorder.place
-                return replay.load(self._parts.memory, sealed, key.cipher, place.origin, self._parts.journal.size)
-        return None
-
-    def _load_policy(self, limits: dict[str, Any] | None) -> None:
-        version = self._parts.memory.policy_version
-        if version is None:
-            _LOG.warning("no policy set is published: every decision will be SILENCE (no_policy)")
-            return
-        bundle = self._parts.storage.load_policy(version)
-        if bundle is None:
-            raise AlteredError(f"policy set `{version}` is missing", hint="restore it from where it was published")
-        rulebook = Rulebook.load(bundle)
-        if rulebook.version != version:
-            raise AlteredError(f"policy set `{version}` was changed on disk", hint="restore the published files")
-        if limits:  # a snapshot from before the first policy set has none; the journal has all charges since
-            rulebook.load_limits(limits)
-        for usage in self._parts.memory.usage:
-            if usage.charges is None:
-                rulebook.release(usage.record_id)
-            else:
-                rulebook.recharge(usage.record_id, usage.charges, usage.at_ms)
-        self._parts.memory.usage.clear()
-        self._administration.enforce(rulebook)
 
     async def rotate_key(self, caller: Identity) -> Recorded:
         """Begin to sign with a new statement or receipt key; the change is a record first.
@@ -357,53 +241,20 @@ class Authority:
 
     def readiness(self) -> dict[str, Any]:
         """Return whether decisions can be made now, and what is wrong where they cannot."""
-        parts = self._parts
-        clock = "ok"
-        try:
-            parts.recorder.time.now_ms()
-        except UnavailableError as error:
-            clock = error.message
-        checks = {
-            "started": "ok" if self._started else "replaying the journal",
-            "journal": parts.journal.failure or "ok",
-            "clock": clock,
-            "policy": "ok" if self._administration.rulebook else "no policy set is published",
-            "ledger": self._gate.halted or parts.publisher.failure or "ok",
-            "credentials": self.broker.views.problem() or "ok",
-            "stopping": "yes" if self._gate.stopping else "ok",
-        }
-        needed = ("started", "journal", "clock", "policy", "stopping")
-        ready = all(checks[name] == "ok" for name in needed) and self._gate.halted is None
-        return {"ready": ready, "checks": checks}
+        rulebook = self._administration.rulebook
+        return status.readiness(self._parts, self._gate, self.broker, rulebook, started=self._started)
 
     def metrics(self) -> Mapping[str, float]:
         """Return counters and gauges by Prometheus name."""
-        parts = self._parts
-        decisions = {
-            f"sealgate_decisions_{outcome.lower()}_total": float(count) for outcome, count in self._gate.counts.items()
-        }
-        executions = {f"sealgate_permits_{name}_total": float(n) for name, n in self._execution.counts.items()}
-        return {
-            **decisions,
-            **executions,
-            "sealgate_batches_total": float(self._batches.batches),
-            "sealgate_items_total": float(self._batches.items),
-            "sealgate_records_total": float(parts.recorder.recorded),
-            "sealgate_journal_size": float(parts.journal.size),
-            "sealgate_journal_syncs_total": float(parts.journal.syncs),
-            "sealgate_open_decisions": float(len(parts.memory.decisions)),
-            "sealgate_remembered_requests": float(len(parts.memory.remembered)),
-            "sealgate_judgements_remembered_total": float(self._gate.remembered),
-            "sealgate_missed_now": float(parts.recorder.missed.count if parts.recorder.missed else 0),
-            "sealgate_checkpoints_total": float(parts.publisher.steps),
-            "sealgate_tasks_open": float(len(parts.memory.tasks)),
-            "sealgate_delegations": float(len(parts.memory.delegations)),
-            "sealgate_tasks_kept": float(len(parts.memory.sessions)),
-            "sealgate_agents_paused": float(len(parts.memory.paused)),
-            "sealgate_erasures_executed_total": float(self._erasures.executed),
-            **self.approvals.metrics(),
-            **self.broker.views.metrics(),
-        }
+        return status.metrics(
+            self._parts,
+            gate=self._gate,
+            execution=self._execution,
+            batches=self._batches,
+            erasures=self._erasures,
+            approvals=self.approvals,
+            broker=self.broker,
+        )
 
     async def stop(self) -> None:
         """Refuse what is new, make what was accepted durable, publish it, let go of the data directory."""
@@ -427,55 +278,6 @@ class Authority:
             self._parts.judges.close()
         self._parts.close()
 
-    async def _keep_house(self) -> None:
-        """Sweep often, heal and save snapshots now and then; an error here is logged and never ends the task."""
-        loop = asyncio.get_running_loop()
-        next_heal = next_snapshot = loop.time()
-        while True:
-            await asyncio.sleep(_SWEEP_S)
-            now = loop.time()
-            try:
-                if now >= next_heal:
-                    next_heal = now + _HEAL_S
-                    await self._heal()
-                while await self._execution.sweep():
-                    pass
-                await self._tasks.sweep()
-                while await self.approvals.sweep():
-                    pass
-                self.broker.sweep()
-                if now >= next_snapshot:
-                    began = loop.time()
-                    store = self._snapshot()
-                    next_snapshot = now + max(_SNAPSHOT_S, (loop.time() - began) * _SNAPSHOT_SHARE)
-                    # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
-                    await loop.run_in_executor(None, store)
-            except SealgateError as error:
-                _LOG.warning("housekeeping: %s", error)
-            except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
-                _LOG.exception("housekeeping failed")
-
-    async def _finish_erasures(self) -> None:
-        """Finish what a crash interrupted; what cannot be done now is tried again with the next healing."""
-        try:
-            await self._erasures.resume()
-        except UnavailableError as error:
-            _LOG.error("an erasure cannot be finished now: %s", error)  # the reason says it all
-
-    async def _heal(self) -> None:
-        await self._finish_erasures()
-        recorder = self._parts.recorder
-        if recorder.failure is None and recorder.missed is None:
-            return
-        try:
-            recorded = recorder.heal()
-        except UnavailableError as error:
-            _LOG.error("decisions are SILENCE: %s", error)  # the reason says it all; no trace each second
-            return
-        if recorded is not None:
-            receipt = await recorded
-            _LOG.warning("recording again; the gap is record %d", receipt.index)
-
     def _store_last_snapshot(self) -> None:
         try:
             self._snapshot()()
@@ -483,67 +285,4 @@ class Authority:
             _LOG.warning("no snapshot: %s", error)
 
     def _snapshot(self) -> Callable[[], None]:
-        """Take a snapshot of the memory now; return what seals and stores it."""
-        parts = self._parts
-        place = parts.recorder.place
-        key = parts.data_keys.current("authority/snapshot", parts.recorder.time.last_ms)
-        rulebook = self._administration.rulebook
-        limits = rulebook.dump_limits() if rulebook else {}
-        nonce = os.urandom(sealed_body.NONCE_BYTES)
-        snapshot = replay.save(parts.memory, limits)
-        return lambda: parts.storage.store_snapshot(replay.seal(snapshot, key.cipher, key.key_id, nonce, place.origin))
-
-
-def _approvals(parts: Parts) -> Approvals:
-    recorder = parts.recorder
-    requests = Requests(
-        book=parts.memory.approvals,
-        permits=parts.permits,
-        settings=parts.approvals,
-        redact=parts.redact or _smallest_policy,
-        time_text=recorder.time.text,
-        new_draft=lambda: recorder.draft(Kind.APPROVAL_REQUESTED),
-    )
-    approvals = Approvals(
-        memory=parts.memory, recorder=recorder, requests=requests, settings=parts.approvals, notify=parts.notify
-    )
-    callbacks = Callbacks(
-        approvals, parts.callback_key, parts.callback_approvers, lambda: recorder.time.now_ms() // 1000
-    )
-    approvals.answer_callback = callbacks.answer
-    return approvals
-
-
-def _smallest_policy(item: dict[str, Any]) -> dict[str, Any]:
-    return redact_item(item, _FIELD_POLICY, RedactionKeys(None)).item
-
-
-def _retention(parts: Parts) -> Retention | None:
-    if parts.retention is None or parts.bundles is None:
-        return None
-    return Retention(
-        RetentionParts(
-            memory=parts.memory,
-            journal=parts.journal,
-            reader=parts.reader,
-            recorder=parts.recorder,
-            data_keys=parts.data_keys,
-            bundles=parts.bundles,
-            notes=parts.storage,
-            settings=parts.retention,
-            entropy=os.urandom,
-        )
-    )
-
-
-def _newest_id(reader: Reader) -> str | None:
-    for index in range(reader.size - 1, max(-1, reader.size - 1000), -1):
-        record_id = reader.read(index).record_id()
-        if record_id is not None:
-            return record_id
-    return None
-
-
-def _tell_progress(done: int, total: int) -> None:
-    if done:
-        _LOG.info("replaying the journal: %d of %d records", done, total)
+        return snapshots.take(self._parts, self._administration.rulebook)

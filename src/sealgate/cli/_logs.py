@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from sealgate.adapters.configuration.settings import Log
+from sealgate.adapters.configuration.sections.authority import Log
 
 
 class JsonLines(logging.Formatter):

@@ -27,18 +27,19 @@ from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
-from sealgate.authority import retention as retained
 from sealgate.authority.approval_callbacks import MIN_KEY_BYTES
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
+from sealgate.authority.parts import Parts
 from sealgate.authority.permits import OpenDecisions, PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
 from sealgate.authority.recorder import Place, Recorder
-from sealgate.authority.service import Authority, Parts
+from sealgate.authority.retention_parts import Settings as RetentionSettings
+from sealgate.authority.service import Authority
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli import _logs
@@ -201,7 +202,7 @@ def _authority(
             unproven="refuse" if configuration.delegations.unproven == "refuse" else "judge",
             settings=reference.flat(configuration),
             backup_days=configuration.keys.backup_days,
-            retention=retained.Settings(
+            retention=RetentionSettings(
                 classes=classes_of(configuration),
                 compact=configuration.retention.compact == "yes",
                 prune=configuration.retention.prune == "yes",

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sealgate.adapters.configuration.settings import Configuration, CredentialEntry
+from sealgate.adapters.configuration.sections.credentials import CredentialEntry
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.credentials.tokens import TokenBackend, TokenMaker
 from sealgate.adapters.keys import passphrase
 from sealgate.authority.credential_sources import Source

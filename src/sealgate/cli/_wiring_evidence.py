@@ -13,7 +13,8 @@ from sealgate.adapters import reading_policies
 from sealgate.adapters.authorities.http import HttpAuthority
 from sealgate.adapters.authorities.reading import AuthorityAccessLog
 from sealgate.adapters.configuration import loading
-from sealgate.adapters.configuration.settings import Configuration, as_grant
+from sealgate.adapters.configuration.sections.access import as_grant
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.evidence.service import Bounds as StoreBounds
 from sealgate.adapters.evidence.service import Places, open_service
 from sealgate.adapters.identity.configured import authorities_of, identities

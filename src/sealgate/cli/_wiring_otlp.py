@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from sealgate.adapters.configuration.settings import Configuration, Otlp
+from sealgate.adapters.configuration.sections.otlp import Otlp
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.collector.service import Collector, Listener
 from sealgate.ports.identity import IdentityResolver
 from sealgate.server.listeners import HttpsListener

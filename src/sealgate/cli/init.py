@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from sealgate.adapters import installation
-from sealgate.adapters.configuration.settings import Keys
+from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.installation import Plan
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys import passphrase

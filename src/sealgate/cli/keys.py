@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sealgate.adapters.configuration.settings import Keys
+from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.installation import API_KEYS
 from sealgate.adapters.keys import file, keyring, passphrase

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sealgate.adapters import reading_policies
-from sealgate.adapters.configuration.settings import GATE_ROLES, VAULT_ROLES
+from sealgate.adapters.configuration.roles import GATE_ROLES, VAULT_ROLES
 from sealgate.policy.reading import EVERYTHING, READING_OPERATIONS, ROLES, Box, Part, Reading
 
 _INTRODUCTION: Final = """\

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from sealgate.adapters.configuration import loading
-from sealgate.adapters.configuration.settings import Callers
+from sealgate.adapters.configuration.sections.callers import Callers
 from sealgate.gateway import secrets
 from sealgate.gateway.catalogue import SEPARATOR
 from sealgate.gateway.protected import check_resource

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from sealgate.adapters.configuration.settings import OidcEntry
+from sealgate.adapters.configuration.sections.callers import OidcEntry
 from sealgate.model.errors import ConfigurationError
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from .records import Failure, Permissions, Resource
+from .records.decisions import Failure, Permissions, Resource
 
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Label = Annotated[str, msgspec.Meta(max_length=256)]

@@ -8,8 +8,10 @@ from .findings import Finding
 from .keys import RedactionKeys
 from .known import KnownValue, KnownValues
 from .policy import FieldPolicy
-from .redaction import Redacted, Redaction, TokenSource, redact_item, redact_text
+from .redacted import Redacted, Redaction, TokenSource
+from .redaction import redact_item
 from .scanner import Scanner
+from .texts import redact_text
 
 __all__ = [
     "FieldPolicy",

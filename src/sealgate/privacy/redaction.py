@@ -7,30 +7,18 @@ and ``value``: a raw input or output. Redacting twice gives the same as once.
 import base64
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
-
-import orjson
+from typing import Any, Final
 
 from ..encoding.canonical import encode_arguments, salted_digest
 from ..model.errors import SealgateError
 from . import paths
-from .findings import Finding, resolve
-from .gathering import NUMBER_DIGITS, SEPARATOR, Walk, collect, is_content
+from .gathering import SEPARATOR, Walk, collect, is_content
 from .keys import RedactionKeys
 from .known import MIN_SQUEEZED, KnownValues
 from .paths import Path
 from .policy import FieldPolicy, FieldRule
-from .scanner import Scanner
-
-MAX_TEXT: Final = 8192
-"""Longest text that the record model allows; a text that marks made longer is cut."""
-MAX_ROUNDS: Final = 8
-"""Texts are looked at again after marks were set, until nothing is found."""
-MAX_REMEMBERED: Final = 64
-"""Longest text that is remembered when nothing was found in it: names of models and tools come again and again."""
-MAX_CLEAN: Final = 4096
-"""So many texts are remembered."""
+from .redacted import Redacted, Redaction, TokenSource
+from .values import Values
 
 _IDENTIFIERS: Final = ("session_id", "task_id")
 
@@ -39,48 +27,6 @@ _CLASSES: Final = (
     ("financial", frozenset({"card", "iban", "us_aba", "us_bank", "crypto"})),
     ("personal", None),
 )
-
-
-class TokenSource(Protocol):
-    """Gives tokens for values that it knows already; it never waits."""
-
-    def token(self, kind: str, value: str, subject: str | None) -> str | None:
-        """Return the token of a value, or None where it has to be asked for first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redaction:
-    """What was done at one path to values of one type."""
-
-    path: str
-    type: str
-    action: str
-    count: int
-
-    def as_mapping(self) -> dict[str, Any]:
-        """Return it as the item's ``redactions`` hold it."""
-        return {"path": self.path, "type": self.type, "action": self.action, "count": self.count}
-
-
-class Wanted(NamedTuple):
-    """A value for which the policy wants a token that was not at hand. Holds raw data: not for logs."""
-
-    type: str
-    value: str
-    subject: str | None
-
-    def __repr__(self) -> str:
-        return f"Wanted({self.type})"
-
-
-@dataclass(frozen=True, slots=True)
-class Redacted:
-    """The item as it may leave, what was done, whose data was seen, and which tokens to fetch for a better answer."""
-
-    item: dict[str, Any]
-    redactions: tuple[Redaction, ...]
-    subjects: tuple[str, ...]
-    needs_tokens: tuple[Wanted, ...] = field(default=(), repr=False)
 
 
 def redact_item(
@@ -99,45 +45,7 @@ def redact_item(
     return work.result()
 
 
-def redact_text(
-    text: str, scanner: Scanner, *, known: KnownValues | None = None, hint: str = ""
-) -> tuple[str, list[Finding]]:
-    """Return a text with everything found replaced by marks such as ``[email]``, and the findings of the first look.
-
-    For texts outside items: logs, error messages. Never raises; what cannot be looked at becomes ``[unsearched]``.
-    """
-    try:
-        return _replace(text, scanner, known, hint, lambda finding, _: f"[{finding.type}]")
-    except Exception:  # noqa: BLE001  # whatever went wrong: the text stays inside
-        return "[unsearched]", []
-
-
-def _replace(
-    text: str,
-    scanner: Scanner,
-    known: KnownValues | None,
-    hint: str,
-    replacement: Callable[[Finding, str], str],
-) -> tuple[str, list[Finding]]:
-    first: list[Finding] | None = None
-    marks: list[str] = []
-    for _ in range(MAX_ROUNDS):
-        findings = [f for f in scanner.find(text, hint=hint, known=known) if text[f.start : f.end] not in marks]
-        if first is None:
-            first = findings
-        if not findings:
-            return text, first
-        parts, position = [], 0
-        for finding in findings:
-            mark = replacement(finding, text[finding.start : finding.end])
-            marks.append(mark)
-            parts += [text[position : finding.start], mark]
-            position = finding.end
-        text = "".join([*parts, text[position:]])
-    return "[unsearched]", first or []
-
-
-class _Work:
+class _Work(Values):
     """One item being redacted."""
 
     def __init__(
@@ -148,20 +56,13 @@ class _Work:
         known: KnownValues | None,
         tokens: TokenSource | None,
     ) -> None:
+        super().__init__(policy, keys, known, tokens)
         self._item = dict(item)
-        self._policy = policy
-        self._keys = keys
-        self._known = known if known is not None and len(known) else None
-        self._tokens = tokens
         attributes = item.get("attributes")
         tool = attributes.get("tool") if isinstance(attributes, dict) else None
         name = tool.get("name") if isinstance(tool, dict) else tool
         self._rules = policy.applicable(str(item.get("kind", "")), name if isinstance(name, str) else "")
-        self._done: dict[tuple[str, str, str], int] = {}
-        self._subjects: list[str] = [s for s in item.get("subjects") or [] if isinstance(s, str)]
-        self._wanted: list[Wanted] = []
-        self._types: set[str] = set()
-        self._quiet = False
+        self._subjects = [s for s in item.get("subjects") or [] if isinstance(s, str)]
 
     def run(self) -> None:
         """Apply the policy to every field that it is about."""
@@ -301,93 +202,6 @@ class _Work:
             return entries if any(entry is not None for entry in entries) else None
         return None
 
-    def _act(self, path: Path, value: Any, action: str, rule: FieldRule | None) -> Any:
-        if value is None or isinstance(value, bool):
-            return None if action == "drop" else value
-        if action == "keep":
-            return value if rule is not None and not rule.detectors else self._scalar(path, value)
-        if action == "drop":
-            self._note(path, "field", "drop")
-            return [] if isinstance(value, list) else None
-        if isinstance(value, str) and _is_mark(value):
-            return value
-        kind = rule.type if rule is not None else "field"
-        if action == "mask":
-            self._note(path, kind, "mask")
-            return "[masked]"
-        text = value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-        if action == "token":
-            return self._token(path, text, kind, None)
-        return self._hashed(path, text, kind)
-
-    def _scalar(self, path: Path, value: Any) -> Any:
-        if self._quiet:
-            return value
-        if isinstance(value, str):
-            return self._text(path, value)
-        text = str(value)
-        if len(text) >= NUMBER_DIGITS and self._find(text, path):
-            return self._text(path, text)
-        return value
-
-    def _text(self, path: Path, text: str) -> str:
-        if self._quiet:
-            return text
-        clean, place = self._policy.clean, (path[-2:], text)
-        if self._known is None and place in clean:
-            return text
-        found, dropped = self._policy, False
-
-        def replacement(finding: Finding, raw: str) -> str:
-            nonlocal dropped
-            self._types.add(finding.type)
-            action = found.action_for(finding.type)
-            if action == "drop":
-                dropped = True
-            if action == "token":
-                return self._token(path, raw, finding.type, self._subject(raw))
-            if action == "hash":
-                return self._hashed(path, raw, finding.type) or f"[{finding.type}]"
-            self._note(path, finding.type, action)
-            return f"[{finding.type}]"
-
-        self._remember_subjects(text)
-        result, findings = _replace(text, found.scanner, self._known, _hint(path), replacement)
-        if not findings and result == text and len(text) <= MAX_REMEMBERED:
-            if len(clean) >= MAX_CLEAN:
-                clean.clear()
-            clean.add(place)
-        if dropped:
-            return "[dropped]"
-        return result[: max(len(text), MAX_TEXT)]
-
-    def _find(self, text: str, path: Path) -> list[Finding]:
-        return self._policy.scanner.find(text, hint=_hint(path), known=self._known)
-
-    def _remember_subjects(self, text: str) -> None:
-        if self._known is not None:
-            for _, value in self._known.find_values(text):
-                if value.subject is not None:
-                    self._subjects.append(value.subject)
-
-    def _subject(self, raw: str) -> str | None:
-        hits = self._known.find_values(raw) if self._known is not None else []
-        return next((value.subject for _, value in hits if value.subject is not None), None)
-
-    def _token(self, path: Path, text: str, kind: str, subject: str | None) -> str:
-        token = self._tokens.token(kind, text, subject) if self._tokens is not None else None
-        if token is None:
-            self._wanted.append(Wanted(kind, text, subject))
-            self._note(path, kind, "mask")
-            return f"[{kind}]" if kind != "field" else "[masked]"
-        self._note(path, kind, "token")
-        return token
-
-    def _hashed(self, path: Path, text: str, kind: str) -> str | None:
-        value = self._keys.hash(kind, text.encode())
-        self._note(path, kind, "drop" if value is None else "hash")
-        return None if value is None else f"hmac_{value}"
-
     def _digest(self, raw: Any) -> dict[str, Any]:
         """Return digest and size of a raw value, salted with the item's salt; without salt there is no digest."""
         data = raw.encode() if isinstance(raw, str) else _canonical(raw)
@@ -402,10 +216,6 @@ class _Work:
             return None
         return next((rule for rule in self._rules if paths.fits(rule.path, path)), None)
 
-    def _note(self, path: Path, kind: str, action: str) -> None:
-        key = (paths.show(path)[:MAX_TEXT], kind, action)
-        self._done[key] = self._done.get(key, 0) + 1
-
 
 def _canonical(raw: Any) -> bytes | None:
     try:
@@ -414,23 +224,10 @@ def _canonical(raw: Any) -> bytes | None:
         return None
 
 
-def _is_mark(text: str) -> bool:
-    return (text.startswith("[") and text.endswith("]") and text[1:-1].isidentifier()) or (
-        text.startswith(("tok_", "hmac_")) and text.replace("-", "_").isidentifier()
-    )
-
-
 def _is_redaction(entry: Any) -> bool:
     return isinstance(entry, dict) and set(entry) == {"path", "type", "action", "count"}
-
-
-def _hint(path: Path) -> str:
-    return " ".join(part for part in path[-2:] if part not in {"*", "value", "attributes"} and "[" not in part)
 
 
 def _classification(types: Iterable[str]) -> str:
     seen = set(types)
     return next(name for name, members in _CLASSES if members is None or seen & members)
-
-
-__all__ = ["Redacted", "Redaction", "TokenSource", "Wanted", "redact_item", "redact_text", "resolve"]

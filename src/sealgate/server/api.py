@@ -13,7 +13,8 @@ from .listeners import Listeners
 from .metrics import Metrics
 from .openapi import document_bytes
 from .operations import Operations
-from .routes import ROUTES, Route
+from .route import Route
+from .routes import ROUTES
 
 
 class Service(Protocol):

@@ -24,7 +24,8 @@ from .decoding import is_json
 from .handlers import Call, Handler
 from .messages import Request, Response
 from .problems import Kind
-from .routes import Route, Router
+from .route import Route
+from .router import Router
 
 _log = logging.getLogger("sealgate.server")
 

@@ -24,7 +24,7 @@ from .bounds import MAX_IN_FLIGHT
 from .decoding import decode, decode_leniently, is_strict
 from .messages import TEXT, Request, Response
 from .operations import Operations
-from .routes import Route
+from .route import Route
 
 _encode = msgspec.json.Encoder().encode
 

@@ -18,7 +18,8 @@ from . import problems
 from .answers import Readiness
 from .evaluations import EvaluationsResponse
 from .problems import Problem
-from .routes import ROUTES, Route
+from .route import Route
+from .routes import ROUTES
 
 _REF: Final = "#/components/schemas/{name}"
 _LENIENT: Final = (EvaluationRequest, Entity, Action, Context)

@@ -1,61 +1,14 @@
 """THE table: which conventions we read, how each is recognised, and which attribute becomes what.
 
-Everything that is known about the telemetry of others is here, as data; ``docs/reference/telemetry.md`` is made of it.
-A span's role comes from the first mark of ``CONVENTIONS`` that fits it, in order. Its facts then come from the
-attributes of *all* conventions, an earlier one before a later one: real spans mix them (an agent framework's own names,
-OpenInference's on top, a vendor's beside).
+Everything that is known about the spans of others is here, as data, and in ``log_events`` for log records;
+``docs/reference/telemetry.md`` is made of both. A span's role comes from the first mark of ``CONVENTIONS`` that fits
+it, in order. Its facts then come from the attributes of *all* conventions, an earlier one before a later one: real
+spans mix them (an agent framework's own names, OpenInference's on top, a vendor's beside).
 """
 
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
-
-class Role(StrEnum):
-    """What a span tells of."""
-
-    TOOL = "tool"
-    MODEL = "model"
-    AGENT = "agent"
-    RETRIEVAL = "retrieval"
-    STEP = "step"
-
-
-KIND_OF_ROLE: Final = {
-    Role.TOOL: "tool.call",
-    Role.MODEL: "model.call",
-    Role.AGENT: "event.logged",
-    Role.RETRIEVAL: "context.retrieved",
-    Role.STEP: "event.logged",
-}
-"""The kind of item for each role. A model call also gives one ``tool.call`` for each call that the model asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How a span of a convention is recognised: an attribute, and the role that each of its values means.
-
-    ``otherwise`` is the role of all other values; None: they are no mark. Values are compared in lower case.
-    """
-
-    attribute: str
-    roles: dict[str, Role] = field(default_factory=dict)
-    otherwise: Role | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """One way in which somebody writes spans: its marks, and for each role which attribute is which fact of ours.
-
-    ``every`` holds for all roles. Keys are facts, values are attributes, the better one first.
-    """
-
-    name: str
-    title: str
-    marks: tuple[Mark, ...] = ()
-    every: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    facts: dict[Role, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-
+from .convention import Convention, Mark, Role
 
 _T, _M, _A, _R, _S = Role.TOOL, Role.MODEL, Role.AGENT, Role.RETRIEVAL, Role.STEP
 
@@ -378,68 +331,6 @@ INDEXED_CONTENT: Final = {
     "reranker.output_documents.": "documents",
 }
 """Messages and documents that are flattened into attributes: prefix, and the fact they are collected into."""
-
-MESSAGE_EVENTS: Final = {
-    "gen_ai.choice": "output",
-    "gen_ai.content.completion": "output",
-    "gen_ai.client.inference.operation.details": "details",
-    "gen_ai.system.message": "input",
-    "gen_ai.user.message": "input",
-    "gen_ai.assistant.message": "input",
-    "gen_ai.tool.message": "input",
-    "gen_ai.content.prompt": "input",
-}
-"""Events (of a span, or log records) that carry messages, by name, and which side they are on."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogEvent:
-    """A log record that is an event of an agent: the kind of item, and which attribute is which fact."""
-
-    kind: str
-    convention: str
-    facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-LOG_EVENTS: Final[dict[str, LogEvent]] = {
-    "gen_ai.client.inference.operation.details": LogEvent("model.call", "otel-genai"),
-    "gen_ai.choice": LogEvent("model.call", "otel-genai-legacy"),
-    "gen_ai.user.message": LogEvent("input.received", "otel-genai-legacy", {"content": ("content",)}),
-    "claude_code.user_prompt": LogEvent("input.received", "claude-code", {"content": ("prompt",)}),
-    "claude_code.tool_result": LogEvent(
-        "tool.call",
-        "claude-code",
-        {
-            "name": ("tool_name",),
-            "call_id": ("tool_use_id",),
-            "arguments": ("tool_input", "tool_parameters"),
-            "duration_ms": ("duration_ms",),
-            "success": ("success",),
-            "error": ("error",),
-        },
-    ),
-    "claude_code.api_request": LogEvent(
-        "model.call",
-        "claude-code",
-        {
-            "model": ("model",),
-            "response_id": ("request_id",),
-            "duration_ms": ("duration_ms",),
-            "tokens_input": ("input_tokens",),
-            "tokens_output": ("output_tokens",),
-            "tokens_cache_read": ("cache_read_tokens",),
-            "tokens_cache_creation": ("cache_creation_tokens",),
-        },
-    ),
-    "claude_code.api_error": LogEvent("error", "claude-code", {"error": ("error",)}),
-}
-"""Log records by event name. Names without a prefix are looked up as Claude Code's where its scope says so."""
-
-LOG_SESSION: Final = ("gen_ai.conversation.id", "session.id", "langfuse.session.id")
-"""Attributes of a log record that name its session."""
-
-REPEATED_MESSAGES: Final = frozenset({"gen_ai.system.message", "gen_ai.assistant.message", "gen_ai.tool.message"})
-"""Log records that only repeat what a model was told before: skipped, and counted as `repeated_message`."""
 
 NAME_PREFIXES: Final = ("execute_tool ", "tools/call ", "running tool: ", "MCP send tools/call ", "tool.")
 """What comes before a tool's name in the name of a span that says it nowhere else."""

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from .conventions import CONVENTIONS, INDEXED_CALLS, INDEXED_CONTENT, TOOL_SPAN_NAMES, Role
+from .convention import Role
+from .conventions import CONVENTIONS, INDEXED_CALLS, INDEXED_CONTENT, TOOL_SPAN_NAMES
 from .spans import Attributes, Span, Value
 from .tool_calls import ToolCall, parsed
 

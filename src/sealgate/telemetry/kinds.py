@@ -9,8 +9,10 @@ import orjson
 from sealgate.model.limits import MAX_SAFE_INTEGER
 
 from . import tool_calls
-from .conventions import KIND_OF_ROLE, MESSAGE_EVENTS, NAME_PREFIXES, Role
+from .convention import KIND_OF_ROLE, Role
+from .conventions import NAME_PREFIXES
 from .facts import indexed_calls, messages
+from .log_events import MESSAGE_EVENTS
 from .spans import ERROR, Attributes, Event, Span, Value
 from .tool_calls import ToolCall, parsed
 

@@ -6,9 +6,10 @@ from typing import Any, Final
 import orjson
 
 from . import kinds, tool_calls
-from .conventions import LOG_EVENTS, LOG_SESSION, REPEATED_MESSAGES, LogEvent, Role
+from .convention import Role
 from .facts import facts_of
 from .identity import log_item_id
+from .log_events import LOG_EVENTS, LOG_SESSION, REPEATED_MESSAGES, LogEvent
 from .mapping import Mapped, Sender, agent_of, origin, time_text
 from .spans import LogRecord, Value
 from .tool_calls import parsed

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from . import kinds
-from .conventions import Role
+from .convention import Role
 from .facts import facts_of, role_of
 from .identity import item_id
 from .spans import ERROR, OK, Source, Span, Value

@@ -5,21 +5,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from .bounds import DEFAULT
-from .conventions import (
-    CONVENTIONS,
-    INDEXED_CALLS,
-    INDEXED_CONTENT,
-    KIND_OF_ROLE,
-    LOG_EVENTS,
-    REPEATED_MESSAGES,
-    Convention,
-    Mark,
-)
+from .convention import KIND_OF_ROLE, Convention, Mark
+from .conventions import CONVENTIONS, INDEXED_CALLS, INDEXED_CONTENT
+from .log_events import LOG_EVENTS, REPEATED_MESSAGES
 
 _HEAD: Final = """# Telemetry
 
-Which spans and log records of OpenTelemetry become which items. Made from `sealgate/telemetry/conventions.py`; how to
-send them: [Send OpenTelemetry](../how-to/send-opentelemetry.md). Shapes of items: [item.json](../../schema/item.json).
+Which spans and log records of OpenTelemetry become which items. Made from `conventions.py` and `log_events.py` in
+`sealgate/telemetry`; how to send them: [Send OpenTelemetry](../how-to/send-opentelemetry.md). Shapes of items:
+[item.json](../../schema/item.json).
 
 Everything that comes this way has `coverage` `observed` and `source` `otlp`, and names the convention it is written in.
 """

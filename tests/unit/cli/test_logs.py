@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from sealgate.adapters.configuration.settings import Log
+from sealgate.adapters.configuration.sections.authority import Log
 from sealgate.cli import _logs
 
 

@@ -13,7 +13,7 @@ from sealgate.privacy import (
     Scanner,
     redact_item,
     redact_text,
-    redaction,
+    values,
 )
 
 MINIMAL = FieldPolicy.from_mapping({})
@@ -191,10 +191,10 @@ def test_a_failing_detector_leaves_nothing(monkeypatch):
 
 def test_marks_do_not_make_texts_too_long():
     """A text at the bound of the record model stays within it, though marks are longer than what they replace."""
-    text = ("a@b.co " * 2000)[: redaction.MAX_TEXT]
+    text = ("a@b.co " * 2000)[: values.MAX_TEXT]
     kept = redact_item(_item(note=text), MINIMAL, KEYS).item["attributes"]["note"]
 
-    assert len(kept) <= redaction.MAX_TEXT
+    assert len(kept) <= values.MAX_TEXT
     assert "@" not in kept
 
 
@@ -211,14 +211,14 @@ def test_what_is_remembered_as_clean_hangs_on_its_place():
 
 def test_memory_of_clean_texts_is_bounded(monkeypatch):
     """Ever new texts do not fill memory, and long ones are not remembered."""
-    monkeypatch.setattr(redaction, "MAX_CLEAN", 3)
+    monkeypatch.setattr(values, "MAX_CLEAN", 3)
     policy = FieldPolicy.from_mapping({})
     notes = {f"a{number}": f"text {number}" for number in range(9)} | {"long": "x " * 100, "mail": "ann@example.com"}
 
     redact_item(_item(extra=notes), policy, KEYS)
 
     assert 0 < len(policy.clean) <= 3
-    assert all(len(text) <= redaction.MAX_REMEMBERED for _, text in policy.clean)
+    assert all(len(text) <= values.MAX_REMEMBERED for _, text in policy.clean)
 
 
 def test_names_of_empty_members_are_looked_at():

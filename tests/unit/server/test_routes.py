@@ -3,7 +3,8 @@
 import pytest
 
 from sealgate.model.errors import InputError
-from sealgate.server.routes import ROUTES, Router
+from sealgate.server.router import Router
+from sealgate.server.routes import ROUTES
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

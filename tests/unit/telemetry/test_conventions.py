@@ -6,7 +6,8 @@ import pytest
 
 from sealgate.encoding import canonical
 from sealgate.model import items as items_model
-from sealgate.telemetry.conventions import CONVENTIONS, KIND_OF_ROLE, Role
+from sealgate.telemetry.convention import KIND_OF_ROLE, Role
+from sealgate.telemetry.conventions import CONVENTIONS
 from sealgate.telemetry.facts import PLACES
 from sealgate.telemetry.mapping import Sender, map_spans
 from sealgate.telemetry.spans import ERROR, OK, Event, Source, Span

@@ -2,6 +2,8 @@
 
 from sealgate.adapters.configuration.field_policy import load_policy
 from sealgate.adapters.configuration.loading import find, load, parse
-from sealgate.adapters.configuration.settings import Configuration, IdentityEntry, WitnessEntry
+from sealgate.adapters.configuration.sections.callers import IdentityEntry
+from sealgate.adapters.configuration.sections.ledger import WitnessEntry
+from sealgate.adapters.configuration.settings import Configuration
 
 __all__ = ["Configuration", "IdentityEntry", "WitnessEntry", "find", "load", "load_policy", "parse"]

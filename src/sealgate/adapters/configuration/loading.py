@@ -13,18 +13,15 @@ from dataclasses import MISSING, Field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sealgate.adapters.configuration.settings import (
-    REPEATED,
-    SECTIONS,
+from sealgate.adapters.configuration.sections.callers import (
     Callers,
-    Configuration,
     IdentityEntry,
     OidcEntry,
-    Setting,
     SpiffeEntry,
     check_callers,
-    check_together,
 )
+from sealgate.adapters.configuration.setting import Setting
+from sealgate.adapters.configuration.settings import REPEATED, SECTIONS, Configuration, check_together
 from sealgate.model.errors import ConfigurationError
 
 PREFIX: Final = "SEALGATE_"

@@ -9,12 +9,13 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from sealgate.adapters.configuration.settings import REPEATED, SECTIONS, Configuration, Setting
+from sealgate.adapters.configuration.setting import Setting
+from sealgate.adapters.configuration.settings import REPEATED, SECTIONS, Configuration
 
 _INTRODUCTION: Final = """\
 # Configuration
 
-<!-- Made by `python -m sealgate.adapters.configuration.reference`; a test compares. Change settings.py instead. -->
+<!-- Made by `python -m sealgate.adapters.configuration.reference`; a test compares. Change sections/ instead. -->
 
 One TOML file: `--config PATH`, else `SEALGATE_CONFIG`, else `./sealgate.toml`, `./sealgate/sealgate.toml`,
 `~/sealgate/sealgate.toml`, `/etc/sealgate/sealgate.toml`. The environment overrides the file

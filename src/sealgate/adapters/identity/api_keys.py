@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from sealgate.adapters import protected_files
-from sealgate.adapters.configuration.settings import ROLES, not_separate
+from sealgate.adapters.configuration.roles import ROLES, not_separate
 from sealgate.encoding import canonical
 from sealgate.model.errors import ConfigurationError, InputError, SealgateError
 from sealgate.model.evaluation import Identity

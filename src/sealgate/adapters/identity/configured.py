@@ -5,7 +5,8 @@ import logging
 import ssl
 from pathlib import Path
 
-from sealgate.adapters.configuration.settings import Callers, Configuration, SpiffeEntry
+from sealgate.adapters.configuration.sections.callers import Callers, SpiffeEntry
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.federated import FederatedIdentities, TrustDomain
 from sealgate.adapters.identity.resolver import ConfiguredIdentities

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sealgate.adapters.configuration.settings import ROLES, OidcEntry, SpiffeEntry, not_separate
+from sealgate.adapters.configuration.roles import ROLES, not_separate
+from sealgate.adapters.configuration.sections.callers import OidcEntry, SpiffeEntry
 from sealgate.adapters.identity import spiffe, tokens
 from sealgate.adapters.identity.replays import Replays, Use
 from sealgate.adapters.identity.tokens import Proven, RefusedTokenError, Rules, Token

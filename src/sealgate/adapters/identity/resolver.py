@@ -7,7 +7,7 @@ the Unix socket. The first `[[identity]]` that fits wins. What fits none is nobo
 from collections.abc import Sequence
 from typing import Literal
 
-from sealgate.adapters.configuration.settings import IdentityEntry
+from sealgate.adapters.configuration.sections.callers import IdentityEntry
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.certificates import fingerprint, subject_names
 from sealgate.adapters.identity.federated import FederatedIdentities

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from sealgate.adapters import protected_files
-from sealgate.adapters.configuration.settings import Configuration, Keys
+from sealgate.adapters.configuration.sections.keys import Keys
+from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.keys import file, passphrase
 from sealgate.adapters.keys.envelope import Purpose
 from sealgate.encoding import canonical

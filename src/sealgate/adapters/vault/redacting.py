@@ -16,7 +16,7 @@ from sealgate.adapters.redaction import PolicyRedactor
 from sealgate.adapters.vault.client import VaultClient
 from sealgate.model.errors import InputError, UnavailableError
 from sealgate.privacy import KnownValue, KnownValues, redact_item
-from sealgate.privacy.redaction import Wanted
+from sealgate.privacy.redacted import Wanted
 from sealgate.vault.tokens import MAX_VALUES, Value
 from sealgate.vault.values import canonical_value
 

@@ -7,7 +7,7 @@ import msgspec
 from sealgate.collector.service import BatchResult
 from sealgate.model.batches import MAX_SENT_BYTES
 from sealgate.server import answers
-from sealgate.server.routes import Route
+from sealgate.server.route import Route
 
 ENFORCE: Final = frozenset({"enforce"})
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sealgate.model.limits import MAX_REQUEST_BYTES
 from sealgate.server import answers
-from sealgate.server.routes import KNOWN, Route
+from sealgate.server.route import KNOWN, Route
 
 from . import messages
 

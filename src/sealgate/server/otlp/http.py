@@ -18,7 +18,7 @@ from sealgate.server.handlers import Call
 from sealgate.server.listeners import HttpsListener, open_tcp, tls_context
 from sealgate.server.messages import Request, Response
 from sealgate.server.metrics import Metrics
-from sealgate.server.routes import Route
+from sealgate.server.route import Route
 from sealgate.telemetry.requests import Encoding, Export, Signal
 
 from . import answers

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sealgate.model.erasure import Erasure, ErasureRequest
 from sealgate.model.limits import MAX_REQUEST_BYTES
 from sealgate.server import answers
-from sealgate.server.routes import Route
+from sealgate.server.route import Route
 from sealgate.server.vault import messages
 from sealgate.vault.erasure import SubjectState
 from sealgate.vault.lookups import Lookup

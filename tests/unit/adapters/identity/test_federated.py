@@ -7,7 +7,7 @@ import pytest
 
 from bench.identity_world import ISSUER, WORKLOAD, EcSigner, World
 from sealgate.adapters.configuration import loading
-from sealgate.adapters.configuration.settings import OidcEntry
+from sealgate.adapters.configuration.sections.callers import OidcEntry
 from sealgate.adapters.identity.federated import FederatedIdentities
 from sealgate.adapters.identity.replays import Replays
 from sealgate.adapters.identity.spiffe import trust_domain_of

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sealgate.adapters.configuration.settings import IdentityEntry
+from sealgate.adapters.configuration.sections.callers import IdentityEntry
 from sealgate.adapters.identity.api_keys import ApiKeys
 from sealgate.adapters.identity.resolver import ConfiguredIdentities
 from sealgate.model.errors import ConfigurationError, InputError, SealgateError

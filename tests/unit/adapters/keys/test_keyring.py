@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sealgate.adapters import installation, protected_files
-from sealgate.adapters.configuration.settings import Keys
+from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.keys import file, keyring
 from sealgate.adapters.keys.envelope import COST_OF_RANDOM_PASSPHRASE, Purpose
 from sealgate.adapters.keys.keyring import Keyring

@@ -1,0 +1,1 @@
+"""The sections of the configuration, by what they configure. Secrets are never here, only references to them."""

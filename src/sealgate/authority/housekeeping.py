@@ -1,0 +1,94 @@
+"""What recurs while an authority runs: permits expire, the journal heals, snapshots are saved."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from sealgate.authority.approvals import Approvals
+from sealgate.authority.credentials import Broker
+from sealgate.authority.erasure import Erasures
+from sealgate.authority.execution import Execution
+from sealgate.authority.recorder import Recorder
+from sealgate.authority.tasks import Tasks
+from sealgate.model.errors import SealgateError, UnavailableError
+
+_LOG = logging.getLogger(__name__)
+_SWEEP_S: Final = 0.2
+_SNAPSHOT_S: Final = 10.0
+_SNAPSHOT_SHARE: Final = 200
+"""A snapshot that holds up the loop for some time is followed by so many times this time without another."""
+
+_HEAL_S: Final = 1.0
+
+
+class Housekeeping:
+    """Sweeps, heals, saves. ``snapshot`` takes a snapshot and returns what stores it."""
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        execution: Execution,
+        tasks: Tasks,
+        approvals: Approvals,
+        broker: Broker,
+        erasures: Erasures,
+        snapshot: Callable[[], Callable[[], None]],
+    ) -> None:
+        self._recorder = recorder
+        self._execution = execution
+        self._tasks = tasks
+        self._approvals = approvals
+        self._broker = broker
+        self._erasures = erasures
+        self._snapshot = snapshot
+
+    async def run(self) -> None:
+        """Sweep often, heal and save snapshots now and then; an error here is logged and never ends the task."""
+        loop = asyncio.get_running_loop()
+        next_heal = next_snapshot = loop.time()
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            now = loop.time()
+            try:
+                if now >= next_heal:
+                    next_heal = now + _HEAL_S
+                    await self._heal()
+                while await self._execution.sweep():
+                    pass
+                await self._tasks.sweep()
+                while await self._approvals.sweep():
+                    pass
+                self._broker.sweep()
+                if now >= next_snapshot:
+                    began = loop.time()
+                    store = self._snapshot()
+                    next_snapshot = now + max(_SNAPSHOT_S, (loop.time() - began) * _SNAPSHOT_SHARE)
+                    # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
+                    await loop.run_in_executor(None, store)
+            except SealgateError as error:
+                _LOG.warning("housekeeping: %s", error)
+            except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
+                _LOG.exception("housekeeping failed")
+
+    async def finish_erasures(self) -> None:
+        """Finish what a crash interrupted; what cannot be done now is tried again with the next healing."""
+        try:
+            await self._erasures.resume()
+        except UnavailableError as error:
+            _LOG.error("an erasure cannot be finished now: %s", error)  # the reason says it all
+
+    async def _heal(self) -> None:
+        await self.finish_erasures()
+        recorder = self._recorder
+        if recorder.failure is None and recorder.missed is None:
+            return
+        try:
+            recorded = recorder.heal()
+        except UnavailableError as error:
+            _LOG.error("decisions are SILENCE: %s", error)  # the reason says it all; no trace each second
+            return
+        if recorded is not None:
+            receipt = await recorded
+            _LOG.warning("recording again; the gap is record %d", receipt.index)
