@@ -7,6 +7,12 @@ STAMP := $(VENV)/.stamp-$(shell cat requirements/*.txt scripts/setup packages/ve
 # Adapters whose environments `make test` makes; all others by `make adapters`.
 ADAPTERS := langchain openai-agents pydantic-ai agent-framework
 
+# A file's tests stay together, files in the order of their names: the small ones of tests/unit fill the end (ADR 0183).
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Tests start our programs more than a thousand times; without their compiled code each start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo demo-agentdojo test adapters check lint format references lock bench clean
 
 setup: $(STAMP)
@@ -25,7 +31,7 @@ demo-agentdojo: setup
 
 test: setup lint
 	@scripts/servers
-	@$(PY) -m pytest
+	@$(PYTEST)
 	@scripts/adapter-tests $(ADAPTERS)
 
 # Every adapter with its framework's own scripted model, each in an environment of its own.
@@ -33,7 +39,7 @@ adapters: setup
 	@scripts/adapter-tests
 
 check: setup lint
-	@$(PY) -m pytest tests/unit tests/property
+	@$(PYTEST) tests/unit tests/property
 
 lint: setup
 	@$(VENV)/bin/ruff check .

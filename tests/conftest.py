@@ -1,9 +1,17 @@
 """Fixtures for all tests: where the real data is, and the summary of what was skipped."""
 
+import contextlib
 import os
 import pathlib
 
 import pytest
+
+with contextlib.suppress(ImportError):  # the environments of the adapters have no hypothesis
+    from hypothesis import settings
+
+    # How long one example takes says how busy the machine is; what must be fast is tested as such.
+    settings.register_profile("busy machine", settings(), deadline=None)
+    settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session", name="data_folder")

@@ -11,8 +11,8 @@ import pytest
 
 from bench.permits_world import question, world
 from sealgate.adapters.approval_webhook import Webhook
-from sealgate.authority.approval_callbacks import signature
 from sealgate.demo.authority import run
+from sealgate.encoding.callback_signature import signature
 from sealgate.model.errors import ConfigurationError, NotPermittedError, UnavailableError
 from sealgate.sdk import ApprovalRequired, Client
 

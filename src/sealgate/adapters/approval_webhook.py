@@ -16,7 +16,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from sealgate.authority.approval_callbacks import MIN_KEY_BYTES, signature
+from sealgate.encoding.callback_signature import MIN_KEY_BYTES, signature
 from sealgate.model.approvals import ApprovalView
 from sealgate.model.errors import ConfigurationError
 

@@ -12,13 +12,13 @@ forgotten, but not the answers: nobody answers an approval twice.
 import hmac
 import re
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
 
 import msgspec
 
 from sealgate.authority.approvals import Approvals
 from sealgate.encoding import canonical
+from sealgate.encoding.callback_signature import signature
 from sealgate.model.approvals import ApprovalStep, CallbackAnswer
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import Identity
@@ -26,14 +26,8 @@ from sealgate.model.identifiers import require_uuid
 
 WINDOW_S: Final = 300
 MAX_NONCES: Final = 100_000
-MIN_KEY_BYTES: Final = 32
 SCHEME: Final = "SealgateHmac"
 _HEADER: Final = re.compile(rb"SealgateHmac t=([0-9]{1,12}),n=([A-Za-z0-9_\-]{16,64}),v1=([0-9a-f]{64})", re.ASCII)
-
-
-def signature(key: bytes, timestamp: int, nonce: str, body: bytes) -> str:
-    """Return the hex HMAC of a message, both of those that leave and of those that come back."""
-    return hmac.new(key, f"v1.{timestamp}.{nonce}.".encode() + body, sha256).hexdigest()
 
 
 class Callbacks:

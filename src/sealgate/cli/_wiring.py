@@ -27,7 +27,6 @@ from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
-from sealgate.authority.approval_callbacks import MIN_KEY_BYTES
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
@@ -46,6 +45,7 @@ from sealgate.cli import _logs
 from sealgate.cli._children import CHILDREN, Supervisor
 from sealgate.cli._wiring_credentials import sources
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
+from sealgate.encoding.callback_signature import MIN_KEY_BYTES
 from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
 from sealgate.ledger.shrinking import ShrinkingBundles

@@ -17,7 +17,6 @@ from sealgate.hooks.events import HOSTS
 from sealgate.model.errors import ConfigurationError, InputError
 
 from ._configuration import options
-from .policy import publish
 
 _HOST = click.argument("host", type=click.Choice(HOSTS))
 _SCOPE = click.option(
@@ -139,6 +138,8 @@ def policies(
     shutil.copytree(PACK, directory)
     click.echo(f"written: {directory}")
     if publish_it:
+        from .policy import publish  # noqa: PLC0415  # the policy engine: the daemon starts without it
+
         context.invoke(publish, directory=directory, config_path=config_path, flags=flags, as_json=False)
 
 

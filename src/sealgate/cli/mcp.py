@@ -12,10 +12,8 @@ import click
 
 from sealgate.gateway import clients, methods, secrets
 from sealgate.gateway.approvals import StateSeal
-from sealgate.gateway.configuration import load
 from sealgate.gateway.pins import Pins
 from sealgate.gateway.relay import DEFAULT_TIMEOUT_S, Options
-from sealgate.gateway.serving import serve as run_serve
 from sealgate.gateway.stdio import Wrapped
 from sealgate.gateway.stdio import wrap as run_wrap
 from sealgate.model.identifiers import require_name
@@ -86,6 +84,9 @@ def wrap(
 @click.argument("configuration", type=click.Path(path_type=Path, dir_okay=False))
 def serve(configuration: Path) -> None:
     """Serve the servers that CONFIGURATION (gateway.toml) names at one streamable HTTP endpoint, until SIGTERM."""
+    from sealgate.gateway.configuration import load  # noqa: PLC0415  # HTTP and who calls: clients wait for `wrap`
+    from sealgate.gateway.serving import serve as run_serve  # noqa: PLC0415
+
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     found = load(configuration)
     client = AsyncClient(agent=found.agent or "mcp-gateway", socket=found.socket)

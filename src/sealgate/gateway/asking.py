@@ -25,7 +25,6 @@ from sealgate.gateway.approvals import (
     ticket_of,
 )
 from sealgate.gateway.catalogue import Entry
-from sealgate.gateway.consent import MAX_SHOWN_BYTES
 from sealgate.gateway.envelope import Answer, Envelope, Id, Members
 from sealgate.gateway.judging import Caller, Judge, Refused
 from sealgate.gateway.links import ClientGone, Downstream
@@ -35,6 +34,9 @@ from sealgate.model.errors import EncodingError
 from sealgate.sdk.enforcement import Grant
 
 _APPROVAL_WAIT_S: Final = 5.0
+
+_MAX_SHOWN_BYTES: Final = 16 * 1024
+"""Longer arguments are not asked about in a client: nobody should approve what cannot be read."""
 
 Decide = Callable[[], Awaitable[Grant | Refused]]
 
@@ -142,7 +144,7 @@ class Asking:
         person = consent.person(self.caller.principal) if consent is not None else None
         if person is not None:
             try:
-                text = canonical.encode_arguments(act.arguments, max_bytes=MAX_SHOWN_BYTES).decode()
+                text = canonical.encode_arguments(act.arguments, max_bytes=_MAX_SHOWN_BYTES).decode()
                 return person, question(ticket, act.tool, entry.upstream.name, text, person)
             except EncodingError:
                 pass  # too long to be read in a client: approved elsewhere, or not at all

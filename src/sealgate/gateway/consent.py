@@ -17,15 +17,12 @@ from typing import Final
 import httpx
 import orjson
 
-from sealgate.authority.approval_callbacks import MIN_KEY_BYTES, signature
+from sealgate.encoding.callback_signature import MIN_KEY_BYTES, signature
 from sealgate.gateway.approvals import Ticket
 from sealgate.model.errors import ConfigurationError
 from sealgate.sdk.settings import Settings
 
 _log = logging.getLogger("sealgate.gateway")
-
-MAX_SHOWN_BYTES: Final = 16 * 1024
-"""Longer arguments are not asked about in a client: nobody should approve what cannot be read."""
 
 _TIMEOUT_S: Final = 10.0
 

@@ -64,7 +64,7 @@ def test_the_caller_cannot_change_what_was_judged(authority, client):
 @pytest.mark.parametrize(
     "value",
     [object(), (1,), {1: 2}, {1}, b"x", float("nan"), float("inf"), 2**60, "\ud800", type("S", (str,), {})("x"), 1j],
-    ids=repr,
+    ids=lambda value: "object()" if type(value) is object else repr(value),
 )
 def test_what_is_not_json_is_refused(authority, client, value):
     """Values without an exact JSON form are refused before anybody is asked."""

@@ -130,7 +130,10 @@ def test_a_file_open_to_others_proves_nobody(api_keys, tmp_path):
     assert api_keys.identify(token).principal == "one"
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"format":"sealgate-api-keys/v1","keys":[{}]}', os.urandom(64)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b"[]", b'{"format":"sealgate-api-keys/v1","keys":[{}]}', pytest.param(os.urandom(64), id="random")],
+)
 def test_a_damaged_file_proves_nobody(api_keys, tmp_path, data):
     """Whatever is in the file, the answer is nobody and the operator sees our error."""
     _, token = api_keys.add("one", agents=[], roles=[], created=NOW)
