@@ -99,3 +99,21 @@ class Figures(msgspec.Struct):
 def _median_s(waits_ms: Iterable[int]) -> float:
     values = list(waits_ms)
     return round(median(values) / 1000, 3) if values else 0.0
+
+
+def by_name(figures: ApprovalFigures) -> dict[str, float]:
+    """Return the figures by Prometheus name."""
+    return {
+        "sealgate_approvals_open": float(figures.open),
+        "sealgate_approvals_requested_total": float(figures.requested),
+        "sealgate_approvals_granted_total": float(figures.granted),
+        "sealgate_approvals_refused_total": float(figures.refused),
+        "sealgate_approvals_expired_total": float(figures.expired),
+        "sealgate_approvals_revoked_total": float(figures.revoked),
+        "sealgate_approvals_used_total": float(figures.used),
+        "sealgate_approvals_suppressed_total": float(figures.suppressed),
+        "sealgate_approvals_requested_last_hour": float(figures.requested_last_hour),
+        "sealgate_approvals_answer_median_seconds": figures.median_s,
+        "sealgate_approvals_yes_share": figures.yes_share,
+        "sealgate_approvals_always_yes_share": figures.always_yes_share,
+    }

@@ -10,11 +10,13 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from sealgate.authority import answers, approval_bodies
+from sealgate.authority import answers, approval_bodies, approval_figures
 from sealgate.authority.approval import Approval, Vote
 from sealgate.authority.approval_book import Book
 from sealgate.authority.approval_requests import Opened, Requests, Settings
+from sealgate.authority.approval_rules import NO, Rules, reason_of, shape
 from sealgate.authority.approval_views import Viewer
+from sealgate.authority.approval_waiting import Waiting
 from sealgate.authority.capabilities import approval_of, check
 from sealgate.authority.recorder import Draft, Receipt, Recorder
 from sealgate.authority.state import Memory
@@ -33,9 +35,6 @@ from sealgate.model.evaluation import Identity
 from sealgate.model.lifecycle import ApprovalEvent, ApprovalState, advance_approval
 from sealgate.model.records import Kind
 
-MAX_WAIT_S: Final = 30.0
-MAX_WAITING: Final = 1024
-MAX_REASON_CHARS: Final = 1000
 _INTERNAL: Final = Identity(principal="authority", proof="internal")
 
 Notify = Callable[[ApprovalView], None]
@@ -62,11 +61,12 @@ class Approvals:
         self._recorder = recorder
         self._settings = settings
         self._notify = notify
-        self._changes: dict[str, asyncio.Event] = {}
-        self._waiting = 0
+        self._waiting = Waiting()
         self.requests = requests
         self.answer_callback: AnswerCallback = _no_callbacks
         self.viewer = Viewer(self._book, settings, recorder.time.text)
+        self._rules = Rules(memory, recorder.time, settings, self.viewer)
+        self.wake_all = self._waiting.wake_all
 
     @property
     def _book(self) -> Book:
@@ -137,9 +137,9 @@ class Approvals:
             NotPermittedError: unknown (also to who may not see it), decided, expired, or not this person's to decide.
             UnavailableError: it could not be recorded; nothing changed.
         """
-        approval = self._visible(approval_id, caller)
-        roles = self._require_may(approval, caller, grant=grant)
-        return await self._answer(approval, caller, roles, _reason(reason), grant=grant, batch_id=batch_id)
+        approval = self._rules.visible(approval_id, caller)
+        roles = self._rules.require_may(approval, caller, grant=grant)
+        return await self._answer(approval, caller, roles, reason_of(reason), grant=grant, batch_id=batch_id)
 
     def _answer(
         self,
@@ -171,9 +171,9 @@ class Approvals:
                 self._book.voting.pop(approval.id, None)
             if receipt is not None:
                 self._book.vote(approval.id, vote, grant=grant)
-                self._changed(approval.id)
+                self._waiting.changed(approval.id)
 
-        voting[caller.principal] = vote if grant else Vote(vote.principal, vote.proof, [], vote.at_ms, _NO)
+        voting[caller.principal] = vote if grant else Vote(vote.principal, vote.proof, [], vote.at_ms, NO)
         future = self._append(draft, answers.agent(caller.principal, caller, []), approval, done)
 
         async def step() -> ApprovalStep:
@@ -189,15 +189,15 @@ class Approvals:
             InputError: none, too many, one twice, or they differ in agent, tool, policy version or needed people.
             NotPermittedError: as ``answer``, for any of them; nothing changed.
         """
-        reason = _reason(wanted.reason)
+        reason = reason_of(wanted.reason)
         if not 0 < len(wanted.approvals) <= MAX_BATCH or len(set(wanted.approvals)) != len(wanted.approvals):
             raise InputError(f"a batch has 1 to {MAX_BATCH} different approvals")
-        approvals = [self._visible(approval_id, caller) for approval_id in wanted.approvals]
-        if len({_shape(approval) for approval in approvals}) != 1 or approvals[0].terms is not None:
+        approvals = [self._rules.visible(approval_id, caller) for approval_id in wanted.approvals]
+        if len({shape(approval) for approval in approvals}) != 1 or approvals[0].terms is not None:
             hint = "decide those of one agent, one tool, one policy set and the same needed people together"
             raise InputError("the approvals are not of the same shape", hint=hint)
         grant = wanted.decision == "grant"
-        roles = [self._require_may(approval, caller, grant=grant) for approval in approvals]
+        roles = [self._rules.require_may(approval, caller, grant=grant) for approval in approvals]
         batch_id = approvals[0].id
         steps = [
             self._answer(approval, caller, role, reason, grant=grant, batch_id=batch_id)
@@ -205,58 +205,16 @@ class Approvals:
         ]
         return ApprovalSteps(batch_id, list(await asyncio.gather(*steps)))
 
-    def _visible(self, approval_id: str, caller: Identity) -> Approval:
-        approval = self._book.get(approval_id)
-        if approval is None or not self.viewer.may_see(approval, caller):
-            raise NotPermittedError(
-                "there is no such approval", code="approval-unknown", hint="`sealgate approval list`"
-            )
-        return approval
-
-    def _require_may(self, approval: Approval, caller: Identity, *, grant: bool) -> list[str]:
-        """Return the caller's roles if the caller may answer now."""
-        if caller.principal in approval.requesters:
-            raise NotPermittedError("nobody decides what they asked for", code="own-request", hint="ask another person")
-        held = self._settings.roles.get(caller.principal, frozenset())
-        roles = sorted(held & {need.role for need in approval.needed})
-        if not roles:
-            needed = ", ".join(f"`{need.role}`" for need in approval.needed)
-            raise NotPermittedError(
-                f"this needs the approver role {needed}", code="not-an-approver", hint="see `approver_roles`"
-            )
-        advance_approval(approval.state, ApprovalEvent.GRANT if grant else ApprovalEvent.REFUSE)
-        if self._recorder.time.now_ms() >= approval.expires_ms:
-            advance_approval(ApprovalState.EXPIRED, ApprovalEvent.GRANT)
-        if approval.policy_version != self._memory.policy_version:
-            raise NotPermittedError(
-                "the policy set changed since this was asked",
-                code="approval-expired",
-                hint="the agent has to ask again",
-            )
-        self._require_open(approval, caller, roles, grant=grant)
-        return roles
-
-    def _require_open(self, approval: Approval, caller: Identity, roles: list[str], *, grant: bool) -> None:
-        """Refuse a second answer of one person, and any behind one that is under way and decides."""
-        voting = self._book.voting.get(approval.id, {})
-        voters = {name: vote.roles for name, vote in voting.items()}
-        if caller.principal in voting or any(vote.principal == caller.principal for vote in approval.votes):
-            raise NotPermittedError("this person has answered already", code="approval-decided")
-        if any(vote.reason == _NO for vote in voting.values()) or (voting and approval.missing(voters) == 0):
-            raise NotPermittedError("the approval is decided already", code="approval-decided")
-        if grant and approval.missing({**voters, caller.principal: roles}) >= approval.missing(voters):
-            raise NotPermittedError("enough people of these roles have answered", code="approval-decided")
-
     async def revoke(self, approval_id: str, reason: str, caller: Identity) -> ApprovalStep:
         """Take back what waits or was granted and not used up: by an operator, or by a person who may approve it.
 
         Raises:
             NotPermittedError: unknown, over, or not the caller's to revoke.
         """
-        approval = self._visible(approval_id, caller)
+        approval = self._rules.visible(approval_id, caller)
         if not self.viewer.may_decide(approval, caller) and "operate" not in caller.roles:
             raise NotPermittedError("this needs the role `operate`", hint="ask the operator")
-        return await self._revoke(approval, caller, _reason(reason))
+        return await self._revoke(approval, caller, reason_of(reason))
 
     async def revoke_task(self, task_id: str) -> None:
         """Take back the approvals of a task that ended (``tasks.TaskListener``)."""
@@ -284,7 +242,7 @@ class Approvals:
         def done(receipt: Receipt | None) -> None:
             if receipt is not None:
                 self._book.finish(approval.id, event)
-                self._changed(approval.id)
+                self._waiting.changed(approval.id)
 
         return self._append(draft, answers.agent(caller.principal, caller, []), approval, done)
 
@@ -305,24 +263,12 @@ class Approvals:
         Raises:
             NotPermittedError: code `approval-unknown`; also where the caller may not see it.
         """
-        return self.viewer.view(self._visible(approval_id, caller), caller)
+        return self.viewer.view(self._rules.visible(approval_id, caller), caller)
 
     async def wait(self, approval_id: str, wait_s: float, caller: Identity) -> ApprovalView:
         """Return the approval as soon as it is decided, or as it is after ``wait_s``. Raises as ``show``."""
-        approval = self._visible(approval_id, caller)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + min(wait_s, MAX_WAIT_S)
-        self._waiting += 1
-        try:
-            while approval.state is ApprovalState.REQUESTED and self._waiting <= MAX_WAITING:
-                left = until - loop.time()
-                if left <= 0:
-                    break
-                event = self._changes.setdefault(approval_id, asyncio.Event())
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), left)
-        finally:
-            self._waiting -= 1
+        approval = self._rules.visible(approval_id, caller)
+        await self._waiting.until_decided(approval, wait_s)
         return self.viewer.view(approval, caller)
 
     def list(self, caller: Identity, states: Sequence[str] = ("requested",)) -> ApprovalList:
@@ -337,32 +283,7 @@ class Approvals:
 
     def metrics(self) -> dict[str, float]:
         """Return the figures by Prometheus name."""
-        figures = self.figures()
-        return {
-            "sealgate_approvals_open": float(figures.open),
-            "sealgate_approvals_requested_total": float(figures.requested),
-            "sealgate_approvals_granted_total": float(figures.granted),
-            "sealgate_approvals_refused_total": float(figures.refused),
-            "sealgate_approvals_expired_total": float(figures.expired),
-            "sealgate_approvals_revoked_total": float(figures.revoked),
-            "sealgate_approvals_used_total": float(figures.used),
-            "sealgate_approvals_suppressed_total": float(figures.suppressed),
-            "sealgate_approvals_requested_last_hour": float(figures.requested_last_hour),
-            "sealgate_approvals_answer_median_seconds": figures.median_s,
-            "sealgate_approvals_yes_share": figures.yes_share,
-            "sealgate_approvals_always_yes_share": figures.always_yes_share,
-        }
-
-    def wake_all(self) -> None:
-        """Let everybody who waits go on: the authority stops."""
-        for approval_id in list(self._changes):
-            self._changed(approval_id)
-        self._waiting = MAX_WAITING
-
-    def _changed(self, approval_id: str) -> None:
-        event = self._changes.pop(approval_id, None)
-        if event is not None:
-            event.set()
+        return approval_figures.by_name(self.figures())
 
     def _append(
         self, draft: Draft, agent: dict[str, Any], approval: Approval, done: Callable[[Receipt | None], None]
@@ -397,23 +318,9 @@ class Approvals:
         return future
 
 
-_NO: Final = "\x00no"
-"""Marks an answer under way that refuses."""
-
 _SWEEP: Final = 256
 
 
 async def _no_callbacks(body: bytes, authorization: bytes | None) -> ApprovalStep:
     del body, authorization
     raise NotPermittedError("no callbacks are taken here", code="callback-refused")
-
-
-def _shape(approval: Approval) -> tuple[Any, ...]:
-    needed = tuple((need.role, need.count) for need in approval.needed)
-    return approval.agent, approval.tool, approval.resource, approval.policy_version, needed
-
-
-def _reason(text: str) -> str:
-    if len(text) > MAX_REASON_CHARS or (text and not text.isprintable()):
-        raise InputError("the reason is too long or has control characters", hint=f"one line of {MAX_REASON_CHARS}")
-    return text

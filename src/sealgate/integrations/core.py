@@ -9,27 +9,24 @@ waits under the call's id, its session and the digest of its arguments, and is h
 because a resumed graph repeats a node for example, is judged again.
 """
 
-import inspect
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from sealgate.integrations import narrowing, verdicts
 from sealgate.integrations.narrowing import Narrow
+from sealgate.integrations.question import Asked, Prepared, arguments_digest, digest_of, never_ran
 from sealgate.integrations.verdicts import Ticket, Verdict
 from sealgate.model.errors import SealgateError
-from sealgate.sdk import calls, enforcement, flows, tracing
-from sealgate.sdk.answers import Obligation
-from sealgate.sdk.arguments import Frozen, NotJson, encode, freeze
+from sealgate.sdk import enforcement, flows, tracing
 from sealgate.sdk.client import AsyncClient, Client
 from sealgate.sdk.core import Core, default_core
-from sealgate.sdk.drafts import Draft
-from sealgate.sdk.enforcement import Grant, Rules
-from sealgate.sdk.errors import ActionNotRun, ArgumentsRefused, OutcomeNotReported
+from sealgate.sdk.enforcement import Rules
+from sealgate.sdk.errors import ArgumentsRefused, OutcomeNotReported
 
 R = TypeVar("R")
 
@@ -90,7 +87,7 @@ class Gate:
             about: what else is known: ``call_id``, ``agent``, ``session``, ``server``, ``on_behalf_of``, and
                 ``rationale``, the reason that the model gave, which is recorded as a claim and never judged.
         """
-        asked = _Asked(framework, tool, arguments, **about)
+        asked = Asked(framework, tool, arguments, **about)
         try:
             core = self._core_of()
             prepared = self._prepare(core, asked)
@@ -105,7 +102,7 @@ class Gate:
 
     async def acheck(self, framework: str, tool: str, arguments: Mapping[str, Any], **about: Any) -> Verdict:
         """Judge one call, awaiting. See ``check``."""
-        asked = _Asked(framework, tool, arguments, **about)
+        asked = Asked(framework, tool, arguments, **about)
         try:
             core = self._core_of()
             prepared = self._prepare(core, asked)
@@ -118,7 +115,7 @@ class Gate:
         except Exception as error:  # noqa: BLE001  # as in check
             return asked.refusal(error)
 
-    def _prepare(self, core: Core, asked: "_Asked") -> "_Prepared":
+    def _prepare(self, core: Core, asked: "Asked") -> "Prepared":
         span = tracing.next_span()
         span = replace(
             span,
@@ -127,7 +124,7 @@ class Gate:
             on_behalf_of=asked.on_behalf_of or span.on_behalf_of,
         )
         server = asked.server or self._servers.get(asked.tool)
-        return _Prepared(core, span, asked, server, self._narrow)
+        return Prepared(core, span, asked, server, self._narrow)
 
     def done(self, verdict: Verdict, output: Any = None) -> None:
         """Say that the body returned. A report that can be neither delivered nor spooled is lost with a warning."""
@@ -225,12 +222,12 @@ class Gate:
             while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[0] < oldest:
                 dropped.append(self._kept.popitem(last=False)[1])
         for _, unused in dropped:
-            self.failed(unused, _NeverRan(unused.tool))
+            self.failed(unused, never_ran(unused.tool))
 
     def take(self, tool: str, call_id: str | None, arguments: Mapping[str, Any], *scope: str | None) -> Verdict | None:
         """Return the permitted call that was kept for exactly this, once; None where there is none that still holds."""
         try:
-            digest = _digest(arguments)
+            digest = digest_of(arguments)
         except ArgumentsRefused:
             return None
         with self._lock:
@@ -239,7 +236,7 @@ class Gate:
             return None
         since, verdict = found
         if time.monotonic() - since > KEPT_S:
-            self.failed(verdict, _NeverRan(tool))
+            self.failed(verdict, never_ran(tool))
             return None
         return verdict
 
@@ -248,117 +245,6 @@ class Gate:
         with self._lock:
             key = next((key for key in self._kept if key[:2] == (tool, call_id)), None)
             return self._kept.pop(key)[1] if key else None
-
-
-class _NeverRan(BaseException):  # a BaseException is reported as cancelled
-    """The permitted body was never run."""
-
-
-class _Asked:
-    """One question as the adapter put it. Making one never raises."""
-
-    def __init__(
-        self,
-        framework: str,
-        tool: str,
-        arguments: Mapping[str, Any],
-        *,
-        call_id: str | None = None,
-        agent: str | None = None,
-        session: str | None = None,
-        server: str | None = None,
-        on_behalf_of: Iterable[str] = (),
-        rationale: str | None = None,
-    ) -> None:
-        self.framework = framework
-        self.tool = tool
-        self.arguments = arguments
-        self.call_id = call_id
-        self.agent = agent
-        self.session = session
-        self.server = server
-        self.on_behalf_of = tuple(on_behalf_of)
-        self.rationale = rationale
-
-    def refusal(self, error: Exception) -> Verdict:
-        if isinstance(error, ActionNotRun):
-            return verdicts.refused(self.tool, error, {}, self.call_id)
-        return verdicts.failed_gate(self.tool, error, {}, self.call_id)
-
-
-class _Prepared:
-    """One question with its arguments frozen."""
-
-    def __init__(
-        self, core: Core, span: tracing.Span, asked: _Asked, server: str | None, narrow: Mapping[str, Narrow]
-    ) -> None:
-        self._core = core
-        self._span = span
-        self._asked = asked
-        self._narrow = narrow
-        self._arguments = frozen_arguments(asked.arguments)
-        self._canonical = encode(self._arguments)
-        handlers = {name: self._narrowing(name) for name in narrow}
-        self._rules = Rules(asked.tool, server, obligations=handlers)
-
-    def _narrowing(self, name: str) -> flows.Handler:
-        def handler(obligation: Obligation, judged: dict[str, Any]) -> None:
-            del judged  # as of before the first duty; each goes on from where the last one left
-            self._arguments = frozen_arguments(self._narrow[name](obligation, self._arguments))
-
-        return handler
-
-    def reasoning(self, framework: str) -> Draft | None:
-        if not self._asked.rationale:
-            return None
-        name = f"{framework}: {self._asked.tool}"
-        attributes = {"name": calls.claim(name, 256), "rationale": calls.claim(self._asked.rationale)}
-        return Draft("reasoning", attributes, self._span, status="ok")
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        token = tracing.enter(self._span)
-        try:
-            yield
-        finally:
-            tracing.leave(token)
-
-    def flow(self) -> flows.Flow[Grant]:
-        passed = inspect.Signature().bind()
-        return enforcement.before(self._core, self._rules, Frozen(self._canonical, passed, lambda: True))
-
-    def verdict(self, grant: Grant) -> Verdict:
-        if grant.after:
-            # A duty on the result: no adapter can promise it, so the permit goes unused.
-            self._core.run(enforcement.failed(grant, _NeverRan(self._asked.tool)))
-            raise ArgumentsRefused("the permit asks for a duty on the result, which adapters cannot fulfil")
-        ticket = Ticket(grant, self._asked.tool, calls.digest(self._canonical), _digest(self._arguments))
-        return Verdict("permit", "", self._arguments, self._asked.tool, self._asked.call_id, ticket=ticket)
-
-
-def frozen_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of ours of JSON arguments.
-
-    Raises:
-        ArgumentsRefused: they have no exact JSON form.
-    """
-    try:
-        copy: dict[str, Any] = freeze(dict(arguments))
-    except (NotJson, RuntimeError, TypeError) as error:
-        raise ArgumentsRefused(f"the arguments cannot be judged: {error}", hint="use JSON values") from error
-    return copy
-
-
-def _digest(arguments: Mapping[str, Any]) -> str:
-    return calls.digest(encode(frozen_arguments(arguments)))
-
-
-def arguments_digest(arguments: Mapping[str, Any]) -> str | None:
-    """Return the digest that a ticket names its arguments by, or None where they have none."""
-    try:
-        return _digest(arguments)
-    except ArgumentsRefused:
-        return None
 
 
 def _key(tool: str, call_id: str | None, digest: str, scope: tuple[str | None, ...]) -> tuple[str, ...]:

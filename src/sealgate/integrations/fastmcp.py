@@ -13,7 +13,8 @@ from fastmcp.exceptions import ToolError
 from fastmcp.server.middleware import Middleware
 from fastmcp.tools.function_tool import FunctionTool
 
-from sealgate.integrations.core import Call, Gate, arguments_digest
+from sealgate.integrations.core import Call, Gate
+from sealgate.integrations.question import arguments_digest
 from sealgate.integrations.verdicts import Verdict, running_ticket
 from sealgate.integrations.versions import require_known
 

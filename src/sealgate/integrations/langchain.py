@@ -17,7 +17,8 @@ from langchain_core.tools import BaseTool
 from langgraph.config import get_config
 from langgraph.types import interrupt
 
-from sealgate.integrations.core import Gate, arguments_digest
+from sealgate.integrations.core import Gate
+from sealgate.integrations.question import arguments_digest
 from sealgate.integrations.verdicts import Verdict, claim_running
 from sealgate.integrations.versions import require_known
 from sealgate.sdk.errors import NotCoverable

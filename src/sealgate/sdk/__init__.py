@@ -1,16 +1,16 @@
 """The client: one line around a function, and it runs only with a permit.
 
-Reads top down. Guarding: ``guards`` (the decorator), ``client`` → ``enforcement`` (one guarded call) → ``flows`` (what
-is asked in which order) → ``calls`` and ``answers`` (building requests, judging answers; pure) → ``transport`` and
-``tls`` (I/O), ``delivery`` and ``spool`` (outcomes that wait). Recording: ``chain`` (one call for each link),
-``scopes`` and ``observed_calls`` (its context managers) → ``drafts`` (pure) → ``recorder`` → ``redaction``,
-``itemspool`` (durable) → ``shipper``, ``shipping`` (batches to the collector). It imports nothing of the server.
+Reads top down. Guarding: ``guards`` (the decorator), ``client`` over ``asking`` (``default``: the one that nobody
+names) → ``enforcement`` (one guarded call) → ``flows`` (what is asked in which order) → ``calls`` and ``answers``
+(building requests, judging answers; pure) → ``transport`` and ``tls`` (I/O), ``delivery`` and ``spool`` (outcomes that
+wait). Recording: ``chain`` (one call for each link), ``scopes`` and ``observed_calls`` (its context managers) →
+``drafts`` (pure) → ``recorder`` → ``redaction``, ``itemspool`` (durable) → ``shipper``, ``shipping`` (batches to the
+collector). It imports nothing of the server.
 """
 
 from sealgate.sdk.answers import Approval, Credential, Decision, Obligation, Permit, Receipt, Recorded
-from sealgate.sdk.client import (
-    AsyncClient,
-    Client,
+from sealgate.sdk.client import AsyncClient, Client
+from sealgate.sdk.default import (
     configure,
     context_retrieved,
     declare_coverage,

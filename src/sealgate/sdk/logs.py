@@ -6,7 +6,8 @@ from typing import Final
 
 from sealgate.model.errors import SealgateError
 from sealgate.sdk import calls
-from sealgate.sdk.client import Client, default_client
+from sealgate.sdk.client import Client
+from sealgate.sdk.default import default_client
 
 _OURSELVES: Final = ("sealgate", "httpx", "httpcore")
 """Loggers of our own transport: recording their lines would make new ones for ever."""

@@ -91,7 +91,7 @@ def test_a_kept_permit_is_taken_once(world):
 
 def test_a_ticket_is_claimed_once_and_for_its_call(world):
     """A backstop below a permitted body finds the ticket once, and only for the same arguments."""
-    from sealgate.integrations.core import arguments_digest
+    from sealgate.integrations.question import arguments_digest
     from sealgate.integrations.verdicts import claim_running
 
     digest = arguments_digest(PAY[2])
