@@ -109,7 +109,10 @@ def open_children(configuration_file: Path | None, overrides: Sequence[str] = ()
     path = loading.find(configuration_file, os.environ)
     configuration = loading.load(path, os.environ, overrides)
     enabled = [child for child in CHILDREN if child.enabled(configuration)]
-    return Supervisor(enabled, config_path=path, flags=overrides) if enabled else None
+    if not enabled:
+        return None
+    variables = configuration.keys.library_environment
+    return Supervisor(enabled, config_path=path, flags=overrides, library_environment=variables)
 
 
 def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:

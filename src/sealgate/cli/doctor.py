@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sealgate.cli import _checks, _configuration
-from sealgate.cli._checks import Finding
+from sealgate.cli._finding import Finding
 from sealgate.model.errors import SealgateError
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}

@@ -86,6 +86,7 @@ def test_a_new_installation_is_healthy(shell):
         "identities",
         "authority",
         "collector",
+        "evidence",
     }
     assert "failed" not in found.values()
     table = shell.run("doctor")

@@ -213,9 +213,19 @@ class Keys:
         most=366,
     )
     kms_endpoint: str = _set("", "Another address of KMS than the region's, e.g. of a private endpoint.")
+    library_environment: tuple[str, ...] = _set(
+        ("SOFTHSM2_CONF",),
+        "Variables that the device's library or the client of KMS reads: the evidence service, which opens the "
+        "key-encryption key as well, is given these of the authority's environment.",
+    )
     pkcs11_module: Path = _set(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = _set("", "The token's label.")
     pkcs11_pin: str = _set("", "Where the user PIN is: `file:`, `credential:` or `command:`.")
+    pkcs11_wrapping_token: str = _set(
+        "",
+        "The label of another token for the key-encryption key, so that a reader cannot sign; empty: the same.",
+    )
+    pkcs11_wrapping_pin: str = _set("", "Where the user PIN of that token is.")
     pkcs11_statement_label: str = _set("sealgate-statement", "The label of the Ed25519 statement key on the token.")
     pkcs11_log_label: str = _set("sealgate-log", "The label of the Ed25519 log key on the token.")
     pkcs11_receipt_label: str = _set("sealgate-receipt", "The label of the Ed25519 receipt key on the token.")
@@ -704,6 +714,11 @@ def check_together(configuration: Configuration) -> None:
     ):
         raise ConfigurationError(
             "keys are on a `pkcs11` device without module, token and PIN", hint="set `keys.pkcs11_*`"
+        )
+    if bool(keys.pkcs11_wrapping_token) != bool(keys.pkcs11_wrapping_pin):
+        raise ConfigurationError(
+            "the wrapping key's own token needs both label and PIN",
+            hint="set `keys.pkcs11_wrapping_token` and `keys.pkcs11_wrapping_pin`, or neither",
         )
     if keys.wrapping == "kms" and not keys.kms_key:
         raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
