@@ -128,9 +128,8 @@ class Gate:
         """Answer one question; see the module for the steps.
 
         Raises:
-            InputError: a name, trace context or argument is not acceptable, or the request id was used for another
-                question.
-            NotPermittedError: the caller may not speak for the subject.
+            InputError: a name, trace context or argument is not acceptable.
+            NotPermittedError: the caller may not speak for the subject, or the request id was used for another question.
         """
         asked = self._ask(request, caller, request_id)
         if asked.remembered_as is not None:
@@ -451,8 +450,10 @@ class Gate:
         stored = self._reader.read(known)
         body = stored.content()
         if body is None or body["kind"] != Kind.DECISION or not _same_question(asked, body):
-            raise InputError(
-                f"request id `{asked.request_id}` was used for another request", hint="use a new id for each request"
+            raise NotPermittedError(
+                f"request id `{asked.request_id}` was used for another request",
+                code="request-id-reused",
+                hint="use a new id for each request",
             )
         token = None
         if body["permit"] is not None:

@@ -134,6 +134,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=EvaluationResponse,
         roles=_roles("enforce"),
         authzen=True,
+        codes=("request-id-reused",),
     ),
     _post(
         "/access/v1/evaluations",
@@ -143,6 +144,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=EvaluationsResponse | EvaluationResponse,
         roles=_roles("enforce"),
         authzen=True,
+        codes=("request-id-reused",),
     ),
     _post(
         "/v1/permits/redeem",
