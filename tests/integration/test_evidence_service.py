@@ -100,10 +100,13 @@ def test_a_log_is_exported_with_its_bodies(site, tmp_path):
     (bodies,) = [step["message"] for step in report["steps"] if step["name"] == "bodies"]
     assert bodies.startswith(f"{whole['bodies']} bodies are what was sealed")
     _sealgate(folder, "log", "export", str(folder), str(tmp_path / "told"), *why)
-    refused, first, second, *_ = [body for body in _accesses(tmp_path / "told") if body["operation"] == "export"]
+    exports = [body for body in _accesses(tmp_path / "told") if body["operation"] == "export"]
+    at = next(number for number, body in enumerate(exports) if body["reason"] == "yearly audit")
+    refused, first, second = exports[at - 1 : at + 2]
     assert (refused["outcome"], refused["refusal"], refused["count"]) == ("refused", "read-refused", None)
     for access in (first, second):
         assert (access["outcome"], access["refusal"], access["reason"]) == ("allowed", None, "yearly audit")
+        assert access["time"] > refused["time"]
         assert access["reader"] == {"principal": "operator", "proof": "unix_peer", "roles": ["investigator"]}
         assert access["policies"] == ["investigator-reads", "investigator-sees"]
         assert re.fullmatch("[0-9a-f]{64}", access["digest"])

@@ -129,7 +129,7 @@ class Gate:
 
         Raises:
             InputError: a name, trace context or argument is not acceptable.
-            NotPermittedError: the caller may not speak for the subject, or the request id was used for another question.
+            NotPermittedError: the caller may not speak for the subject, or the id was used for another question.
         """
         asked = self._ask(request, caller, request_id)
         if asked.remembered_as is not None:
