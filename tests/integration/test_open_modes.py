@@ -29,6 +29,18 @@ def test_what_others_may_write_is_refused_at_the_start(tmp_path):
         assert authority.get("/healthz")[0] == 200
 
 
+def test_another_authority_s_name_is_refused(tmp_path):
+    """Statements name the authority: a start under another id than the log's first record has says what it was."""
+    with Authority(tmp_path / "a") as authority:
+        authority.stop()
+        with pytest.raises(UnavailableError, match=r"(?s)`authority.id` is `other`.*as the log's first record has it"):
+            run("serve", "--config", authority.configuration, "--set", "authority.id=other")
+
+        authority.start()
+
+        assert authority.get("/healthz")[0] == 200
+
+
 def test_a_lost_trust_file_is_said_by_the_evidence_service(tmp_path):
     """The service names the file and what to do; with it, it opens."""
     run("init", tmp_path / "a", "--origin", "log.example/1")

@@ -93,6 +93,9 @@ def open_authority(
     for ours in (path, data, ring.directory, *(data / name for name in _WRITTEN_BY_US)):
         if ours.exists():  # what is missing has an error of its own
             protected_files.require_unwritable(ours)
+    if (made_as := ring.genesis()["authority_id"]) != configuration.authority.id:
+        hint = f"set `authority.id` to `{made_as}`, as the log's first record has it"
+        raise ConfigurationError(f"`authority.id` is `{configuration.authority.id}`", hint=hint)
     RotationFiles(ring, data).settle()
     keys = ring.open()
     loop = asyncio.get_running_loop()
