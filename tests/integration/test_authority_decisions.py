@@ -222,8 +222,9 @@ def test_repeated_request_ids_give_the_first_answer(kit):
         first = await authority.evaluate(question(), CALLER, "r1")
         again = await authority.evaluate(question(), CALLER, "r1")
         together = await asyncio.gather(*(authority.evaluate(question(), CALLER, "r2") for _ in range(10)))
-        with pytest.raises(InputError, match="another request"):
+        with pytest.raises(NotPermittedError, match="another request") as reused:
             await authority.evaluate(question(to="eve", amount=5), CALLER, "r1")
+        assert reused.value.code == "request-id-reused"
         decisions = [body for body in kit.bodies() if body["kind"] == "decision"]
         await authority.stop()
         return first, again, together, decisions

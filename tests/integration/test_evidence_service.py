@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,11 +99,34 @@ def test_a_log_is_exported_with_its_bodies(site, tmp_path):
     assert report["verdict"] == "verified"
     (bodies,) = [step["message"] for step in report["steps"] if step["name"] == "bodies"]
     assert bodies.startswith(f"{whole['bodies']} bodies are what was sealed")
-    told = _sealgate(folder, "search", "--kind", "access", "--json", "--reason", "look")
-    assert json.loads(told)["page"]["rows"]
+    _sealgate(folder, "log", "export", str(folder), str(tmp_path / "told"), *why)
+    exports = [body for body in _accesses(tmp_path / "told") if body["operation"] == "export"]
+    at = next(number for number, body in enumerate(exports) if body["reason"] == "yearly audit")
+    refused, first, second = exports[at - 1 : at + 2]
+    assert (refused["outcome"], refused["refusal"], refused["count"]) == ("refused", "read-refused", None)
+    for access in (first, second):
+        assert (access["outcome"], access["refusal"], access["reason"]) == ("allowed", None, "yearly audit")
+        assert access["time"] > refused["time"]
+        assert access["reader"] == {"principal": "operator", "proof": "unix_peer", "roles": ["investigator"]}
+        assert access["policies"] == ["investigator-reads", "investigator-sees"]
+        assert re.fullmatch("[0-9a-f]{64}", access["digest"])
+    assert whole["bodies"] <= first["count"] < second["count"]  # the record of the first was read by the second
     (bundle,) = (path for path in (tmp_path / "all" / "body").rglob("*") if path.is_file())  # of this young log
     bundle.write_bytes(bundle.read_bytes().replace(b"genesis", b"genesiz"))
     assert _verified(tmp_path / "all", trust)["verdict"] == "altered"
+
+
+def _accesses(export):
+    """Return the bodies of all access records in an export, in order."""
+    found = []
+    for path in sorted(path for path in (export / "body").rglob("*") if path.is_file()):
+        content, at = path.read_bytes(), 0
+        while at < len(content):
+            size = int.from_bytes(content[at : at + 4], "big")
+            found.append(content[at + 4 : at + 4 + size])
+            at += 4 + size
+    bodies = [json.loads(body) for body in found if body]
+    return [body for body in bodies if body["kind"] == "access"]
 
 
 def _verified(export, trust):

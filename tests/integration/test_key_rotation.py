@@ -10,6 +10,7 @@ import pytest
 
 from sealgate.adapters import configuration, installation
 from sealgate.adapters.evidence import keyfile
+from sealgate.adapters.evidence.service import STORE, Places, open_service
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys import file, passphrase, rewrapping, rotation
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
@@ -377,9 +378,10 @@ def test_everything_is_wrapped_anew(kit):
     kit.session(_event)
     ring = Keyring.of(kit.configuration)
     old = ring.open().wrapping
-    (kit.data / "evidence").mkdir(mode=0o700)
-    hot = keyfile.HotKey.fresh(1)
-    keyfile.write(kit.data / "evidence", hot, old)
+    places = Places(*(kit.data / name for name in ("journal", "log", "data-keys.db", "trust.json", "evidence")))
+    open_service(places, old).close()
+    store = kit.data / "evidence" / STORE
+    hot = keyfile.read(store, old)
     rows = _wrapped(kit)
 
     _, count = _rewraps(kit)
@@ -388,7 +390,10 @@ def test_everything_is_wrapped_anew(kit):
 
     new = ring.open().wrapping
     assert count == len(rows) + 1
-    assert keyfile.read(kit.data / "evidence", new) == hot
+    assert keyfile.read(store, new) == hot
+    open_service(places, new).close()
+    with pytest.raises(AlteredError):
+        keyfile.read(store, old)
     for wrapped in _wrapped(kit):
         new.unwrap(wrapped)
         with pytest.raises(AlteredError):

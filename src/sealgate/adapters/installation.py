@@ -23,7 +23,7 @@ from sealgate.adapters.configuration.loading import FILE_NAME
 from sealgate.adapters.configuration.roles import ROLES
 from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.durable import sync_directory
-from sealgate.adapters.keys import file, keyring
+from sealgate.adapters.keys import devices, file, keyring
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.envelope import (
     COST_OF_HUMAN_PASSPHRASE,
@@ -187,8 +187,9 @@ def _make_wrapping(keys: Path, plan: Plan, make: Callable[[Path, Purpose], bytes
 
 
 def _find_on_device(keys: Keys) -> dict[Purpose, bytes]:
-    device = keyring.Device(keys, Path())
-    device.wrapping_key(keys.pkcs11_wrapping_label)
+    device = devices.Device(keys, Path())
+    bodies = devices.Device(devices.wrapping_token(keys), Path()) if keys.pkcs11_wrapping_token else device
+    bodies.wrapping_key(keys.pkcs11_wrapping_label)
     return {
         Purpose.STATEMENT: device.signer(keys.pkcs11_statement_label).public_key,
         Purpose.LOG: device.signer(keys.pkcs11_log_label).public_key,
@@ -242,6 +243,9 @@ def _configuration(plan: Plan) -> str:
     if plan.device is not None:
         values |= {"keys.store": "pkcs11", "keys.pkcs11_module": str(plan.device.pkcs11_module)}
         values |= {"keys.pkcs11_token": plan.device.pkcs11_token, "keys.pkcs11_pin": plan.device.pkcs11_pin}
+        if plan.device.pkcs11_wrapping_token:
+            values["keys.pkcs11_wrapping_token"] = plan.device.pkcs11_wrapping_token
+            values["keys.pkcs11_wrapping_pin"] = plan.device.pkcs11_wrapping_pin
     identity = f"""\
 # Who may call. The user that ran `sealgate init` may do everything, and speak for every agent: give each agent its own
 # entry with its own operating-system user before you rely on this (`sealgate doctor` reminds you).

@@ -16,6 +16,7 @@ MAX_BYTES: Final = 1 << 20
 """No key, passphrase or key list is longer; a wrong path (a device, a log) is found at once."""
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_WRITE_OF_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def read(path: Path) -> bytes:
@@ -56,6 +57,23 @@ def _check(path: Path, status: os.stat_result) -> None:
     if status.st_mode & _OTHERS:
         mode = stat.S_IMODE(status.st_mode)
         raise ConfigurationError(f"file `{path}` has mode {mode:04o}, so others can reach it", hint="chmod 600 it")
+
+
+def require_unwritable(path: Path) -> None:
+    """Refuse a file or folder into which somebody besides its owner may write, or that belongs to a stranger.
+
+    Raises:
+        ConfigurationError: it is missing, belongs to neither us nor root, or others may write to it.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ConfigurationError(f"`{path}` cannot be looked at: {error.strerror}") from error
+    if status.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(f"`{path}` belongs to user {status.st_uid}", hint=f"chown it to {os.geteuid()}")
+    if status.st_mode & _WRITE_OF_OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        raise ConfigurationError(f"`{path}` has mode {mode:04o}, so others can change it", hint=f"chmod go-w {path}")
 
 
 def create(path: Path, data: bytes) -> None:

@@ -36,7 +36,7 @@ from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks
 from sealgate.encoding import base64url, canonical
 from sealgate.model.decisions import Outcome, Reason
-from sealgate.model.errors import EncodingError, InputError, UnavailableError
+from sealgate.model.errors import EncodingError, NotPermittedError, UnavailableError
 from sealgate.model.evaluation import EvaluationRequest, EvaluationResponse, Identity
 from sealgate.model.lifecycle import State
 from sealgate.model.records import Kind
@@ -110,9 +110,8 @@ class Gate:
         """Answer one question; see the module for the steps.
 
         Raises:
-            InputError: a name, trace context or argument is not acceptable, or the request id was used for another
-                question.
-            NotPermittedError: the caller may not speak for the subject.
+            InputError: a name, trace context or argument is not acceptable.
+            NotPermittedError: the caller may not speak for the subject, or the id was used for another question.
         """
         asked = self._admission.admit(request, caller, request_id)
         if asked.remembered_as is not None:
@@ -283,8 +282,10 @@ class Gate:
         stored = self._reader.read(known)
         body = stored.content()
         if body is None or body["kind"] != Kind.DECISION or not same_question(asked, body):
-            raise InputError(
-                f"request id `{asked.request_id}` was used for another request", hint="use a new id for each request"
+            raise NotPermittedError(
+                f"request id `{asked.request_id}` was used for another request",
+                code="request-id-reused",
+                hint="use a new id for each request",
             )
         token = None
         if body["permit"] is not None:

@@ -8,11 +8,8 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-import httpx
+from typing import Final
 
 from sealgate.adapters.configuration import Configuration
 from sealgate.adapters.durable import sync_directory
@@ -23,6 +20,8 @@ from sealgate.adapters.keys import keyring
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE, RotationFiles
 from sealgate.adapters.stores.directory import DirectoryLog
+from sealgate.cli import _running
+from sealgate.cli._finding import Finding, Status
 from sealgate.cli.init import JOURNAL, LOCK
 from sealgate.encoding import statement
 from sealgate.ledger import reading
@@ -30,22 +29,10 @@ from sealgate.model.errors import SealgateError
 from sealgate.model.limits import TILE_WIDTH
 from sealgate.proofs import checkpoints, trust
 
-Status = Literal["ok", "warning", "failed"]
 _SYNCS: Final = 25
 _SLOW_SYNC_MS: Final = 5.0
 _LEAST_FREE_BYTES: Final = 256 << 20
 _SOON_FULL_BYTES: Final = 4 << 30
-_ASK_TIMEOUT_S: Final = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    check: str
-    status: Status
-    detail: str
-    hint: str = ""
 
 
 def run(configuration: Configuration) -> Iterator[Finding]:
@@ -62,8 +49,11 @@ def run(configuration: Configuration) -> Iterator[Finding]:
         "disk": _disk,
         "sync": _sync,
         "clock": _clock,
-        "authority": _authority,
-        "collector": _collector,
+        "wrapping key": _wrapping,
+        "authority": _running.authority,
+        "collector": _running.collector,
+        "evidence": _running.evidence,
+        "vault": _running.vault,
     }
     for name, check in checks.items():
         try:
@@ -103,6 +93,14 @@ def _keys(found: Configuration) -> Iterator[Finding]:
         )
     if RotationFiles(ring, found.data_directory).pending():
         yield Finding("rotation", "warning", "a prepared change of keys is not recorded", "run `sealgate keys apply`")
+
+
+def _wrapping(found: Configuration) -> Iterator[Finding]:
+    """Tell whether who reads bodies could sign, too: a login to a token opens all its keys."""
+    ring, keys = Keyring.of(found), found.keys
+    if ring.wrapping_store == keys.store == "pkcs11" and not keys.pkcs11_wrapping_token:
+        detail = "it is on the token of the signing keys: the evidence service, which opens it, could sign"
+        yield Finding("wrapping key", "warning", detail, "give it a token of its own: `keys.pkcs11_wrapping_token`")
 
 
 def _root_key(found: Configuration) -> Iterator[Finding]:
@@ -220,75 +218,3 @@ def _newest_time(folder: Path) -> int | None:
         return None
     index, width = divmod(size - 1, TILE_WIDTH)
     return statement.parse(reading.statements(public, index, width + 1)[-1]).claims.iat
-
-
-def _authority(found: Configuration) -> Iterator[Finding]:
-    if not found.server.socket.exists():
-        yield Finding("authority", "warning", "not running: there is no socket", "start it with `sealgate serve`")
-        return
-    transport = httpx.HTTPTransport(uds=str(found.server.socket))
-    try:
-        with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ASK_TIMEOUT_S) as client:
-            ready, policy = client.get("/readyz"), client.get("/v1/policies/current")
-    except httpx.HTTPError as error:
-        yield Finding("authority", "failed", f"the socket does not answer: {error}", "is `sealgate serve` running?")
-        return
-    yield from _credentials(found, ready)
-    wrong = _not_ready(ready)
-    if not wrong:
-        yield Finding("authority", "ok", "running and able to record")
-    else:
-        yield Finding("authority", "failed", f"not ready: {wrong}", "until it is, decisions are SILENCE")
-    if policy.is_success:
-        yield Finding("policy", "ok", "a policy set is published")
-    else:
-        detail = f"none is shown (status {policy.status_code}): without one every decision is SILENCE"
-        yield Finding("policy", "warning", detail, "`sealgate policy publish`")
-
-
-def _credentials(found: Configuration, ready: httpx.Response) -> Iterator[Finding]:
-    """Tell whether revocations of credentials fail; that keeps no decision from being made, so it is no readiness."""
-    if not found.credential:
-        return
-    try:
-        state = str(ready.json()["checks"]["credentials"])
-    except (ValueError, KeyError, TypeError):
-        return  # an authority that does not answer has its own finding
-    if state == "ok":
-        yield Finding("credentials", "ok", f"{len(found.credential)} configured, no revocation waits")
-    else:
-        yield Finding("credentials", "failed", state, "they work until they expire; `sealgate credential list`")
-
-
-def _collector(found: Configuration) -> Iterator[Finding]:
-    """Ask the collector, where one is configured."""
-    if found.collector.enabled == "no":
-        yield Finding("collector", "ok", "not configured")
-        return
-    if not found.collector.socket.exists():
-        status: Status = "failed" if found.server.socket.exists() else "warning"
-        yield Finding("collector", status, "not running: there is no socket", "`sealgate serve` starts it")
-        return
-    transport = httpx.HTTPTransport(uds=str(found.collector.socket))
-    try:
-        with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ASK_TIMEOUT_S) as client:
-            wrong = _not_ready(client.get("/readyz"))
-    except httpx.HTTPError as error:
-        yield Finding("collector", "failed", f"the socket does not answer: {error}", "see the authority's messages")
-        return
-    if wrong:
-        yield Finding("collector", "failed", f"not ready: {wrong}", "until it is, senders keep what they have")
-    else:
-        yield Finding("collector", "ok", "running, and its authorities answer")
-
-
-def _not_ready(answer: httpx.Response) -> str:
-    """Return what keeps the authority from deciding, the policy set excepted: that has its own finding."""
-    if answer.status_code == httpx.codes.OK:
-        return ""
-    try:
-        checks: dict[str, str] = answer.json()["checks"]
-        wrong = {name: state for name, state in checks.items() if state != "ok" and not name.startswith("child ")}
-        return ", ".join(f"{name}: {state}" for name, state in wrong.items() if name != "policy")
-    except (ValueError, KeyError, AttributeError):
-        return f"status {answer.status_code}"

@@ -35,19 +35,27 @@ _KEPT_PREFIX: Final = "SEALGATE_"
 class Child:
     """A kind of child: its name, the arguments of ``sealgate`` that start it, whether the configuration asks for it.
 
-    ``nice`` is its priority below the authority's (setpriority(2)).
+    ``nice`` is its priority below the authority's (setpriority(2)). ``reads_bodies`` says that it opens the wrapping
+    key, for which a device's library may need variables of its own.
     """
 
     name: str
     arguments: tuple[str, ...]
     enabled: Callable[[Configuration], bool]
     nice: int = 0
+    reads_bodies: bool = False
 
 
 CHILDREN: Final[tuple[Child, ...]] = (
     Child("collector", ("collect",), lambda configuration: configuration.collector.enabled == "yes"),
     # It may lag behind for a while; a decision may not. So the processors are the authority's first.
-    Child("evidence", ("evidence", "serve"), lambda configuration: configuration.access.enabled == "yes", nice=10),
+    Child(
+        "evidence",
+        ("evidence", "serve"),
+        lambda configuration: configuration.access.enabled == "yes",
+        nice=10,
+        reads_bodies=True,
+    ),
     Child("vault", ("vault", "serve"), lambda configuration: configuration.vault.enabled == "yes"),
 )
 """All of them, in the order in which they are stopped."""
@@ -62,9 +70,11 @@ class Supervisor:
         *,
         config_path: Path,
         flags: Sequence[str],
+        library_environment: Sequence[str] = (),
         first_pause_s: float = _FIRST_PAUSE_S,
     ) -> None:
         self._children = tuple(children)
+        self._library_environment = tuple(library_environment)
         self._options = ("--config", str(config_path.absolute()), *(part for flag in flags for part in ("--set", flag)))
         self._first_pause_s = first_pause_s
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -102,7 +112,7 @@ class Supervisor:
                 sys.executable,
                 *("-m", "sealgate.cli._child", *child.arguments, *self._options),
                 stdin=asyncio.subprocess.DEVNULL,
-                env=_environment(),
+                env=_environment(self._library_environment if child.reads_bodies else ()),
                 start_new_session=True,  # a Ctrl-C at the terminal reaches us alone; we stop them in order
             )
         except OSError as error:
@@ -141,10 +151,10 @@ async def _stop(name: str, process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _environment() -> dict[str, str]:
-    """Return what a child needs of our environment: no credentials that only the authority may read."""
+def _environment(more: Sequence[str] = ()) -> dict[str, str]:
+    """Return what a child needs of our environment: no credentials that only the authority may read, unless named."""
     return {
         name: value
         for name, value in os.environ.items()
-        if name in _KEPT_VARIABLES or (name.startswith(_KEPT_PREFIX) and name != "SEALGATE_CONFIG")
+        if name in _KEPT_VARIABLES or name in more or (name.startswith(_KEPT_PREFIX) and name != "SEALGATE_CONFIG")
     }

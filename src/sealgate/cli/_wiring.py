@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from sealgate.adapters import protected_files
 from sealgate.adapters.approval_webhook import Webhook
 from sealgate.adapters.approver_roles import approver_roles
 from sealgate.adapters.configuration import loading, reference
@@ -72,6 +73,10 @@ class SystemClock:
         return time.monotonic()
 
 
+_WRITTEN_BY_US = (JOURNAL, LOCK, DATA_KEYS, STAGING, "log")
+"""Whoever could write here could sign by us, or have us forget what we signed: the start refuses it."""
+
+
 def open_authority(
     configuration_file: Path | None, overrides: Sequence[str] = ()
 ) -> tuple[Authority, IdentityResolver, Listeners]:
@@ -81,10 +86,17 @@ def open_authority(
         ConfigurationError: a file, a mode or a setting is wrong; the message says which.
         AlteredError, ForkError: journal, lock and published log contradict each other; nothing may be signed.
     """
-    configuration = loading.load(loading.find(configuration_file, os.environ), os.environ, overrides)
+    path = loading.find(configuration_file, os.environ)
+    configuration = loading.load(path, os.environ, overrides)
     _logs.set_up(configuration.log)
     data = configuration.data_directory
     ring = Keyring.of(configuration)
+    for ours in (path, data, ring.directory, *(data / name for name in _WRITTEN_BY_US)):
+        if ours.exists():  # what is missing has an error of its own
+            protected_files.require_unwritable(ours)
+    if (made_as := ring.genesis()["authority_id"]) != configuration.authority.id:
+        hint = f"set `authority.id` to `{made_as}`, as the log's first record has it"
+        raise ConfigurationError(f"`authority.id` is `{configuration.authority.id}`", hint=hint)
     RotationFiles(ring, data).settle()
     keys = ring.open()
     loop = asyncio.get_running_loop()
@@ -110,7 +122,10 @@ def open_children(configuration_file: Path | None, overrides: Sequence[str] = ()
     path = loading.find(configuration_file, os.environ)
     configuration = loading.load(path, os.environ, overrides)
     enabled = [child for child in CHILDREN if child.enabled(configuration)]
-    return Supervisor(enabled, config_path=path, flags=overrides) if enabled else None
+    if not enabled:
+        return None
+    variables = configuration.keys.library_environment
+    return Supervisor(enabled, config_path=path, flags=overrides, library_environment=variables)
 
 
 def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:

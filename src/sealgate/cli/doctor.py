@@ -1,6 +1,7 @@
 """``sealgate doctor``: is this installation as it should be?"""
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sealgate.adapters import protected_files
+from sealgate.adapters.configuration import find
 from sealgate.cli import _checks, _configuration
-from sealgate.cli._checks import Finding
+from sealgate.cli._finding import Finding
 from sealgate.model.errors import SealgateError
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -38,7 +41,16 @@ def _examine(config_path: Path | None, flags: tuple[str, ...]) -> list[Finding]:
     except SealgateError as error:
         return [Finding("configuration", "failed", error.message, error.hint)]
     good = Finding("configuration", "ok", f"authority `{found.authority.id}`, data in {found.data_directory}")
-    return [good, *_checks.run(found)]
+    return [good, *_writers(config_path), *_checks.run(found)]
+
+
+def _writers(config_path: Path | None) -> list[Finding]:
+    """Tell whether others may write the configuration, and so may let themselves in."""
+    try:
+        protected_files.require_unwritable(find(config_path, os.environ))
+    except SealgateError as error:
+        return [Finding("configuration", "failed", error.message, error.hint)]
+    return []
 
 
 def _print(findings: list[Finding]) -> None:

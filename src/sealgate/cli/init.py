@@ -45,6 +45,8 @@ def _default_authority_id() -> str:
 @click.option("--pkcs11-module", type=click.Path(exists=True, path_type=Path), help="Keys are on this PKCS#11 device.")
 @click.option("--pkcs11-token", default="", help="The label of its token; `sealgate keys generate-on-device` fills it.")
 @click.option("--pkcs11-pin", default="", metavar="REFERENCE", help="Where its user PIN is.")
+@click.option("--pkcs11-wrapping-token", default="", help="The label of another token, for the wrapping key alone.")
+@click.option("--pkcs11-wrapping-pin", default="", metavar="REFERENCE", help="Where that token's user PIN is.")
 @click.option("--predecessor", type=click.Path(exists=True, path_type=Path), help="The closed shard's last checkpoint.")
 def command(
     *,
@@ -57,6 +59,8 @@ def command(
     pkcs11_module: Path | None,
     pkcs11_token: str,
     pkcs11_pin: str,
+    pkcs11_wrapping_token: str,
+    pkcs11_wrapping_pin: str,
 ) -> None:
     """Make a new authority in DIRECTORY (./sealgate): keys, databases, configuration, trust file.
 
@@ -65,7 +69,14 @@ def command(
     device = None
     if pkcs11_module is not None:
         module = pkcs11_module.absolute()
-        device = Keys(store="pkcs11", pkcs11_module=module, pkcs11_token=pkcs11_token, pkcs11_pin=pkcs11_pin)
+        device = Keys(
+            store="pkcs11",
+            pkcs11_module=module,
+            pkcs11_token=pkcs11_token,
+            pkcs11_pin=pkcs11_pin,
+            pkcs11_wrapping_token=pkcs11_wrapping_token,
+            pkcs11_wrapping_pin=pkcs11_wrapping_pin,
+        )
     plan = Plan(
         origin=origin,
         authority_id=authority_id,

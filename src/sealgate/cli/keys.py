@@ -15,6 +15,7 @@ from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE, RotationFiles
 from sealgate.cli import _configuration
 from sealgate.cli._key_changes import CHANGEABLE, change, change_wrapping, open_root, prepare, record, revocation
+from sealgate.model.errors import InputError
 from sealgate.proofs import trust
 from sealgate.proofs.key_events import RETIRED, REVOKED
 
@@ -162,12 +163,21 @@ def apply_prepared(config_path: Path | None, flags: tuple[str, ...]) -> None:
 )
 @click.option("--pkcs11-token", required=True, help="The token's label.")
 @click.option("--pkcs11-pin", required=True, metavar="REFERENCE", help="Where the user PIN is.")
+@click.option("--pkcs11-wrapping-token", help="The label of another token, for the wrapping key alone.")
+@click.option("--pkcs11-wrapping-pin", metavar="REFERENCE", help="Where that token's user PIN is.")
 @click.option("--label", help="Only one further key of this label, for a rotation.")
 @click.option(
     "--purpose", type=click.Choice(["statement", "receipt", "wrapping"]), default="statement", help="What it is for."
 )
 def generate_on_device(
-    pkcs11_module: Path, pkcs11_token: str, pkcs11_pin: str, label: str | None, purpose: str
+    *,
+    pkcs11_module: Path,
+    pkcs11_token: str,
+    pkcs11_pin: str,
+    pkcs11_wrapping_token: str | None,
+    pkcs11_wrapping_pin: str | None,
+    label: str | None,
+    purpose: str,
 ) -> None:
     """Make a new authority's keys on a PKCS#11 device, not extractable; `sealgate init` takes the same options."""
     from sealgate.adapters.keys import pkcs11  # noqa: PLC0415  # an optional dependency
@@ -177,7 +187,14 @@ def generate_on_device(
     wrapping: str | None = defaults.pkcs11_wrapping_label
     if label:
         signers, wrapping = ([], label) if purpose == "wrapping" else ([label], None)
-    pkcs11.generate(pkcs11_module, pkcs11_token, passphrase.read(pkcs11_pin), signers=signers, wrapping=wrapping)
+    token, pin = pkcs11_token, passphrase.read(pkcs11_pin)
+    if wrapping and pkcs11_wrapping_token:
+        if not pkcs11_wrapping_pin:
+            raise InputError("the wrapping key's own token needs its PIN", hint="add --pkcs11-wrapping-pin REFERENCE")
+        other = passphrase.read(pkcs11_wrapping_pin)
+        pkcs11.generate(pkcs11_module, pkcs11_wrapping_token, other, signers=[], wrapping=wrapping)
+        wrapping = None
+    pkcs11.generate(pkcs11_module, token, pin, signers=signers, wrapping=wrapping)
     click.echo(f"made: {label or ', '.join([*signers, defaults.pkcs11_wrapping_label])}")
 
 

@@ -4,7 +4,7 @@ Requests refuse unknown members, so that a misspelled one is an error and not an
 Authorization API 1.0; ``context`` is ours, as that specification allows.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -61,7 +61,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delegation: str | None = None
     asked_by: AskedBy | None = None
     redeem: bool = False
-    deadline_ms: int | None = None
+    deadline_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class EvaluationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

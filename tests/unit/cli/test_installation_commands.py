@@ -86,6 +86,7 @@ def test_a_new_installation_is_healthy(shell):
         "identities",
         "authority",
         "collector",
+        "evidence",
     }
     assert "failed" not in found.values()
     table = shell.run("doctor")
@@ -105,6 +106,7 @@ def test_a_new_installation_is_healthy(shell):
         (lambda data: (data / "trust.json").write_text("{}\n"), "trust file"),
         (lambda data: (data / "api-keys.json").write_text("{}"), "API keys"),
         (lambda data: (data / "sealgate.toml").write_text("[serevr]\n"), "configuration"),
+        (lambda data: (data / "sealgate.toml").chmod(0o620), "configuration"),
     ],
 )
 def test_the_doctor_finds_what_is_wrong(shell, damage, check):
@@ -112,6 +114,20 @@ def test_the_doctor_finds_what_is_wrong(shell, damage, check):
     damage(shell.folder / "sealgate")
 
     assert shell.findings(fails=True)[check] == "failed"
+
+
+def test_the_key_of_tokens_is_replaced_by_moving_it_away(shell):
+    """As the page on keys says: the command makes a new one only where there is none."""
+    key = shell.folder / "sealgate" / "keys" / "token.key"
+    before = key.read_bytes()
+
+    assert "exists" in shell.run("keys", "token", fails=True)
+    assert key.read_bytes() == before
+    key.rename(shell.folder / "token.key.old")
+    assert "made keys/token.key" in shell.run("keys", "token")
+
+    assert key.read_bytes() != before
+    assert shell.findings()["keys"] == "ok"
 
 
 def test_rotation_from_the_command_line(shell):

@@ -233,3 +233,16 @@ def test_published_policies_load_unchanged(data_folder, name):
         for command in ("npm test", "rm -rf /", "ls")
     ]
     assert outcomes == [Outcome.PERMIT, Outcome.DENY, Outcome.SILENCE]
+
+
+@pytest.mark.parametrize(
+    "scope", ["principal == ?principal, action, resource", "principal, action, resource in ?resource"]
+)
+def test_a_template_is_refused_and_the_same_with_its_entity_is_not(point, scope):
+    """A bundle has no links, so a template would never permit: it says where it stands and what to write instead."""
+    text = '@id("later") permit(' + scope + ");"
+    with pytest.raises(InputError, match="bank, line 1: template `later` has no link"):
+        point(policies=[{"id": "bank", "text": text}])
+
+    text = text.replace("?principal", 'Agent::"a1"').replace("?resource", 'McpServer::"bank"')
+    point(policies=[{"id": "bank", "text": text}])

@@ -144,6 +144,11 @@ def check_together(configuration: Configuration) -> None:
         raise ConfigurationError(
             "keys are on a `pkcs11` device without module, token and PIN", hint="set `keys.pkcs11_*`"
         )
+    if bool(keys.pkcs11_wrapping_token) != bool(keys.pkcs11_wrapping_pin):
+        raise ConfigurationError(
+            "the wrapping key's own token needs both label and PIN",
+            hint="set `keys.pkcs11_wrapping_token` and `keys.pkcs11_wrapping_pin`, or neither",
+        )
     if keys.wrapping == "kms" and not keys.kms_key:
         raise ConfigurationError("`keys.wrapping` is `kms` without a key", hint="set `keys.kms_key`")
     check_otlp(configuration.otlp)

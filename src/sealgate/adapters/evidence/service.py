@@ -20,6 +20,7 @@ from sealgate.evidence.consumer import Consumer
 from sealgate.evidence.queries import Queries
 from sealgate.evidence.rebuilding import Rebuilt
 from sealgate.evidence.records import Records
+from sealgate.model.errors import ConfigurationError
 from sealgate.ports.wrapping import WrappingKey
 from sealgate.proofs import trust
 
@@ -76,7 +77,11 @@ def open_service(
     """
     bounds = bounds or Bounds()
     _finish_swap(places.evidence)
-    trusted_bytes = places.trust.read_bytes()
+    try:
+        trusted_bytes = places.trust.read_bytes()
+    except OSError as error:
+        hint = "restore it from a copy: it names public keys only"
+        raise ConfigurationError(f"`{places.trust}` cannot be read: {error.strerror}", hint=hint) from error
     trusted = trust.parse(trusted_bytes)
     public = DirectoryLog(places.log)
     keys = ReadingKeys(places.data_keys, wrapping)

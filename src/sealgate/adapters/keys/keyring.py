@@ -23,6 +23,7 @@ from sealgate.adapters import protected_files
 from sealgate.adapters.configuration.sections.keys import Keys
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.keys import file, passphrase
+from sealgate.adapters.keys.devices import Device, kms_key, wrapping_token
 from sealgate.adapters.keys.envelope import Purpose
 from sealgate.encoding import canonical
 from sealgate.encoding.statement import key_id
@@ -78,6 +79,7 @@ class Keyring:
         self._origin = origin
         self._passphrase: bytes | None = None
         self._device: Device | None = None
+        self._wrapping_device: Device | None = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Keyring":
@@ -130,7 +132,7 @@ class Keyring:
     def wrapping_key(self, name: str) -> WrappingKey:
         """Return a key-encryption key by its file name, or its label on the device. Raises as ``open_reading``."""
         if self.wrapping_store == "pkcs11":
-            return self.device().wrapping_key(name)
+            return self.wrapping_device().wrapping_key(name)
         if self.wrapping_store == "kms":
             return kms_key(self._keys, self._origin)
         return file.open_wrapping_key(self.directory / name, self.reading_passphrase())
@@ -204,45 +206,19 @@ class Keyring:
             raise ConfigurationError("the genesis file is not an object", hint="restore it from a copy")
         return members
 
-    def device(self) -> "Device":
+    def device(self) -> Device:
         """Return the PKCS#11 device. Raises ConfigurationError where none is configured or its library is missing."""
         if self._device is None:
             self._device = Device(self._keys, self._data_directory)
         return self._device
 
+    def wrapping_device(self) -> Device:
+        """Return the device with the key-encryption key: a token of its own where one is named. Raises as ``device``.
 
-class Device:
-    """The token of the configuration; its Python binding is imported only here, because it is an extra."""
-
-    def __init__(self, keys: Keys, data_directory: Path) -> None:
-        try:
-            from sealgate.adapters.keys import pkcs11  # noqa: PLC0415  # an optional dependency
-        except ImportError as error:
-            hint = "install sealgate[server,pkcs11]"
-            raise ConfigurationError("`keys.store` is `pkcs11`, which needs python-pkcs11", hint=hint) from error
-        self._pkcs11 = pkcs11
-        pin = passphrase.read(keys.pkcs11_pin, base=data_directory)
-        self._token = pkcs11.Token(keys.pkcs11_module, keys.pkcs11_token, pin)
-
-    def signer(self, label: str) -> Signer:
-        """Return the signer of a label."""
-        return self._pkcs11.Pkcs11Signer(self._token, label)
-
-    def wrapping_key(self, label: str) -> WrappingKey:
-        """Return the key-encryption key of a label."""
-        return self._pkcs11.Pkcs11WrappingKey(self._token, label)
-
-
-def kms_key(keys: Keys, origin: str) -> WrappingKey:
-    """Return the key-encryption key of AWS KMS; its client is imported only here, because it is an extra.
-
-    Raises:
-        ConfigurationError: the client is not installed.
-        UnavailableError: the AWS environment names no region or credentials that can be read.
-    """
-    try:
-        from sealgate.adapters.keys.kms import KmsWrappingKey  # noqa: PLC0415  # an optional dependency
-    except ImportError as error:
-        hint = "install sealgate[server,kms]"
-        raise ConfigurationError("`keys.wrapping` is `kms`, which needs boto3", hint=hint) from error
-    return KmsWrappingKey(keys.kms_key, origin=origin, region=keys.kms_region, endpoint=keys.kms_endpoint)
+        Who only reads opens this token alone, so that without the other one's PIN it cannot sign.
+        """
+        if not self._keys.pkcs11_wrapping_token:
+            return self.device()
+        if self._wrapping_device is None:
+            self._wrapping_device = Device(wrapping_token(self._keys), self._data_directory)
+        return self._wrapping_device

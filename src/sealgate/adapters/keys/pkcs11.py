@@ -38,6 +38,10 @@ _EXTRACTABLE_FOR_THIS_SESSION: Final = {
 
 _Result = TypeVar("_Result")
 
+_starting = threading.Lock()
+_started: dict[Path, int] = {}
+"""The process in which each module was started; guarded by ``_starting``."""
+
 
 class Token:
     """One token, logged in on first use. May be used from any thread; calls are serialized."""
@@ -75,12 +79,9 @@ class Token:
     def _opened(self) -> Any:
         if self._session is not None and self._process == os.getpid():
             return self._session
-        forked = self._session is not None
         self._session, self._keys = None, {}
         try:
-            library = pkcs11.lib(str(self._module))
-            if forked:  # the parent's session is not ours to close; start the library over in this process
-                library.reinitialize()
+            library = _library(self._module)
             self._session = library.get_token(token_label=self._label).open(user_pin=self._pin)
         except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.TokenNotPresent) as error:
             raise ConfigurationError(f"PKCS#11 token `{self._label}` is not there", hint="see keys.pkcs11_*") from error
@@ -112,6 +113,16 @@ class Token:
                 session.close()
             except pkcs11.exceptions.PKCS11Error:
                 return  # it is gone already
+
+
+def _library(module: Path) -> Any:
+    """Return the module, started in this process; once, because a second start ends the sessions of other tokens."""
+    with _starting:
+        library = pkcs11.lib(str(module))
+        if _started.setdefault(module, os.getpid()) != os.getpid():
+            library.reinitialize()  # the parent's sessions are not ours to close
+            _started[module] = os.getpid()
+        return library
 
 
 class Pkcs11Signer:

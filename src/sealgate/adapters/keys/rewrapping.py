@@ -80,13 +80,16 @@ def _data_keys(path: Path, old: WrappingKey, new: WrappingKey) -> int:
 
 
 def _evidence(directory: Path, old: WrappingKey, new: WrappingKey) -> int:
-    try:
-        key = keyfile.read(directory, new)
-    except AlteredError:
-        key = keyfile.read(directory, old)
-        if key is not None:
-            keyfile.write(directory, key, new)
-    return 0 if key is None else 1
+    """Wrap the keys of all stores below the evidence folder anew: there are two while one is being replaced."""
+    stores = [path.parent for path in sorted(directory.glob(f"*/{keyfile.FILE_NAME}"))]
+    for store in stores:
+        try:
+            keyfile.read(store, new)
+        except AlteredError:
+            key = keyfile.read(store, old)
+            if key is not None:
+                keyfile.write(store, key, new)
+    return len(stores)
 
 
 def _anew(wrapped: bytes, old: WrappingKey, new: WrappingKey) -> bytes:

@@ -35,6 +35,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=EvaluationResponse,
         roles=roles("enforce"),
         authzen=True,
+        codes=("request-id-reused",),
     ),
     post(
         "/access/v1/evaluations",
@@ -44,6 +45,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=EvaluationsResponse | EvaluationResponse,
         roles=roles("enforce"),
         authzen=True,
+        codes=("request-id-reused",),
     ),
     post(
         "/v1/permits/redeem",

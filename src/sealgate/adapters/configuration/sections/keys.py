@@ -38,9 +38,19 @@ class Keys:
         most=366,
     )
     kms_endpoint: str = optional("", "Another address of KMS than the region's, e.g. of a private endpoint.")
+    library_environment: tuple[str, ...] = optional(
+        ("SOFTHSM2_CONF",),
+        "Variables that the device's library or the client of KMS reads: the evidence service, which opens the "
+        "key-encryption key as well, is given these of the authority's environment.",
+    )
     pkcs11_module: Path = optional(Path(), "The device's library, e.g. `/usr/lib/softhsm/libsofthsm2.so`.")
     pkcs11_token: str = optional("", "The token's label.")
     pkcs11_pin: str = optional("", "Where the user PIN is: `file:`, `credential:` or `command:`.")
+    pkcs11_wrapping_token: str = optional(
+        "",
+        "The label of another token for the key-encryption key, so that a reader cannot sign; empty: the same.",
+    )
+    pkcs11_wrapping_pin: str = optional("", "Where the user PIN of that token is.")
     pkcs11_statement_label: str = optional("sealgate-statement", "The label of the Ed25519 statement key on the token.")
     pkcs11_log_label: str = optional("sealgate-log", "The label of the Ed25519 log key on the token.")
     pkcs11_receipt_label: str = optional("sealgate-receipt", "The label of the Ed25519 receipt key on the token.")
