@@ -38,8 +38,8 @@ def test_kill_9_loses_no_row_and_doubles_none(tmp_path):
     told = 0
     for _ in range(ROUNDS):
         process = subprocess.Popen([sys.executable, str(CHILD), str(tmp_path / "store")], stdout=subprocess.PIPE)
-        # So many records in, and a moment more: how far a round comes does not depend on how fast the machine is.
-        lines = [process.stdout.readline() for _ in range(choose.randint(1, 25))]
+        # Counted, not timed: the store comes as far on a busy machine as on any.
+        lines = [process.stdout.readline() for _ in range(choose.randrange(8, 30))]
         time.sleep(choose.uniform(0.0, 0.05))
         process.send_signal(signal.SIGKILL)
         lines += process.stdout.read().splitlines()
