@@ -116,8 +116,28 @@ def test_a_log_is_exported_with_its_bodies(site, tmp_path):
     assert _verified(tmp_path / "all", trust)["verdict"] == "altered"
 
 
-def _accesses(export):
-    """Return the bodies of all access records in an export, in order."""
+def test_key_changes_that_a_caller_asked_for_verify_with_their_bodies(site, tmp_path):
+    """Their records say who asked; their statements speak of the authority, whom alone verifiers believe about keys."""
+    folder, _ = site
+    trust = str(folder / "trust.json")
+    for changed in ([], ["--purpose", "receipt", "--revoke"]):
+        _sealgate(folder, "keys", "rotate", *changed, "--apply")
+
+    def export():
+        place = tmp_path / str(time.monotonic_ns())
+        _sealgate(folder, "log", "export", str(folder), str(place), "--bodies", "--reason", "keys were changed")
+        return place, [body for body in _bodies(place) if body["kind"].startswith("key.")]
+
+    _until(lambda: len(export()[1]) == 4)
+    place, events = export()
+
+    assert [event["kind"] for event in events] == ["key.added", "key.retired", "key.added", "key.revoked"]
+    assert {event["agent"]["id"] for event in events} == {"operator"}
+    assert _verified(place, trust)["verdict"] == "verified"
+
+
+def _bodies(export):
+    """Return the bodies of all records in an export, in order."""
     found = []
     for path in sorted(path for path in (export / "body").rglob("*") if path.is_file()):
         content, at = path.read_bytes(), 0
@@ -125,8 +145,11 @@ def _accesses(export):
             size = int.from_bytes(content[at : at + 4], "big")
             found.append(content[at + 4 : at + 4 + size])
             at += 4 + size
-    bodies = [json.loads(body) for body in found if body]
-    return [body for body in bodies if body["kind"] == "access"]
+    return [json.loads(body) for body in found if body]
+
+
+def _accesses(export):
+    return [body for body in _bodies(export) if body["kind"] == "access"]
 
 
 def _verified(export, trust):

@@ -45,7 +45,8 @@ async def record_event(recorder: Recorder, members: Members, caller: Identity | 
     draft = recorder.draft(Kind(str(members["kind"])))
     fields: dict[str, Any] = {name: value for name, value in members.items() if name != "kind"}
     draft.fields.update(fields)
-    return await recorder.record(draft, agent=answers.agent(caller.principal, caller, []) if caller else None)
+    asked_by = answers.agent(caller.principal, caller, []) if caller else None
+    return await recorder.record(draft, agent=asked_by, own=True)
 
 
 Use = Callable[[Signer], None]

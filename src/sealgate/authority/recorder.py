@@ -166,11 +166,13 @@ class Recorder:
         request_id: str | None = None,
         retention_class: str | None = None,
         subject: str | None = None,
+        own: bool = False,
     ) -> asyncio.Future[Receipt]:
         """Write the draft's record; the future is done when it is durable, or has the error when it never will be.
 
         ``retention_class`` is the place's unless given. With a ``subject`` (a subject token) the body is sealed under
-        a key of this subject alone, so that erasing the subject erases it.
+        a key of this subject alone, so that erasing the subject erases it. ``own``: the statement speaks of the
+        authority itself, whoever asked for it; verifiers believe nobody else about keys.
 
         Raises:
             EncodingError: a field is outside the record profile; nothing was written and no number was used.
@@ -183,7 +185,8 @@ class Recorder:
         if retention_class is not None or subject is not None:
             scope = self._scope_of(subject, retention_class)
             content["retention_class"] = retention_class or self.place.retention_class
-        self._append(canonical.encode(content), draft, agent, lambda result: _resolve(future, result), scope=scope)
+        who = None if own else agent
+        self._append(canonical.encode(content), draft, who, lambda result: _resolve(future, result), scope=scope)
         return future
 
     def submit(

@@ -232,7 +232,8 @@ class _Check:
         hole = job.completeness.first_unexcused()
         if hole is not None:
             self._steps.first_bad_index = hole[0]
-            self._steps.fail("completeness", Verdict.GAP, f"record {hole[0]}: {hole[1]}")
+            unread = "" if job.totals.bodies else "; what excuses it would be a body, and the directory holds none"
+            self._steps.fail("completeness", Verdict.GAP, f"record {hole[0]}: {hole[1]}{unread}")
         excused = job.completeness.missing_statements
         self._steps.ok("completeness", f"no unexcused holes, {excused} statements missing with an excuse")
 

@@ -1,5 +1,6 @@
 """Whole logs and ranges: what is found, what is named, what is excused, and that a run can be resumed."""
 
+import shutil
 from pathlib import Path
 
 import orjson
@@ -151,6 +152,23 @@ def test_an_agents_record_excuses_nothing(tmp_path: Path, kind: str) -> None:
     report = _verify_new(tmp_path, log)
 
     assert report.verdict is (Verdict.GAP if kind == "decision" else Verdict.VERIFIED)
+
+
+def test_without_bodies_a_gap_says_that_no_excuse_could_be_read(tmp_path: Path) -> None:
+    """A gap record excuses a hole where its body is there; without bodies the verdict says why it cannot."""
+    log = LogMaker(Keys("unread"))
+    fill(log, 5)
+    log.seq += 3
+    log.append("capture.gap", {"gap_epoch": log.epoch.hex(), "seq_from": 5, "seq_to": 7, "reason": "disk full"})
+    log.publish()
+    log.write(tmp_path)
+    whole = verify_log(tmp_path, log.trust(), LogOptions())
+    shutil.rmtree(tmp_path / "body")
+    bare = verify_log(tmp_path, log.trust(), LogOptions())
+
+    assert whole.verdict is Verdict.VERIFIED
+    assert (bare.verdict, bare.first_bad_index) == (Verdict.GAP, 5)
+    assert "what excuses it would be a body, and the directory holds none" in bare.steps[-1].message
 
 
 def test_a_hole_in_the_sequence_is_a_gap(tmp_path: Path) -> None:
