@@ -35,6 +35,7 @@ TESTED_ELSEWHERE = {
     "docs/tutorial/first-decision.md": "tests/integration/demo/test_tutorial.py",
     "docs/how-to/erase-a-person.md": "tests/integration/test_vault_service.py",
     "docs/how-to/verify-a-receipt.md": "tests/integration/test_verifier_docs.py",
+    "docs/how-to/witness-a-log.md": "tests/integration/test_witness_docs.py",
 }
 """Pages whose commands a test of their own runs."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.logmaker import Keys, LogMaker, make_log
+from sealgate.proofs import notes, trust
 from sealgate.verifier.__main__ import main
 
 
@@ -34,6 +35,39 @@ def _stay_here() -> object:
     here = Path.cwd()
     yield
     os.chdir(here)
+
+
+def test_a_trust_file_names_more(log: LogMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is written is a trust file, with the key; nothing is overwritten, and what cannot hold is not written."""
+    vkey = notes.VerifierKey("w.example", notes.COSIGNATURE_ED25519, Keys("w2").log.verify_key.encode()).encode()
+    more = ["trust", "trust.json", "--witness", vkey, "--quorum"]
+
+    assert _main(tmp_path, *more, "2", "--out", "mine.json") == 0
+    mine = trust.parse((tmp_path / "mine.json").read_bytes())
+    assert ([key.encode() for key in mine.witnesses][1:], mine.quorum) == ([vkey], 2)
+    assert _main(tmp_path, "receipt", "r.tlog-proof", "--trust", "mine.json") == 11
+    capsys.readouterr()
+    for words, told in (
+        ((*more, "2", "--out", "mine.json"), "`mine.json`: File exists"),
+        ((*more, "3", "--out", "two.json"), "asks for 3 of 2 witnesses"),
+        (("trust", "mine.json", "--witness", vkey, "--out", "two.json"), "names one key twice"),
+        (("trust", "trust.json", "--timestamp-root", "r.statement", "--out", "two.json"), "is not a PEM file"),
+        (("trust", "absent", "--out", "two.json"), "`absent`: No such file"),
+    ):
+        assert _main(tmp_path, *words) == 2
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "two.json").exists()
+
+
+def test_a_reader_that_goes_away_is_no_error(log: LogMaker, tmp_path: Path) -> None:
+    """As other programs in a pipe: no traceback, and the status says by what it ended."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "sealgate.verifier", "receipt", "r.tlog-proof", "--trust", "trust.json"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (128 + 13, b"")
 
 
 @pytest.mark.parametrize(

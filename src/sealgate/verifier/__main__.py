@@ -1,18 +1,20 @@
 """``sealgate-verify``: verifies receipts, bodies and whole logs offline, trusting only the keys it was given."""
 
 import argparse
+import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
-from . import receipt
+from ..model.errors import SealgateError
+from . import naming, receipt
 from .log import LogOptions, verify_log
 from .printing import Progress, print_json, print_report
 from .receipt import Extras, verify_receipt
 from .report import Outcome, Report, Step, Verdict
 
-_MAX_FILE_BYTES: Final = 1024 * 1024
 PAGE: Final = Path(__file__).resolve().parent / "page" / "verify.html"
 """The same verification as one HTML file."""
 
@@ -23,15 +25,42 @@ _EPILOG: Final = """exit codes:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
-    if options.run is None:
-        print(PAGE)
-        return 0
     try:
-        report: Report = options.run(options)
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read the report has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Verify, print the report, return its exit code."""
+    try:
+        report: Report = options.verify(options)
     except OSError as error:
         report = _unreadable(f"`{error.filename}` cannot be read: {error.strerror}")
     (print_json if options.json else print_report)(report, sys.stdout)
     return report.exit_code
+
+
+def _page(options: argparse.Namespace) -> int:
+    del options
+    print(PAGE)
+    return 0
+
+
+def _trust(options: argparse.Namespace) -> int:
+    """Write a trust file that names more; 2 where it cannot be made."""
+    try:
+        named = naming.name(_read(options.known) or b"", options.witness, options.quorum, options.timestamp_root)
+        with options.out.open("xb") as file:
+            file.write(named)
+    except (SealgateError, OSError) as error:
+        why = error.message if isinstance(error, SealgateError) else f"`{error.filename}`: {error.strerror}"
+        print(f"sealgate-verify: {why}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,14 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("receipt", type=Path, metavar="FILE")
     one.add_argument("--body", type=Path, metavar="FILE", help="the record's body, byte for byte")
-    one.set_defaults(run=_run_receipt)
+    one.set_defaults(run=_report, verify=_run_receipt)
 
     body = commands.add_parser(
         "body", allow_abbrev=False, parents=[shared], help="verify that a body is what a receipt sealed"
     )
     body.add_argument("body", type=Path, metavar="BODY")
     body.add_argument("--receipt", type=Path, metavar="FILE", required=True)
-    body.set_defaults(run=_run_receipt)
+    body.set_defaults(run=_report, verify=_run_receipt)
 
     whole = commands.add_parser(
         "log", allow_abbrev=False, parents=[shared], help="verify an exported log, whole or a range"
@@ -68,12 +97,24 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--to", type=int, dest="stop", metavar="M", help="one after the last record (default: all)")
     whole.add_argument("--resume", type=Path, metavar="STATE", help="keep the state of a long run in this file")
     whole.add_argument("--no-signatures", action="store_true", help="check order, tree and digests only")
-    whole.set_defaults(run=_run_log)
+    whole.set_defaults(run=_report, verify=_run_log)
 
     page = commands.add_parser(
         "page", allow_abbrev=False, help="print where the page lies that verifies a receipt in a browser"
     )
-    page.set_defaults(run=None)
+    page.set_defaults(run=_page)
+
+    more = commands.add_parser(
+        "trust", allow_abbrev=False, help="write a trust file that also names witnesses and time-stamping authorities"
+    )
+    more.add_argument("known", type=Path, metavar="FILE", help="the trust file that you were given")
+    more.add_argument("--witness", action="append", default=[], metavar="VKEY", help="a witness's key; repeat")
+    more.add_argument("--quorum", type=int, metavar="N", help="how many witnesses must have cosigned")
+    more.add_argument(
+        "--timestamp-root", action="append", default=[], type=Path, metavar="PEM", help="a root of time stamps; repeat"
+    )
+    more.add_argument("--out", type=Path, metavar="NEW", required=True, help="the file to make; never overwritten")
+    more.set_defaults(run=_trust)
     return parser
 
 
@@ -114,7 +155,7 @@ def _read(path: Path | None) -> bytes | None:
     if path is None:
         return None
     with path.open("rb") as file:
-        return file.read(_MAX_FILE_BYTES)
+        return file.read(naming.MAX_FILE_BYTES)
 
 
 def _unreadable(message: str) -> Report:
