@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from sealgate.adapters.judging.process import ProcessJudge
-from sealgate.model.errors import InputError
+from sealgate.model.errors import NotPermittedError
 
 from .conftest import CALLER, LIMITS, POLICIES, bundle, question
 
@@ -127,7 +127,7 @@ def test_one_request_id_is_one_decision_also_elsewhere(kit):
         authority = await kit.started(judges=judge)
         await ready(kit, judge)
         together = await asyncio.gather(*(authority.evaluate(question(), CALLER, "r") for _ in range(20)))
-        with pytest.raises(InputError):
+        with pytest.raises(NotPermittedError, match="was used for another request"):
             await authority.evaluate(question(to="eve", amount=1), CALLER, "r")
         decisions = [body for body in kit.bodies() if body["kind"] == "decision"]
         await authority.stop()
