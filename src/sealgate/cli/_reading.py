@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from sealgate.cli._configuration import load, options
+from sealgate.cli._tables import folding
 from sealgate.sdk.evidence import EvidenceClient
 
 FILTERS: Final = (
@@ -83,7 +83,7 @@ def show_note(note: dict[str, Any]) -> None:
 
 def table(columns: list[str], rows: list[list[Any]]) -> None:
     """Print a table; nothing of what it shows is taken for markup."""
-    drawn = Table(*columns)
+    drawn = folding(*columns)
     for row in rows:
         drawn.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     console().print(drawn)

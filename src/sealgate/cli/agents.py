@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from sealgate.cli._calls import call, segment
 from sealgate.cli._configuration import options
+from sealgate.cli._tables import folding
 
 
 @click.group()
@@ -26,7 +26,7 @@ def list_agents(config_path: Path | None, flags: tuple[str, ...], *, as_json: bo
     if as_json:
         click.echo(json.dumps(agents))
         return
-    table = Table("agent", "paused", "open decisions")
+    table = folding("agent", "paused", "open decisions")
     for agent in agents:
         table.add_row(agent["agent"], agent["paused"] or "", str(agent["open_decisions"]))
     Console().print(table)

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from sealgate.cli._calls import call, segment
 from sealgate.cli._configuration import options
+from sealgate.cli._tables import folding
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _STATES: Final = ("requested", "granted", "refused", "expired", "consumed", "revoked")
@@ -114,7 +114,7 @@ def stats(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) ->
     people = found.pop("approvers")
     for name, value in found.items():
         click.echo(f"{name.replace('_', ' '):<20} {value}")
-    table = Table("approver", "granted", "refused", "yes", "median s", "always yes")
+    table = folding("approver", "granted", "refused", "yes", "median s", "always yes")
     for one in people:
         share = f"{one['yes_share']:.0%}"
         row = (one["granted"], one["refused"], share, one["median_s"], "ALWAYS" if one["always_yes"] else "")
@@ -168,7 +168,7 @@ def _told(step: dict[str, Any]) -> None:
 
 
 def _table(found: list[dict[str, Any]]) -> None:
-    table = Table("approval", "state", "agent", "what", "needed", "expires at", "yours")
+    table = folding("approval", "state", "agent", "what", "needed", "expires at", "yours")
     for one in found:
         what = one["tool"] or f"capability: {', '.join(one['terms']['tools'])}"
         yours = "yes" if one["may_decide"] else ""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from sealgate.cli._calls import call, segment
 from sealgate.cli._configuration import options
+from sealgate.cli._tables import folding
 
 _SAID = {
     "revoked": "is dead",
@@ -31,7 +31,7 @@ def list_credentials(config_path: Path | None, flags: tuple[str, ...], *, as_jso
     if as_json:
         click.echo(json.dumps(found))
         return
-    table = Table("credential", "name", "kind", "agent", "state", "expires", "problem")
+    table = folding("credential", "name", "kind", "agent", "state", "expires", "problem")
     for one in found:
         table.add_row(
             *(

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from sealgate.cli._calls import call, segment
 from sealgate.cli._configuration import options
+from sealgate.cli._tables import folding
 
 
 @click.group()
@@ -62,7 +62,7 @@ def list_holds(config_path: Path | None, flags: tuple[str, ...], *, as_json: boo
     if as_json:
         click.echo(json.dumps(holds))
         return
-    table = Table("hold", "stage", "covers", "reason", "asked by", "confirmed by")
+    table = folding("hold", "stage", "covers", "reason", "asked by", "confirmed by")
     for hold in holds:
         covers = ", ".join(f"{name}: {value}" for name, value in hold["selection"].items() if value)
         table.add_row(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from sealgate.cli._calls import call
 from sealgate.cli._configuration import options
+from sealgate.cli._tables import folding
 
 
 @click.group()
@@ -63,11 +63,11 @@ def list_packages(config_path: Path | None, flags: tuple[str, ...], *, as_json: 
     if as_json:
         click.echo(json.dumps(found))
         return
-    table = Table("package", "version", "publisher", "method", "result", "score", "time")
+    table = folding("package", "version", "publisher", "method", "result", "score", "time")
     for one in found["verified"]:
         table.add_row(*(str(one[str(column.header)] or "") for column in table.columns))
     Console().print(table)
-    table = Table("agent", "server", "package", "version", "time")
+    table = folding("agent", "server", "package", "version", "time")
     for one in found["installed"]:
         table.add_row(*(one[str(column.header)] for column in table.columns))
     Console().print(table)

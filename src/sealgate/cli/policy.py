@@ -9,8 +9,8 @@ import click
 import orjson
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from sealgate.cli._tables import folding
 from sealgate.model.errors import InputError
 from sealgate.policy import DecisionPoint
 from sealgate.policy.bundle import encode
@@ -148,7 +148,7 @@ def test(directory: Path, *, as_json: bool) -> None:
     if as_json:
         _print_json({"version": point.version, "results": [result.as_json() for result in results]})
     else:
-        table = Table("file", "test", "result", "difference")
+        table = folding("file", "test", "result", "difference")
         for result in results:
             verdict = "[bold red]failed[/]" if result.differences else "[green]passed[/]"
             table.add_row(escape(result.file), escape(result.name), verdict, escape("\n".join(result.differences)))
@@ -179,7 +179,7 @@ def _print_findings(findings: list[Finding]) -> None:
     if not findings:
         click.echo("nothing found")
         return
-    table = Table("severity", "where", "policy", "finding", "hint")
+    table = folding("severity", "where", "policy", "finding", "hint")
     for finding in findings:
         severity = f"[{_COLOURS[finding.severity]}]{finding.severity}[/]"
         where = f"{finding.source}.cedar:{finding.line}"

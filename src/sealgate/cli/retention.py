@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from sealgate.adapters.retention_classes import classes_of
 from sealgate.cli._calls import call, segment
 from sealgate.cli._configuration import load, options
+from sealgate.cli._tables import folding
 from sealgate.model.errors import InputError
 from sealgate.retention.classes import Classes
 from sealgate.retention.terms import Effective
@@ -50,7 +50,7 @@ def classes(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) 
     if as_json:
         click.echo(json.dumps(rows))
         return
-    table = Table("class", "bodies go after", "statements go after")
+    table = folding("class", "bodies go after", "statements go after")
     for row in rows:
         table.add_row(str(row["name"]), _days(row["body_days"]), _days(row["statement_days"]))
     Console().print(table)
@@ -107,7 +107,7 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
         click.echo(json.dumps(found))
         return
     click.echo(f"bodies {found['bodies']}, statements {found['statements']}, held {found['held']}")
-    table = Table("layer", "class", "records", "from", "to", "held")
+    table = folding("layer", "class", "records", "from", "to", "held")
     for expiry in found["expiries"]:
         table.add_row(
             *(str(expiry[name]) for name in ("layer", "retention_class", "count", "from_index", "to_index", "held"))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from sealgate.cli._calls import call
 from sealgate.cli._configuration import options
+from sealgate.cli._tables import folding
 from sealgate.model.supply import TRUST_LEVELS
 
 
@@ -42,7 +42,7 @@ def history(target: str | None, config_path: Path | None, flags: tuple[str, ...]
     if as_json:
         click.echo(json.dumps(found))
         return
-    table = Table("time", "target_type", "target", "trust_level", "score", "reason", "principal")
+    table = folding("time", "target_type", "target", "trust_level", "score", "reason", "principal")
     for one in found:
         table.add_row(*(str(one[str(column.header)]) for column in table.columns))
     Console().print(table)
