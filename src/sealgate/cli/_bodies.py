@@ -18,8 +18,8 @@ _PREFIX: Final = "log/"
 
 
 @contextmanager
-def fetched(client: EvidenceClient, *, beside: Path) -> Iterator[ReadBodies]:
-    """Yield what reads the bodies of a bundle with everything that this reader may see; the bundle is then removed.
+def fetched(client: EvidenceClient, *, beside: Path, start: int, stop: int | None) -> Iterator[ReadBodies]:
+    """Yield what reads the bodies of a bundle with what this reader may see of a range; the bundle is then removed.
 
     It lies in a folder of mode 0700 beside the export, which is going to hold the same bodies.
 
@@ -30,7 +30,10 @@ def fetched(client: EvidenceClient, *, beside: Path) -> Iterator[ReadBodies]:
     beside.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sealgate-bodies-", dir=beside.parent) as folder:
         path = Path(folder) / "bundle.zip"
-        client.export(path, {}, format="bundle")
+        wanted = {"from_index": start} if start else {}
+        if stop is not None:
+            wanted["to_index"] = stop
+        client.export(path, wanted, format="bundle")
         with zipfile.ZipFile(path) as archive:
             yield _Bundle(archive).read
 

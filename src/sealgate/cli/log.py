@@ -108,7 +108,7 @@ def export(
         bodies = None
         if with_bodies:
             client = _reading.client(data if config_path is None else config_path, flags, reason, role)
-            bodies = stack.enter_context(fetched(stack.enter_context(client), beside=out))
+            bodies = stack.enter_context(fetched(stack.enter_context(client), beside=out, start=start, stop=stop))
         step = stack.enter_context(_bar("exporting", quiet=as_json))
         done = export_log(
             _open(data),

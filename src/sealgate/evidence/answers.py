@@ -1,8 +1,10 @@
 """What is asked of the evidence and what is answered. Every structure has a JSON form by msgspec."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from sealgate.model.limits import MAX_SAFE_INTEGER
 
 ProofState = Literal["signed", "included", "witnessed", "timestamped"]
 """How much is proved of a record: signed, in the log, cosigned by the quorum of witnesses, under a time stamp."""
@@ -11,8 +13,12 @@ Format = Literal["jsonl", "csv", "parquet", "bundle"]
 """Forms of an export. ``bundle`` is a zip file that ``sealgate-verify`` checks once unpacked."""
 
 
+Index = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER)]
+"""A record's index in the journal, which is its leaf index in the log."""
+
+
 class Filter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which rows are meant; what is None does not narrow. Times are RFC 3339; ``until`` is exclusive.
+    """Which rows are meant; what is None does not narrow. Times are RFC 3339; ``until`` and ``to_index`` are exclusive.
 
     ``kind`` may end in ``*``. ``policy`` is one of the determining policies, ``subject`` a subject token. ``text`` is
     looked for in allowed text fields, upper and lower case alike.
@@ -34,6 +40,8 @@ class Filter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     coverage: str | None = None
     text: str | None = None
     region: str | None = None
+    from_index: Index | None = None
+    to_index: Index | None = None
 
 
 class Row(msgspec.Struct, kw_only=True, omit_defaults=True):

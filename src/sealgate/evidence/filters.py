@@ -1,7 +1,7 @@
 """From a filter to SQL: a condition with parameters, never with the caller's text in it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ def condition(asked: Filter) -> tuple[str, list[Any]]:
     Raises:
         InputError: a time or trace id is malformed, or a value is too long.
     """
-    parts, values = ["true"], []
+    parts, values = ["true"], list[Any]()
     for name in _EQUAL:
         if (value := _bounded(asked, name)) is not None:
             parts.append(f"{name} = ?")
@@ -51,11 +51,20 @@ def condition(asked: Filter) -> tuple[str, list[Any]]:
     if (text := _bounded(asked, "text")) is not None:
         parts.append("contains(lower(text), lower(?))")
         values.append(text)
-    for name, operator in (("since", ">="), ("until", "<")):
-        if (time := getattr(asked, name)) is not None:
-            parts.append(f"time {operator} CAST(? AS TIMESTAMP)")
-            values.append(timestamp(time))
+    for bound, part in _bounds(asked):
+        parts.append(part)
+        values.append(bound)
     return " AND ".join(parts), values
+
+
+def _bounds(asked: Filter) -> Iterator[tuple[Any, str]]:
+    """Yield each bound in time and in the log with its condition."""
+    for time, operator in ((asked.since, ">="), (asked.until, "<")):
+        if time is not None:
+            yield timestamp(time), f"time {operator} CAST(? AS TIMESTAMP)"
+    for index, operator in ((asked.from_index, ">="), (asked.to_index, "<")):
+        if index is not None:
+            yield index, f"journal_index {operator} ?"
 
 
 def trace_id(text: str) -> str:
@@ -91,13 +100,15 @@ def uuid_form(digits: str) -> str:
 
 
 def parts_within(parts: Sequence[Part], asked: Filter) -> list[Part]:
-    """Return the parts that may have rows of the filter's time."""
+    """Return the parts that may have rows of the filter's time and range."""
     since = None if asked.since is None else timestamp(asked.since)
     until = None if asked.until is None else timestamp(asked.until)
     return [
         part
         for part in parts
         if part.low is not None
+        and (asked.to_index is None or part.low < asked.to_index)
+        and (asked.from_index is None or part.high is None or part.high >= asked.from_index)
         and (since is None or part.last_time is None or part.last_time[:19] >= since[:19])
         and (until is None or part.first_time is None or part.first_time[:19] <= until[:19])
     ]

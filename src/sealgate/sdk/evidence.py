@@ -69,11 +69,17 @@ class EvidenceClient:
         """Return the decision chain of a task, trace, session or record as a tree."""
         return self._post(f"/v1/traces/{quote(ident, safe='')}", {})
 
-    def search(self, filter: Mapping[str, str] | None = None, *, after: str | None = None, limit: int = 100) -> Json:  # noqa: A002
+    def search(
+        self,
+        filter: Mapping[str, str | int] | None = None,  # noqa: A002
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Json:
         """Return one page of records, newest first; ``page.next`` continues it."""
         return self._post("/v1/search", {"filter": dict(filter or {}), "after": after, "limit": limit})
 
-    def pages(self, filter: Mapping[str, str] | None = None, *, limit: int = 1000) -> Iterator[list[Json]]:  # noqa: A002
+    def pages(self, filter: Mapping[str, str | int] | None = None, *, limit: int = 1000) -> Iterator[list[Json]]:  # noqa: A002
         """Yield the rows of all pages; each page is a call of its own, and a record of its own."""
         after: str | None = None
         while True:
@@ -85,7 +91,7 @@ class EvidenceClient:
 
     def aggregate(
         self,
-        filter: Mapping[str, str] | None = None,  # noqa: A002
+        filter: Mapping[str, str | int] | None = None,  # noqa: A002
         *,
         group_by: Sequence[str] = (),
         measure: str = "count",
@@ -106,7 +112,7 @@ class EvidenceClient:
     def export(
         self,
         destination: Path,
-        filter: Mapping[str, str] | None = None,  # noqa: A002
+        filter: Mapping[str, str | int] | None = None,  # noqa: A002
         *,
         format: str = "jsonl",  # noqa: A002
         progress: Progress | None = None,

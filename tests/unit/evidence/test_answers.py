@@ -9,6 +9,7 @@ from sealgate.evidence import columns, explaining, filters, projection, referenc
 from sealgate.evidence.answers import Filter
 from sealgate.model.decisions import REASONS_OF, Outcome
 from sealgate.model.errors import InputError
+from sealgate.ports.evidence import Part
 
 _ROWS = Path(__file__).parents[1] / "adapters" / "evidence" / "rows.py"
 _SPEC = importlib.util.spec_from_file_location("evidence_rows", _ROWS)
@@ -39,6 +40,21 @@ def test_what_a_caller_sends_is_never_sql():
     assert values.count(hostile) == 4
     with pytest.raises(InputError, match="characters"):
         filters.condition(Filter(agent="a" * 1000))
+
+
+def test_a_range_of_the_log_narrows_rows_and_parts():
+    """Parts that cannot hold any of it are not opened; ``to_index`` is exclusive."""
+    parts = [Part("a", 0, 9), Part("b", 10, 19), Part("c", None, None), Part("d", 20, None)]
+    where, values = filters.condition(Filter(from_index=10, to_index=20))
+
+    def names(**wanted):
+        return "".join(part.relation for part in filters.parts_within(parts, Filter(**wanted)))
+
+    assert (where, values) == ("true AND journal_index >= ? AND journal_index < ?", [10, 20])
+    assert names() == "abd"
+    assert names(from_index=10, to_index=20) == "b"
+    assert names(from_index=9, to_index=11) == "ab"
+    assert names(from_index=500) == "d"
 
 
 def test_every_reason_of_silence_says_what_would_have_to_change():
