@@ -15,11 +15,12 @@ from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.authority import key_events
+from sealgate.authority.drafts import Place, Receipt
 from sealgate.authority.holds import Holds
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecisions
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Place, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.retention import Retention
 from sealgate.authority.retention_parts import Parts, Settings
 from sealgate.authority.state import Memory

@@ -16,6 +16,7 @@ from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.authority import key_events
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
+from sealgate.authority.drafts import Place
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.parts import Parts
@@ -23,7 +24,7 @@ from sealgate.authority.permits import OpenDecisions, PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
-from sealgate.authority.recorder import Place, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.service import Authority
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper

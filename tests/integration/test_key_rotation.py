@@ -19,10 +19,11 @@ from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import RotationFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
+from sealgate.authority.drafts import Place
 from sealgate.authority.key_rotation import record_event, record_secrets, rotate
 from sealgate.authority.permits import PermitMac
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Place, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.cli._key_changes import change_wrapping
 from sealgate.cli.init import create_stores

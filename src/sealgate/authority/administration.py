@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import msgspec
 
 from sealgate.authority import answers
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.drafts import Draft, Receipt
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory, Pending
 from sealgate.model.errors import AlteredError, InputError, NotPermittedError, UnavailableError

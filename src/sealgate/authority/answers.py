@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sealgate.authority.recorder import Receipt
+from sealgate.authority.drafts import Receipt
 from sealgate.authority.rulebook import Ruling
 from sealgate.model.approvals import ApprovalReference, Needed
 from sealgate.model.decisions import Outcome, Reason

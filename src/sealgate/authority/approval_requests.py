@@ -14,8 +14,8 @@ import msgspec
 
 from sealgate.authority.approval import Approval, uncovered
 from sealgate.authority.approval_book import Book
+from sealgate.authority.drafts import Draft
 from sealgate.authority.permits import PermitMac
-from sealgate.authority.recorder import Draft
 from sealgate.encoding import canonical
 from sealgate.model.approvals import ApprovalReference, Bound, CapabilityTerms, Needed
 from sealgate.model.errors import EncodingError

@@ -18,7 +18,8 @@ from sealgate.authority.approval_rules import NO, Rules, reason_of, shape
 from sealgate.authority.approval_views import Viewer
 from sealgate.authority.approval_waiting import Waiting
 from sealgate.authority.capabilities import approval_of, check
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.drafts import Draft, Receipt
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.model.approvals import (
     MAX_BATCH,

@@ -12,7 +12,7 @@ from sealgate.authority import answers
 from sealgate.authority.admission import Asked
 from sealgate.authority.approval_requests import Call, Opened
 from sealgate.authority.approvals import Approvals
-from sealgate.authority.recorder import Draft
+from sealgate.authority.drafts import Draft
 from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.encoding import base64url, canonical

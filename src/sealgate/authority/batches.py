@@ -19,9 +19,10 @@ import msgspec
 import orjson
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Receipt
 from sealgate.authority.idempotency import RememberedBatches
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical, sealed_body
 from sealgate.model.batches import MAX_BATCHES_BYTES, BatchesRecorded, BatchesRequest, BatchRecorded, BatchRequest

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from sealgate.authority.approval import Approval
-from sealgate.authority.recorder import Draft
+from sealgate.authority.drafts import Draft
 from sealgate.encoding import canonical
 from sealgate.model.approvals import MAX_NAMED, MAX_USES, Bound, CapabilityRequest, CapabilityTerms
 from sealgate.model.errors import InputError

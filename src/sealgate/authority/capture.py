@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Receipt
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.service_records import ServiceRecords
 from sealgate.authority.sessions import OBSERVATION
 from sealgate.authority.state import Memory

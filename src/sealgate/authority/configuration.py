@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.drafts import Receipt
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
 from sealgate.model.records import Kind

@@ -3,8 +3,9 @@
 from typing import Any
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Draft, Receipt
 from sealgate.authority.permits import OpenDecision
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.model.credentials import Lease
 from sealgate.model.evaluation import Identity

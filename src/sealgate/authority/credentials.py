@@ -28,8 +28,9 @@ from sealgate.authority.credential_rules import Lapsed, Rules
 from sealgate.authority.credential_sources import Source, Workers
 from sealgate.authority.credential_strays import Strays
 from sealgate.authority.credential_views import CredentialViews
+from sealgate.authority.drafts import Draft, Receipt
 from sealgate.authority.permits import OpenDecision, PermitMac
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical
 from sealgate.model.credentials import (

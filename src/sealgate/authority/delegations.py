@@ -7,7 +7,8 @@ import msgspec
 
 from sealgate.authority import answers
 from sealgate.authority.delegation_chains import FACT, Chains, Unproven
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.drafts import Draft, Receipt
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.model.delegations import (
     DEFAULT_S,

@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.drafts import Receipt
+from sealgate.authority.recorder import Recorder
 from sealgate.encoding import sealed_body
 from sealgate.model.erasure import Erasure, ErasureRequest, Facts, State
 from sealgate.model.errors import AlteredError, InputError, NotPermittedError

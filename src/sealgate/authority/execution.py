@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from sealgate.authority import answers
 from sealgate.authority.delegations import Delegations
+from sealgate.authority.drafts import Draft, Receipt
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.permits import OpenDecision, PermitMac, record_id_of
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.rulebook import Rulebook
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks

@@ -27,10 +27,11 @@ from sealgate.authority.approvals import Approvals
 from sealgate.authority.approving import Approving
 from sealgate.authority.deadlines import Deadlines
 from sealgate.authority.delegations import Delegations
+from sealgate.authority.drafts import Draft, Receipt
 from sealgate.authority.judging import Judging
 from sealgate.authority.permits import MAX_OPEN, OpenDecision, PermitMac, credentials_of
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks

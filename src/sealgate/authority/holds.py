@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Draft, Receipt
 from sealgate.authority.hold_records import LISTS, selection
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.model.errors import NotPermittedError
 from sealgate.model.evaluation import Identity, Recorded

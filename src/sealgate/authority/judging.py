@@ -12,7 +12,7 @@ import msgspec
 from sealgate.authority.admission import Asked
 from sealgate.authority.approving import Approving
 from sealgate.authority.delegations import Delegations
-from sealgate.authority.recorder import Draft
+from sealgate.authority.drafts import Draft
 from sealgate.authority.rulebook import Rulebook, Ruling
 from sealgate.authority.state import Memory
 from sealgate.authority.tasks import Tasks

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Receipt
 from sealgate.authority.key_events import Members
-from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import Identity
 from sealgate.model.records import Kind

@@ -6,13 +6,11 @@ future fails, nothing else is tried, and what was missed is counted; the first r
 """
 
 import asyncio
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
+from sealgate.authority.drafts import Draft, Entropy, EntropyPool, Place, Receipt
+from sealgate.authority.missed import Missed
 from sealgate.authority.timekeeping import Timekeeper
 from sealgate.encoding import base64url, canonical, sealed_body, statement
 from sealgate.model.errors import JournalError, UnavailableError
@@ -25,72 +23,9 @@ from sealgate.ports.journal import Journal, JournalRecord
 from sealgate.ports.signer import Signer
 from sealgate.retention.classes import Classes, Facts
 
-Entropy = Callable[[int], bytes]
 _AUTHORITY_SUBJECT: Final = "urn:sealgate:authority"
 _MAX_PSEUDONYMS: Final = 100_000
 _MAX_SCOPES: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where this authority records: identity of the log and the labels that every record carries."""
-
-    origin: str
-    authority_id: str
-    region: str
-    environment: str
-    retention_class: str
-    regime: str | None = None
-
-
-class EntropyPool:
-    """Hands out random bytes of the operating system, fetched 4 KiB at a time: one system call for sixty records.
-
-    Bytes are handed out once and never kept. Not for keys that live longer than a record, and not across a fork.
-    """
-
-    def __init__(self) -> None:
-        self._bytes = b""
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        """Return ``size`` fresh random bytes."""
-        end = self._at + size
-        if end > len(self._bytes):
-            self._bytes, self._at, end = os.urandom(max(4096, size)), 0, size
-        start, self._at = self._at, end
-        return self._bytes[start:end]
-
-
-class Draft(msgspec.Struct):
-    """A record about to be made: ids and salt are fixed before the body is written, so that the body can use them."""
-
-    kind: Kind
-    record_id: str
-    record_id_bytes: bytes
-    unix_ms: int
-    salt: bytes
-    fields: dict[str, Any] = {}
-
-
-class Receipt(msgspec.Struct, frozen=True):
-    """A durable record: its id, index in the log, the exact statement and body."""
-
-    record_id: str
-    index: int
-    statement: bytes
-    body: bytes
-
-
-@dataclass(slots=True)
-class Missed:
-    """What could not be recorded since the journal or the clock failed."""
-
-    reason: str
-    since: str
-    count: int = 0
-    seq_from: int | None = None
-    seq_to: int | None = None
 
 
 class Recorder:
@@ -363,11 +298,7 @@ class Recorder:
         """Count one request that could not be recorded, with the sequence number it used, if any."""
         if self.missed is None:
             self.missed = Missed(reason, self.time.text(self.time.last_ms))
-        self.missed.count += 1
-        if seq is not None:
-            first, last = self.missed.seq_from, self.missed.seq_to
-            self.missed.seq_from = seq if first is None else min(first, seq)
-            self.missed.seq_to = seq if last is None else max(last, seq)
+        self.missed.note(seq)
 
     def heal(self) -> asyncio.Future[Receipt] | None:
         """After a failure: try to record again, and record the gap. Blocks while the journal opens its new segment.
@@ -383,14 +314,7 @@ class Recorder:
         if missed is None:
             return None
         draft = self.draft(Kind.CAPTURE_GAP)
-        draft.fields = {
-            "gap_epoch": self._epoch_hex,
-            "seq_from": missed.seq_from,
-            "seq_to": missed.seq_to,
-            "missed": missed.count,
-            "reason": missed.reason,
-            "since": missed.since,
-        }
+        draft.fields = missed.members(self._epoch_hex)
         self.missed = None
         future = self.record(draft)
         future.add_done_callback(lambda done: self._gap_done(done, missed))
@@ -403,11 +327,7 @@ class Recorder:
         newer = self.missed
         self.missed = missed
         if newer is not None:
-            missed.count += newer.count
-            for seq in (newer.seq_from, newer.seq_to):
-                if seq is not None:
-                    missed.seq_from = seq if missed.seq_from is None else min(missed.seq_from, seq)
-                    missed.seq_to = seq if missed.seq_to is None else max(missed.seq_to, seq)
+            missed.join(newer)
 
     def _subject(self, agent: str) -> str:
         known = self._pseudonyms.get(agent)

@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from sealgate.authority.archiving import Packer, encode_indexes
+from sealgate.authority.drafts import Receipt
 from sealgate.authority.pacing import Pace
-from sealgate.authority.recorder import Receipt
 from sealgate.authority.retention_parts import Note, Parts, Progress
 from sealgate.authority.retention_survey import (
     active_is_due,

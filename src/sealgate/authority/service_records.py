@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Receipt
 from sealgate.authority.idempotency import Remembered
 from sealgate.authority.reader import Reader
-from sealgate.authority.recorder import Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import CaptureRequest, Identity, Recorded

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from sealgate.authority import answers
-from sealgate.authority.recorder import Draft, Recorder
+from sealgate.authority.drafts import Draft
+from sealgate.authority.recorder import Recorder
 from sealgate.model.errors import InputError
 from sealgate.model.evaluation import Identity, Recorded
 from sealgate.model.identifiers import require_name

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, Protocol
 
 from sealgate.authority import answers
+from sealgate.authority.drafts import Draft, Receipt
 from sealgate.authority.permits import OpenDecision
-from sealgate.authority.recorder import Draft, Receipt, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
 from sealgate.model.errors import InputError, NotPermittedError, SealgateError
 from sealgate.model.evaluation import Identity

@@ -29,6 +29,7 @@ from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
+from sealgate.authority.drafts import Place
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
 from sealgate.authority.gate import Times
 from sealgate.authority.idempotency import Remembered
@@ -37,7 +38,7 @@ from sealgate.authority.permits import OpenDecisions, PermitMac
 from sealgate.authority.publisher import Publisher
 from sealgate.authority.reader import Reader
 from sealgate.authority.receipts import Receipts
-from sealgate.authority.recorder import Place, Recorder
+from sealgate.authority.recorder import Recorder
 from sealgate.authority.retention_parts import Settings as RetentionSettings
 from sealgate.authority.service import Authority
 from sealgate.authority.state import Memory
