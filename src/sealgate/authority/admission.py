@@ -21,7 +21,7 @@ from sealgate.encoding import base64url, canonical
 from sealgate.model.errors import InputError, NotPermittedError
 from sealgate.model.evaluation import EvaluationRequest, Identity
 from sealgate.model.identifiers import require_name
-from sealgate.policy.schema import TOOL_FACTS
+from sealgate.policy.stub import TOOL_FACTS
 
 
 class Asked(msgspec.Struct):

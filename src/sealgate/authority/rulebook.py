@@ -12,8 +12,9 @@ from sealgate.model.evaluation import EvaluationRequest
 from sealgate.policy.decision_point import DecisionPoint, Prepared
 from sealgate.policy.limits import Charge, LimitLedger
 from sealgate.policy.plans import Kept
-from sealgate.policy.schema import TOOL_FACTS, Tool
 from sealgate.policy.slicing import Uid
+from sealgate.policy.stub import TOOL_FACTS
+from sealgate.policy.tools import Tool
 from sealgate.policy.verdicts import PolicyRequest, PolicyVerdict
 from sealgate.ports.judging import Judgement, Matter
 

@@ -10,8 +10,10 @@ import msgspec
 
 from sealgate.encoding import canonical
 from sealgate.model.errors import ConfigurationError
-from sealgate.policy.schema import DEFAULT_STUB, cedar_string, read_stub, read_tool
+from sealgate.policy.stub import DEFAULT_STUB, read_stub
 from sealgate.policy.suggest import Call, Suggestion, suggest
+from sealgate.policy.tools import read_tool
+from sealgate.policy.type_names import cedar_string
 
 from .policy_directory import read_tool_lists
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import msgspec
 
-from .schema import Stub, Tool, _Names
 from .shapes import (
     RESERVED_KEYS,
     Array,
@@ -30,6 +29,9 @@ from .shapes import (
     Union,
 )
 from .slicing import Uid
+from .stub import Stub
+from .tools import Tool
+from .type_names import Names
 
 MAX_LONG: Final = 2**63 - 1
 MAX_DECIMAL: Final = Decimal("922337203685477.5807")
@@ -67,7 +69,7 @@ class Converter:
 
     def __init__(self, tool: Tool, stub: Stub) -> None:
         self._tool = tool
-        self._names = _Names(stub, flatten=False)
+        self._names = Names(stub, flatten=False)
         self._definitions: Definitions = tool.definitions
         self._null = stub.qualified("Null")
         self._unknown = stub.qualified("Unknown")

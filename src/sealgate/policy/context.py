@@ -10,9 +10,9 @@ from sealgate.model.errors import InputError
 from .arguments import Converted, UnfitError
 from .facts import FactTypes
 from .plans import Plan
-from .schema import Stub
 from .session import PROVENANCE, SESSION, UNKNOWN
 from .shapes import RESERVED_KEYS
+from .stub import Stub
 from .verdicts import PolicyRequest
 
 Json = Any

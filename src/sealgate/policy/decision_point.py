@@ -32,9 +32,10 @@ from .loading import read_tools, require_valid
 from .obligations import Obligation
 from .plans import Kept, Plan, Plans
 from .policy_set import Policy, parse_policies, require_unique
-from .schema import DEFAULT_STUB, Options, Stub, generate, parse_schema, read_stub
+from .schema import Options, generate, parse_schema
 from .session import PROVENANCE, SESSION
 from .slicing import Uid
+from .stub import DEFAULT_STUB, Stub, read_stub
 from .verdicts import NOTHING, PolicyRequest, PolicyVerdict, silent, without_permit
 
 MAX_KEY_CHARS: Final = 1024

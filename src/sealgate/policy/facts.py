@@ -17,8 +17,8 @@ import msgspec
 import orjson
 
 from .arguments import MAX_LONG
-from .schema import Stub
 from .shapes import RESERVED_KEYS
+from .stub import Stub
 
 Json = Any
 Type = Any

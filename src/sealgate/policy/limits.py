@@ -28,9 +28,9 @@ import msgspec
 from sealgate.model.decisions import Reason
 from sealgate.model.errors import InputError
 
-from .schema import Tool
 from .shapes import Scalar
 from .slicing import Uid
+from .tools import Tool
 
 WINDOW_MS: Final = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 MAX_ENTRIES: Final = 100_000

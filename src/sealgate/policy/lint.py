@@ -13,8 +13,9 @@ from .conditions import attribute_path, impossible, paths, patterns
 from .decision_point import DecisionPoint
 from .policy_set import Policy
 from .risk import risk_of
-from .schema import Tool, cedar_string
 from .slicing import ANY, Key, scope_keys
+from .tools import Tool
+from .type_names import cedar_string
 
 Severity = Literal["error", "warning", "info"]
 RANK: Final[Mapping[str, int]] = {"error": 0, "warning": 1, "info": 2}

@@ -10,7 +10,7 @@ from sealgate.model.errors import InputError
 
 from .bundle import MAX_BUNDLE_DEPTH, Bundle
 from .policy_set import Policy
-from .schema import Tool, read_tool
+from .tools import Tool, read_tool
 
 
 def read_tools(bundle: Bundle) -> tuple[dict[str, Tool], dict[str, str]]:

@@ -12,9 +12,10 @@ from .context_reads import Reads
 from .engine import MAX_SCOPES, Evaluator, Scope
 from .entities import EntityStore
 from .policy_set import first_line
-from .schema import Stub, Tool
 from .session import PROVENANCE, SESSION
 from .slicing import Uid
+from .stub import Stub
+from .tools import Tool
 from .verdicts import PolicyRequest, PolicyVerdict, silent
 
 MAX_WARMED: Final = 4096

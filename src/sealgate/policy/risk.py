@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from .schema import Tool
+from .tools import Tool
 
 _WORDS: Final = frozenset(
     {

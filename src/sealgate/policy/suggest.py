@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from .schema import Stub, Tool, cedar_string
 from .session import asked_for
+from .stub import Stub
 from .tool_classes import Argument, ToolClass, classify, stem
+from .tools import Tool
+from .type_names import cedar_string
 
 Json = Any
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from .schema import Tool
 from .session import ASKED
 from .shapes import Array, Enumeration, Scalar, Shape, Union
+from .tools import Tool
 
 Effect = Literal["read", "write", "irreversible"]
 Role = Literal["destination", "secret", "amount", "other"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.policy import DecisionPoint, PolicyRequest
 from sealgate.policy.facts import FactTypes
-from sealgate.policy.schema import read_stub
+from sealgate.policy.stub import read_stub
 
 STUB = """
 @mcp_context("task")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sealgate.model.decisions import Reason
 from sealgate.model.errors import InputError
 from sealgate.policy.limits import Claim, LimitLedger, read_limits
-from sealgate.policy.schema import read_tool
+from sealgate.policy.tools import read_tool
 
 _PAY = {
     "type": "object",

@@ -91,9 +91,9 @@ def test_annotations_of_the_tool_decide(point):
 )
 def test_what_a_name_says(name, risky):
     """A name that begins with a reading verb reads, unless it goes on with `and`; a word counts only as a whole."""
-    from sealgate.policy import risk, schema
+    from sealgate.policy import risk, tools
 
-    tool = schema.read_tool({"name": name, "inputSchema": {"type": "object", "properties": {}}}, "s")
+    tool = tools.read_tool({"name": name, "inputSchema": {"type": "object", "properties": {}}}, "s")
 
     assert bool(risk.risk_of(tool)) == risky
 

@@ -8,16 +8,10 @@ import cedarpy
 import pytest
 
 from sealgate.model.errors import InputError
-from sealgate.policy.schema import (
-    DEFAULT_STUB,
-    Options,
-    cedar_string,
-    generate,
-    legal_identifier,
-    parse_schema,
-    read_stub,
-    read_tool,
-)
+from sealgate.policy.schema import Options, generate, parse_schema
+from sealgate.policy.stub import DEFAULT_STUB, read_stub
+from sealgate.policy.tools import read_tool
+from sealgate.policy.type_names import cedar_string, legal_identifier
 
 _PLAIN = Options(objects_as_records=False, numbers_as_decimal=False, normalized=False)
 GOLDEN = [

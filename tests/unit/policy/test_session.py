@@ -7,8 +7,8 @@ import pytest
 from sealgate.model.decisions import Outcome, Reason
 from sealgate.model.errors import InputError
 from sealgate.policy import DecisionPoint, PolicyRequest
-from sealgate.policy.schema import DEFAULT_STUB
 from sealgate.policy.session import PROVENANCE, SESSION, Kept, TaskFacts, asked_for
+from sealgate.policy.stub import DEFAULT_STUB
 
 SEND = {
     "name": "send",

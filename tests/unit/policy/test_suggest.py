@@ -2,9 +2,10 @@
 
 import pytest
 
-from sealgate.policy.schema import DEFAULT_STUB, read_stub, read_tool
+from sealgate.policy.stub import DEFAULT_STUB, read_stub
 from sealgate.policy.suggest import Call, suggest
 from sealgate.policy.tool_classes import classify
+from sealgate.policy.tools import read_tool
 
 
 def tool(name, *required, annotations=None, **properties):
