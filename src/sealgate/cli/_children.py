@@ -70,11 +70,11 @@ class Supervisor:
         *,
         config_path: Path,
         flags: Sequence[str],
-        library_environment: Sequence[str] = (),
+        device_environment: Sequence[str] = (),
         first_pause_s: float = _FIRST_PAUSE_S,
     ) -> None:
         self._children = tuple(children)
-        self._library_environment = tuple(library_environment)
+        self._device_environment = tuple(device_environment)
         self._options = ("--config", str(config_path.absolute()), *(part for flag in flags for part in ("--set", flag)))
         self._first_pause_s = first_pause_s
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -112,7 +112,7 @@ class Supervisor:
                 sys.executable,
                 *("-m", "sealgate.cli._child", *child.arguments, *self._options),
                 stdin=asyncio.subprocess.DEVNULL,
-                env=_environment(self._library_environment if child.reads_bodies else ()),
+                env=_environment(self._device_environment if child.reads_bodies else ()),
                 start_new_session=True,  # a Ctrl-C at the terminal reaches us alone; we stop them in order
             )
         except OSError as error:

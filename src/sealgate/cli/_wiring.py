@@ -125,8 +125,8 @@ def open_children(configuration_file: Path | None, overrides: Sequence[str] = ()
     enabled = [child for child in CHILDREN if child.enabled(configuration)]
     if not enabled:
         return None
-    variables = configuration.keys.library_environment
-    return Supervisor(enabled, config_path=path, flags=overrides, library_environment=variables)
+    variables = configuration.keys.device_environment
+    return Supervisor(enabled, config_path=path, flags=overrides, device_environment=variables)
 
 
 def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:

@@ -38,7 +38,7 @@ class Keys:
         most=366,
     )
     kms_endpoint: str = optional("", "Another address of KMS than the region's, e.g. of a private endpoint.")
-    library_environment: tuple[str, ...] = optional(
+    device_environment: tuple[str, ...] = optional(
         ("SOFTHSM2_CONF",),
         "Variables that the device's library or the client of KMS reads: the evidence service, which opens the "
         "key-encryption key as well, is given these of the authority's environment.",
