@@ -59,6 +59,26 @@ def test_a_trust_file_names_more(log: LogMaker, tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "two.json").exists()
 
 
+@pytest.mark.parametrize("step", ["fsync", "link"])
+def test_a_trust_file_is_whole_or_not_there(
+    log: LogMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    """A disk that fails at a step leaves nothing behind; the same command works once it is well."""
+    words = ["trust", "trust.json", "--out", "mine.json"]
+    before = sorted(path.name for path in tmp_path.iterdir())
+
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device", "mine.json")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, fails)
+        assert _main(tmp_path, *words) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert _main(tmp_path, *words) == 0
+    assert (tmp_path / "mine.json").read_bytes() == (tmp_path / "trust.json").read_bytes()
+
+
 def test_a_reader_that_goes_away_is_no_error(log: LogMaker, tmp_path: Path) -> None:
     """As other programs in a pipe: no traceback, and the status says by what it ended."""
     read, write = os.pipe()

@@ -54,8 +54,7 @@ def _trust(options: argparse.Namespace) -> int:
     """Write a trust file that names more; 2 where it cannot be made."""
     try:
         named = naming.name(_read(options.known) or b"", options.witness, options.quorum, options.timestamp_root)
-        with options.out.open("xb") as file:
-            file.write(named)
+        naming.write_new(options.out, named)
     except (SealgateError, OSError) as error:
         why = error.message if isinstance(error, SealgateError) else f"`{error.filename}`: {error.strerror}"
         print(f"sealgate-verify: {why}", file=sys.stderr)

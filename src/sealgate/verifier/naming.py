@@ -1,5 +1,6 @@
 """A trust file that also names witnesses and time-stamping authorities: whose word a verifier wants, too."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,27 @@ def name(known: bytes, witnesses: list[str], quorum: int | None, roots: list[Pat
     named = trust.encode(after)
     trust.parse(named)  # what cannot be read again is not written
     return named
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Make the file whole or not at all, durable; a crash leaves at most a hidden file beside it.
+
+    Raises:
+        FileExistsError: there is one already; it stays as it is.
+        OSError: it cannot be written; nothing is left of it.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with fresh.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)  # unlike a rename it never replaces
+        except FileExistsError as error:
+            raise FileExistsError(error.errno, error.strerror, str(path)) from None
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _text(path: Path) -> str:
