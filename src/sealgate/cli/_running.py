@@ -87,12 +87,20 @@ def _beside(
 
 
 def _not_ready(answer: httpx.Response) -> str:
-    """Return what keeps the authority from deciding, the policy set excepted: that has its own finding."""
-    if answer.status_code == httpx.codes.OK:
-        return ""
+    """Return what keeps the process from its work, the policy set excepted: that has its own finding."""
+    match _json(answer), answer.status_code, answer.url.path:
+        case ({"ready": True}, httpx.codes.OK, "/readyz") | ({"status": "ok"}, httpx.codes.OK, "/healthz"):
+            return ""
+        case {"ready": False, "checks": dict() as checks}, httpx.codes.SERVICE_UNAVAILABLE, "/readyz":
+            wrong = {name: state for name, state in checks.items() if state != "ok" and not name.startswith("child ")}
+            if wrong:
+                return ", ".join(f"{name}: {state}" for name, state in wrong.items() if name != "policy")
+    return f"status {answer.status_code}, and not the answer of such a process: is another one listening there?"
+
+
+def _json(answer: httpx.Response) -> object:
     try:
-        checks: dict[str, str] = answer.json()["checks"]
-        wrong = {name: state for name, state in checks.items() if state != "ok" and not name.startswith("child ")}
-        return ", ".join(f"{name}: {state}" for name, state in wrong.items() if name != "policy")
-    except (ValueError, KeyError, AttributeError):
-        return f"status {answer.status_code}"
+        said: object = answer.json()
+    except ValueError:
+        return None
+    return said
