@@ -150,6 +150,9 @@ def test_timestamp_over_a_checkpoint(authority, serve, client):
         verify_timestamp(token, MESSAGE, [])
     with pytest.raises(InputError):
         verify_timestamp(token, MESSAGE, ["no certificate"])
+    namesake = _certificate("root", "root", authority.leaf_key, authority.leaf_key, ca=True)
+    with pytest.raises(NotProvenError, match=r"certificate verify error$"):  # the reason, not the library's whole stack
+        verify_timestamp(token, MESSAGE, [_pem(namesake)])
 
 
 def test_a_token_of_another_root_is_refused(authority, serve, client):

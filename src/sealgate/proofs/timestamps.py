@@ -6,6 +6,7 @@ Trust the authority's root alone, not its leaf: then of a token only a few bytes
 numbers, a repeated algorithm name) can change without notice, as no signature covers them.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -21,6 +22,9 @@ _ACCEPTED_HASHES: Final = {
     "2.16.840.1.101.3.4.2.2",  # SHA-384
     "2.16.840.1.101.3.4.2.3",  # SHA-512
 }
+
+
+_REASON: Final = re.compile(r'reason: "([^"]*)"')
 
 
 def verify_timestamp(
@@ -105,4 +109,6 @@ def _signer_among(response: TimeStampResponse, roots: list[x509.Certificate]) ->
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    """Return what the library says, with the reasons alone out of OpenSSL's stack of errors."""
+    text, stack, rest = " ".join(str(error).split()).partition("ErrorStack(")
+    return (text + ", ".join(_REASON.findall(rest)) if stack else text)[:200]
