@@ -111,6 +111,36 @@ def test_an_authority_does_not_start_with_a_genesis_file_that_nobody_endorsed(tm
         assert _finding(fresh, "first record")["status"] == "ok"
 
 
+def test_the_doctor_tells_of_a_log_that_is_not_published(authority, tmp_path):
+    """Decisions go on without it, so the authority is ready; that its log stands still is a failure all the same."""
+    rules = tmp_path / "rules"
+    (rules / "policies").mkdir(parents=True)
+    (rules / "tools").mkdir()
+    tool = {"server": "s", "tools": [{"name": "x", "inputSchema": {"type": "object", "properties": {}}}]}
+    (rules / "tools" / "s.json").write_text(json.dumps(tool), "utf-8")
+    (rules / "policies" / "all.cedar").write_text('@id("all")\npermit (principal, action, resource);\n', "utf-8")
+    authority.publish(rules)
+    assert _finding(authority, "authority") == {
+        "check": "authority",
+        "status": "ok",
+        "detail": "running and able to record",
+        "hint": "",
+    }
+    staging = authority.folder / "staging"
+    staging.rename(tmp_path / "aside")
+    staging.write_text("no folder", "utf-8")
+    authority.publish(rules)
+    _until(lambda: json.loads(authority.get("/readyz")[1])["checks"]["ledger"] != "ok")
+
+    assert authority.get("/readyz")[0] == 200
+    found = _finding(authority, "authority")
+    assert (found["status"], "decisions are recorded, but ledger: " in found["detail"]) == ("failed", True), found
+
+    staging.unlink()
+    (tmp_path / "aside").rename(staging)
+    _until(lambda: _finding(authority, "authority")["status"] == "ok")
+
+
 @contextlib.contextmanager
 def _answering(path, answer):
     """Listen where the vault did; give every request ``answer``, or let it wait where that is None."""
