@@ -26,6 +26,9 @@ def compare(found: Configuration, ring: Keyring) -> Finding:
         UnavailableError: the key that opens it cannot be used now.
     """
     members = genesis.endorsed(ring, found)
+    if members["authority_id"] != found.authority.id:
+        detail = f"`authority.id` is `{found.authority.id}`, and the log was made as `{members['authority_id']}`"
+        return Finding(_CHECK, "failed", detail, "set it as the log has it: nothing starts with another")
     records = _records(found, ring)
     if not records.published():
         return Finding(_CHECK, "ok", f"{GENESIS} is as the root key endorsed it; no record is published yet")

@@ -27,7 +27,7 @@ from sealgate.adapters.retention_classes import classes_of, period_of
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
-from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
+from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority, read_roots
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.drafts import Place
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
@@ -288,7 +288,7 @@ def _followers(configuration: Configuration, ledger: Ledger) -> list[WitnessFoll
         followers.append(witnesses)
     stamps = configuration.timestamps
     if stamps.url:
-        stamper = HttpTimestampAuthority(stamps.url, (stamps.roots.read_text("ascii"),))
+        stamper = HttpTimestampAuthority(stamps.url, read_roots(stamps.roots))
         followers.append(
             TimestampFollower(ledger, stamper, interval_s=stamps.interval_s, monotonic_s=SystemClock().monotonic_s)
         )

@@ -41,7 +41,7 @@ def verify_timestamp(
         InputError: a root is not a certificate.
     """
     response = parse_response(token_der)
-    roots = _load_roots(roots_pem)
+    roots = load_roots(roots_pem)
     if not roots:
         raise NotProvenError("no timestamp authority is trusted", hint="name its certificate in the trust file")
     try:
@@ -86,7 +86,8 @@ def parse_response(token_der: bytes) -> TimeStampResponse:
     return response
 
 
-def _load_roots(roots_pem: Sequence[str]) -> list[x509.Certificate]:
+def load_roots(roots_pem: Sequence[str]) -> list[x509.Certificate]:
+    """Return the certificates of PEM texts, each once. Raises InputError: a text holds none."""
     roots: list[x509.Certificate] = []
     for pem in roots_pem:
         try:
