@@ -53,6 +53,16 @@ def test_an_argument_that_is_no_text(authority, arguments):
     assert _run(authority, "agents", "pause", "a\u00e9", "--reason", "x")[0] == 0
 
 
+def test_an_output_that_is_full(authority):
+    """Said, and no success; into a file with room it is one."""
+    command = [program("sealgate"), "keys", "list", "--json", "--config", authority.configuration]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123  # a device
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "sealgate: the output cannot be used: No space left on device\n")
+    assert json.loads(_run(authority, "keys", "list", "--json")[1])["statement_keys"]
+
+
 def test_a_receipt_that_cannot_be_written(authority, tmp_path):
     """A folder that is not there, a file that is: said; a waiting time that is no number is none."""
     record = _decision(authority)

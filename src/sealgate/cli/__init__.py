@@ -1,5 +1,6 @@
 """The command line. Each command group is one module, imported only when it is used."""
 
+import errno
 import importlib
 import os
 import sys
@@ -85,9 +86,10 @@ def main() -> None:
             raise
         _end(f"an argument is not UTF-8 text: {ascii(error.object)[:64]}", "give it in the encoding of the terminal")
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno != errno.ENOSPC:
             raise  # it tells nothing that an operator could do something about
-        _end(f"`{os.fsdecode(error.filename)}` cannot be used: {error.strerror}", "")
+        what = "the output" if error.filename is None else f"`{os.fsdecode(error.filename)}`"
+        _end(f"{what} cannot be used: {error.strerror}", "")
 
 
 def _end(message: str, hint: str) -> NoReturn:
