@@ -262,6 +262,73 @@ def test_a_forked_child_opens_its_own_session(token):
     assert bytes.fromhex(done.stdout.strip()) == expected
 
 
+_TWO_TOKENS = """
+import os, sys
+from pathlib import Path
+import pkcs11
+from sealgate.adapters.keys.pkcs11 import Pkcs11Signer, Pkcs11WrappingKey, Token, generate
+from sealgate.model.errors import UnavailableError
+
+module, pin = Path(sys.argv[1]), sys.argv[2].encode()
+generate(module, "bodies", pin, signers=[], wrapping="kek")
+gate, bodies = Token(module, "gate", pin), Token(module, "bodies", pin)
+signer, kek = Pkcs11Signer(gate, "one"), Pkcs11WrappingKey(bodies, "kek")
+expected, wrapped = signer.sign(b"message"), kek.wrap(bytes(32))
+
+def works():
+    return signer.sign(b"message") == expected and kek.unwrap(wrapped) == bytes(32)
+
+def child():
+    if sys.argv[3] == "bodies first":
+        assert kek.unwrap(wrapped) == bytes(32)
+    assert signer.sign(b"message") == expected
+    session = gate._session
+    third = Pkcs11WrappingKey(Token(module, "other", pin), "kek")  # one that the parent never opened
+    assert works() and third.unwrap(third.wrap(bytes(32))) == bytes(32) and works()
+    assert gate._session is session  # neither of the others ended it
+    pkcs11.lib(str(module)).reinitialize()  # control: what a second start would do
+    try:
+        signer.sign(b"message")
+    except UnavailableError:
+        return 0
+    return 3
+
+if (process := os.fork()) == 0:
+    code = 4
+    try:
+        code = child()
+    finally:
+        os._exit(code)
+assert os.waitpid(process, 0)[1] == 0
+assert works()
+print("both work")
+"""
+
+
+@pytest.mark.parametrize("order", ["signer first", "bodies first"])
+def test_a_second_token_leaves_the_first_one_s_session_open(token, tmp_path, order):
+    """Parent and forked child use several tokens in turn and none loses its session; a second start would end all."""
+    folder = tmp_path / "hsm"
+    (folder / "tokens").mkdir(parents=True)
+    (folder / "conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
+    environment = {**os.environ, "SOFTHSM2_CONF": str(folder / "conf")}
+    options = ("--pin", PIN.decode(), "--so-pin", "87654321")
+    for label in ("gate", "bodies", "other"):
+        command = ["softhsm2-util", "--init-token", "--free", "--label", label, *options]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    make = (
+        "import sys; from pathlib import Path; from sealgate.adapters.keys.pkcs11 import generate\n"
+        "generate(Path(sys.argv[1]), 'gate', sys.argv[2].encode(), signers=['one'], wrapping=None)\n"
+        "generate(Path(sys.argv[1]), 'other', sys.argv[2].encode(), signers=[], wrapping='kek')\n"
+    )
+    for script in (make, _TWO_TOKENS):
+        arguments = [sys.executable, "-c", script, str(token._module), PIN.decode(), order]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+
+    assert done.stdout == "both work\n"
+
+
 def test_what_is_not_on_the_device_is_named(token):
     """A missing module, token, key or a wrong PIN is the operator's to change, and the message says which."""
     from sealgate.adapters.keys.pkcs11 import Pkcs11Signer, Token, generate
@@ -271,6 +338,7 @@ def test_what_is_not_on_the_device_is_named(token):
         (Token(pathlib.Path("/nowhere.so"), "gate", PIN), "module"),
         (Token(token._module, "elsewhere", PIN), "is not there"),
         (Token(token._module, "gate", b"0000"), "refuses the PIN"),
+        (Token(token._module, "gate", b"\xff"), "not UTF-8"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             Pkcs11Signer(wrong, "one")
@@ -279,6 +347,10 @@ def test_what_is_not_on_the_device_is_named(token):
     token.close()
     with pytest.raises(ConfigurationError, match="has a key `one`"):
         generate(token._module, "gate", PIN, signers=["one"], wrapping=None)
+    with pytest.raises(ConfigurationError, match="is not there"):
+        generate(token._module, "elsewhere", PIN, signers=["one"], wrapping=None)
+    with pytest.raises(ConfigurationError, match=r"invalid ELF header|file too short"):
+        generate(pathlib.Path(__file__), "gate", PIN, signers=["one"], wrapping=None)
 
 
 def test_an_authority_lives_on_a_device(token, tmp_path):

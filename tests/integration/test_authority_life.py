@@ -11,7 +11,7 @@ import pytest
 from sealgate.adapters.journals import writer
 from sealgate.adapters.journals.kernel_sync import KernelSync
 from sealgate.encoding import canonical
-from sealgate.model.errors import AlteredError, JournalError, NotPermittedError
+from sealgate.model.errors import AlteredError, JournalError, NotPermittedError, UnavailableError
 from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
 
 from .conftest import CALLER, LIMITS, POLICIES, bundle, question
@@ -252,6 +252,71 @@ def test_a_clock_that_goes_back_is_silence(kit):
     assert after.decision
     assert (bad.context.reason, bad.context.receipt) == ("clock", None)
     assert (gap["missed"], gap["seq_from"]) == (1, None)
+
+
+def test_a_clock_that_went_back_before_a_start_is_silence(kit):
+    """With the snapshot of a clean stop, and without one; no record is ever older than the one before it."""
+
+    async def life(shift_ms):
+        kit.clock.shift_ms = shift_ms
+        authority = await kit.started()
+        answer = await authority.evaluate(question(), CALLER, None)
+        ready = authority.readiness()["checks"]["clock"]
+        times = [body["time"] for body in kit.bodies()]
+        assert times == sorted(times)
+        await authority.stop()
+        return answer.context.reason, "went back" in ready
+
+    answers = []
+    for shift_ms in (0, 0, -60_000, 0):
+        answers.append(asyncio.run(life(shift_ms)))
+        if shift_ms:
+            (kit.folder / "snapshot").unlink()
+            answers.append(asyncio.run(life(shift_ms)))
+
+    assert answers == [("policy", False), ("policy", False), ("clock", True), ("clock", True), ("policy", False)]
+
+
+def test_a_clock_that_is_wrong_for_long_is_told_now_and_then(kit, caplog):
+    """Once at first, not with every sweep; and again when it was right meanwhile and goes wrong again."""
+
+    async def scenario():
+        authority = await kit.started()
+        for _ in range(2):
+            kit.clock.shift_ms = -60_000
+            assert (await authority.evaluate(question(), CALLER, None)).context.reason == "clock"
+            await asyncio.sleep(1.5)
+            kit.clock.shift_ms = 0
+            assert (await authority.evaluate(question(), CALLER, None)).decision
+            await asyncio.sleep(0.5)
+        await authority.stop()
+
+    asyncio.run(scenario())
+
+    told = [entry.getMessage() for entry in caplog.records if "went back" in entry.getMessage()]
+    assert len([line for line in told if line.startswith("housekeeping:")]) == 2
+    assert 1 <= len([line for line in told if line.startswith("decisions are SILENCE")]) <= 2
+
+
+def test_a_pause_that_cannot_be_recorded_is_in_force_and_says_so(kit):
+    """Stopping an agent waits for no clock; who stopped it learns that no record says so yet."""
+
+    async def scenario():
+        authority = await kit.started()
+        kit.clock.shift_ms = -60_000
+        with pytest.raises(UnavailableError, match="`a1` is paused, but that is not recorded: the clock") as told:
+            await authority.pause("a1", "hijacked", CALLER)
+        kit.clock.shift_ms = 0
+        answer = await authority.evaluate(question(), CALLER, None)
+        await authority.pause("a1", "hijacked", CALLER)
+        kinds = [body["kind"] for body in kit.bodies()]
+        await authority.stop()
+        return told.value.hint, answer.context.reason, kinds.count("containment.applied")
+
+    hint, reason, recorded = asyncio.run(scenario())
+
+    assert "pause it again" in hint
+    assert (reason, recorded) == ("agent_paused", 1)
 
 
 def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):

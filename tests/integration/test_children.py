@@ -1,6 +1,7 @@
 """Processes beside the authority: kept running, stopped first, never in its way."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -136,6 +137,51 @@ def test_the_pause_grows_while_a_child_keeps_ending(monkeypatch, tmp_path):
 
     assert len(starts) >= 3
     assert next(child.name for child in CHILDREN) == "collector"
+
+
+def _told(authority):
+    """Return what readiness says of the evidence service."""
+    return json.loads(authority.get("/readyz")[1])["checks"]["child evidence"]
+
+
+def test_a_child_that_keeps_failing_is_never_called_ok(tmp_path):
+    """Between and during its starts readiness tells how the last one ended; it is ok once it serves, not before."""
+    with Authority(tmp_path / "a") as authority:
+        assert _told(authority) == "starting"
+        _until(lambda: _told(authority) == "ok")  # control: this one comes up
+        assert _up(authority.folder / "evidence" / "evidence.sock")
+        authority.stop()
+        store = authority.folder / "evidence"
+        store.rename(tmp_path / "aside")
+        store.write_text("no folder\n")  # so it fails at each start
+        seen = set()
+        authority.start()
+        began = time.monotonic()
+        while authority.log_file.read_text("utf-8").count("evidence ended with status 1; starting it again") < 3:
+            seen.add(_told(authority))
+            assert time.monotonic() < began + 60
+        store.unlink()
+        (tmp_path / "aside").rename(store)
+        _until(lambda: _told(authority) == "ok")  # and so does this one, when what was wrong is right again
+        assert _up(store / "evidence.sock")
+
+    assert seen == {"starting", "ended with status 1"}
+
+
+def test_a_child_that_ends_after_it_was_ready_is_not_ok(authority):
+    """How it ended stays told until the next one serves."""
+    _until(lambda: _told(authority) == "ok")
+    (evidence,) = [
+        pid for pid in children(authority.pid) if b"evidence" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
+    os.kill(evidence, signal.SIGKILL)
+    _until(lambda: _told(authority) == "was killed by signal 9")
+    told = []
+    while not told or told[-1] != "ok":
+        told.append(_told(authority))
+
+    assert set(told[:-1]) == {"was killed by signal 9"}
+    assert _up(authority.folder / "evidence" / "evidence.sock")
 
 
 def test_a_child_gets_a_small_environment(monkeypatch):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
+from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority, read_roots
 from sealgate.model.errors import AlteredError, EncodingError, InputError, NotProvenError, UnavailableError
 from sealgate.verifier.timestamps import verify_timestamp
 
@@ -150,6 +150,11 @@ def test_timestamp_over_a_checkpoint(authority, serve, client):
         verify_timestamp(token, MESSAGE, [])
     with pytest.raises(InputError):
         verify_timestamp(token, MESSAGE, ["no certificate"])
+    (authority.folder / "roots.pem").write_text(_pem(authority.root))
+    assert read_roots(authority.folder / "roots.pem") == (_pem(authority.root),)
+    namesake = _certificate("root", "root", authority.leaf_key, authority.leaf_key, ca=True)
+    with pytest.raises(NotProvenError, match=r"certificate verify error$"):  # the reason, not the library's whole stack
+        verify_timestamp(token, MESSAGE, [_pem(namesake)])
 
 
 def test_a_token_of_another_root_is_refused(authority, serve, client):

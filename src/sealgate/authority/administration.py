@@ -62,9 +62,13 @@ class Administration:
         require_name(agent, "agent")
         self._memory.paused[agent] = require_name(reason or "no reason given", "reason")
         self._paused(agent)  # its credentials end at once: nor must that wait for a disk
-        draft = self._recorder.draft(Kind.CONTAINMENT_APPLIED)
-        draft.fields = {"target_agent": agent, "reason": self._memory.paused[agent]}
-        return await self._record(draft, caller)
+        try:
+            draft = self._recorder.draft(Kind.CONTAINMENT_APPLIED)
+            draft.fields = {"target_agent": agent, "reason": self._memory.paused[agent]}
+            return await self._record(draft, caller)
+        except UnavailableError as error:
+            message = f"agent `{agent}` is paused, but that is not recorded: {error.message}"
+            raise UnavailableError(message, hint="pause it again later: a restart forgets it") from error
 
     async def resume(self, agent: str, caller: Identity) -> Recorded:
         """Let a paused agent go on, once that is on stable storage.

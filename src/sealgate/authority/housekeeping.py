@@ -20,6 +20,28 @@ _SNAPSHOT_SHARE: Final = 200
 """A snapshot that holds up the loop for some time is followed by so many times this time without another."""
 
 _HEAL_S: Final = 1.0
+_REMIND_S: Final = 10.0
+_NO_FIGURES: Final = str.maketrans("", "", "0123456789")
+
+
+class _Reminder:
+    """Says when a trouble that goes on is worth a line: at first, when more than its figures changed, now and then."""
+
+    def __init__(self) -> None:
+        self._told = ""
+        self._again = 0.0
+
+    def due(self, error: SealgateError, now: float) -> bool:
+        """Tell whether to write ``error`` into the log at this moment of the loop's clock."""
+        text = str(error).translate(_NO_FIGURES)
+        if text == self._told and now < self._again:
+            return False
+        self._told, self._again = text, now + _REMIND_S
+        return True
+
+    def over(self) -> None:
+        """Forget it: the same trouble is a new one when it comes again."""
+        self._told = ""
 
 
 class Housekeeping:
@@ -43,6 +65,7 @@ class Housekeeping:
         self._broker = broker
         self._erasures = erasures
         self._snapshot = snapshot
+        self._sweeping, self._healing = _Reminder(), _Reminder()
 
     async def run(self) -> None:
         """Sweep often, heal and save snapshots now and then; an error here is logged and never ends the task."""
@@ -54,7 +77,7 @@ class Housekeeping:
             try:
                 if now >= next_heal:
                     next_heal = now + _HEAL_S
-                    await self._heal()
+                    await self._heal(now)
                 while await self._execution.sweep():
                     pass
                 await self._tasks.sweep()
@@ -67,8 +90,10 @@ class Housekeeping:
                     next_snapshot = now + max(_SNAPSHOT_S, (loop.time() - began) * _SNAPSHOT_SHARE)
                     # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
                     await loop.run_in_executor(None, store)
+                self._sweeping.over()
             except SealgateError as error:
-                _LOG.warning("housekeeping: %s", error)
+                if self._sweeping.due(error, now):
+                    _LOG.warning("housekeeping: %s", error)
             except Exception:  # noqa: BLE001  # permits must go on expiring whatever one turn ran into
                 _LOG.exception("housekeeping failed")
 
@@ -79,15 +104,17 @@ class Housekeeping:
         except UnavailableError as error:
             _LOG.error("an erasure cannot be finished now: %s", error)  # the reason says it all
 
-    async def _heal(self) -> None:
+    async def _heal(self, now: float) -> None:
         await self.finish_erasures()
         recorder = self._recorder
         if recorder.failure is None and recorder.missed is None:
+            self._healing.over()
             return
         try:
             recorded = recorder.heal()
         except UnavailableError as error:
-            _LOG.error("decisions are SILENCE: %s", error)  # the reason says it all; no trace each second
+            if self._healing.due(error, now):
+                _LOG.error("decisions are SILENCE: %s", error)  # the reason says it all
             return
         if recorded is not None:
             receipt = await recorded

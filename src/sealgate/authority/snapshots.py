@@ -8,12 +8,29 @@ from typing import Any
 from sealgate.authority import replay
 from sealgate.authority.parts import Parts
 from sealgate.authority.rulebook import Rulebook
-from sealgate.encoding import sealed_body
+from sealgate.encoding import sealed_body, statement
 from sealgate.model.errors import SealgateError
+from sealgate.ports.journal import Journal
 
 
 def load(parts: Parts) -> dict[str, Any] | None:
-    """Fill the memory from the last snapshot and return the limits in it; None where there is none that serves."""
+    """Fill the memory from the last snapshot and return the limits in it; None where there is none that serves.
+
+    The time of the newest record comes from the journal: a running authority's memory does not follow it.
+    """
+    limits = _load(parts)
+    parts.memory.last_ms = max(parts.memory.last_ms, _newest_ms(parts.journal))
+    return limits
+
+
+def _newest_ms(journal: Journal) -> int:
+    """Return the time of the newest record, to the second; 0 where there is none or its statement has expired."""
+    for _, record in journal.read(max(0, journal.size - 1), journal.size):
+        return statement.parse(record.statement).claims.iat * 1000 if record.statement else 0
+    return 0
+
+
+def _load(parts: Parts) -> dict[str, Any] | None:
     sealed = parts.storage.load_snapshot()
     if sealed is None:
         return None

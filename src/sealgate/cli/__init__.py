@@ -1,8 +1,10 @@
 """The command line. Each command group is one module, imported only when it is used."""
 
+import errno
 import importlib
+import os
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -74,9 +76,23 @@ def sealgate() -> None:
 
 
 def main() -> None:
-    """Run the command line; our errors become one line on standard error and exit status 1."""
+    """Run the command line; errors of ours, and of files that were named, become one line and exit status 1."""
     try:
         sealgate(standalone_mode=True)
     except SealgateError as error:
-        click.echo(f"sealgate: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else ""), err=True)
-        sys.exit(1)
+        _end(error.message, error.hint)
+    except UnicodeEncodeError as error:
+        if not any("\udc80" <= character <= "\udcff" for argument in sys.argv for character in argument):
+            raise
+        _end(f"an argument is not UTF-8 text: {ascii(error.object)[:64]}", "give it in the encoding of the terminal")
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise  # it tells nothing that an operator could do something about
+        what = "the output" if error.filename is None else f"`{os.fsdecode(error.filename)}`"
+        _end(f"{what} cannot be used: {error.strerror}", "")
+
+
+def _end(message: str, hint: str) -> NoReturn:
+    """Tell what was wrong on standard error, and end."""
+    click.echo(f"sealgate: {message}" + (f"\n  hint: {hint}" if hint else ""), err=True)
+    sys.exit(1)

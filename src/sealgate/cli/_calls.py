@@ -44,7 +44,7 @@ def _exchange(socket: Path, request: Call, absent: str, hint: str) -> bytes:
     finally:
         transport.close()
     if not 200 <= answer.status < 300:
-        raise _refusal(answer.status, answer.body)
+        raise refusal(answer.status, answer.body)
     return answer.body
 
 
@@ -56,7 +56,8 @@ def vault_call(config_path: Path | None, flags: tuple[str, ...], method: str, pa
     return canonical.parse(answer, max_bytes=16 << 20)
 
 
-def _refusal(status: int, body: bytes) -> RefusedError:
+def refusal(status: int, body: bytes) -> RefusedError:
+    """Return the error for an answer that is none of success: what its problem document says."""
     try:
         problem = canonical.parse(body)
     except SealgateError:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from sealgate.adapters.keys import keyring
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE, RotationFiles
 from sealgate.adapters.stores.directory import DirectoryLog
-from sealgate.cli import _running
+from sealgate.cli import _first_record, _running
 from sealgate.cli._finding import Finding, Status
 from sealgate.cli.init import JOURNAL, LOCK
 from sealgate.encoding import statement
@@ -37,9 +38,11 @@ _SOON_FULL_BYTES: Final = 4 << 30
 
 def run(configuration: Configuration) -> Iterator[Finding]:
     """Yield a finding for everything that can be checked from here."""
+    ring = Keyring.of(configuration)  # one for all: a process may log in to a token once
     checks: dict[str, Callable[[Configuration], Iterable[Finding]]] = {
         "modes": _modes,
-        "keys": _keys,
+        "keys": partial(_keys, ring=ring),
+        "first record": partial(_genesis, ring=ring),
         "root key": _root_key,
         "trust file": _trust,
         "databases": _databases,
@@ -79,8 +82,7 @@ def _modes(found: Configuration) -> Iterator[Finding]:
         yield Finding("modes", "ok", f"data directory and keys belong to user {data.stat().st_uid} alone")
 
 
-def _keys(found: Configuration) -> Iterator[Finding]:
-    ring = Keyring.of(found)
+def _keys(found: Configuration, ring: Keyring) -> Iterator[Finding]:
     opened = ring.open()
     known = trust.parse((found.data_directory / TRUST_FILE).read_bytes())
     signing = opened.statement.public_key
@@ -93,6 +95,10 @@ def _keys(found: Configuration) -> Iterator[Finding]:
         )
     if RotationFiles(ring, found.data_directory).pending():
         yield Finding("rotation", "warning", "a prepared change of keys is not recorded", "run `sealgate keys apply`")
+
+
+def _genesis(found: Configuration, ring: Keyring) -> Iterator[Finding]:
+    yield _first_record.compare(found, ring)
 
 
 def _wrapping(found: Configuration) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from sealgate.adapters.configuration.settings import Configuration
+from sealgate.cli._ready import ReadySignal
 
 _LOG = logging.getLogger("sealgate.children")
 _FIRST_PAUSE_S: Final = 0.5
@@ -80,7 +81,7 @@ class Supervisor:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.states: dict[str, str] = {}
-        """What each child does now: "ok", or why it does not run."""
+        """What each child does now: "ok" once it serves; before that "starting", or how its last run ended."""
 
         self.restarts = 0
 
@@ -107,23 +108,30 @@ class Supervisor:
 
     async def _run(self, child: Child) -> str:
         """Run one child until it ends; return how it ended."""
+        environment = _environment(self._device_environment if child.reads_bodies else ())
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "sealgate.cli._child", *child.arguments, *self._options),
-                stdin=asyncio.subprocess.DEVNULL,
-                env=_environment(self._device_environment if child.reads_bodies else ()),
-                start_new_session=True,  # a Ctrl-C at the terminal reaches us alone; we stop them in order
-            )
+            with ReadySignal() as signalled:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-m", "sealgate.cli._child", *child.arguments, *self._options),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    env={**environment, **signalled.variables},
+                    pass_fds=(signalled.descriptor,),
+                    start_new_session=True,  # a Ctrl-C at the terminal reaches us alone; we stop them in order
+                )
+                self._processes[child.name] = process
+                signalled.listen(lambda: self.states.update({child.name: "ok"}))
+                status = await self._accompany(child, process)
         except OSError as error:
             return f"could not be started: {error.strerror}"
+        return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+
+    async def _accompany(self, child: Child, process: asyncio.subprocess.Process) -> int:
+        """Return the status with which the process ends."""
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + child.nice)
-        self._processes[child.name] = process
-        self.states[child.name] = "ok"
         _LOG.info("%s is process %d", child.name, process.pid)
-        status = await process.wait()
-        return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        return await process.wait()
 
     async def stop(self) -> None:
         """Stop them in the order of the table; one that does not is killed."""

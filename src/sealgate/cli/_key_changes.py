@@ -14,7 +14,7 @@ from sealgate.adapters.keys.file import FileSigner
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE, Rotation, RotationFiles
 from sealgate.authority.key_events import key_changed
-from sealgate.cli import _configuration
+from sealgate.cli import _calls, _configuration
 from sealgate.cli.init import EVIDENCE, JOURNAL
 from sealgate.model.errors import InputError, UnavailableError
 from sealgate.proofs import trust
@@ -141,5 +141,6 @@ def record(found: Configuration) -> None:
     except httpx.HTTPError as error:
         raise UnavailableError(f"the authority cannot be reached: {error}", hint=hint) from error
     if answer.is_error:
-        raise UnavailableError(f"the authority refused: {answer.text[:300]}", hint="it stays prepared")
+        refused = _calls.refusal(answer.status_code, answer.content)
+        raise UnavailableError(f"the authority refused: {refused.message}", hint=refused.hint or "it stays prepared")
     click.echo(f"recorded: {answer.json()['record_id']}")

@@ -27,3 +27,5 @@ def set_up(settings: Log) -> None:
     as_json = settings.format == "json"
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
+    # At `info` it writes a line for each request to a witness or another process of ours: one a checkpoint, for ever.
+    logging.getLogger("httpx").setLevel(logging.NOTSET if settings.level == "debug" else logging.WARNING)

@@ -25,7 +25,9 @@ def authority(found: Configuration) -> Iterator[Finding]:
         return
     yield from _credentials(found, ready)
     wrong = _not_ready(ready)
-    if not wrong:
+    if not wrong and (beside := _beside_decisions(ready)):
+        yield Finding("authority", "failed", f"decisions are recorded, but {beside}", "see the authority's messages")
+    elif not wrong:
         yield Finding("authority", "ok", "running and able to record")
     else:
         yield Finding("authority", "failed", f"not ready: {wrong}", "until it is, decisions are SILENCE")
@@ -87,12 +89,30 @@ def _beside(
 
 
 def _not_ready(answer: httpx.Response) -> str:
-    """Return what keeps the authority from deciding, the policy set excepted: that has its own finding."""
-    if answer.status_code == httpx.codes.OK:
-        return ""
+    """Return what keeps the process from its work, the policy set excepted: that has its own finding."""
+    match _json(answer), answer.status_code, answer.url.path:
+        case ({"ready": True}, httpx.codes.OK, "/readyz") | ({"status": "ok"}, httpx.codes.OK, "/healthz"):
+            return ""
+        case {"ready": False, "checks": dict() as checks}, httpx.codes.SERVICE_UNAVAILABLE, "/readyz":
+            wrong = {name: state for name, state in checks.items() if state != "ok" and not name.startswith("child ")}
+            if wrong:
+                return ", ".join(f"{name}: {state}" for name, state in wrong.items() if name != "policy")
+    return f"status {answer.status_code}, and not the answer of such a process: is another one listening there?"
+
+
+def _beside_decisions(answer: httpx.Response) -> str:
+    """Return what is wrong although decisions are made: the log is not published, for one."""
+    match _json(answer):
+        case {"ready": True, "checks": dict() as checks}:
+            told_elsewhere = ("policy", "credentials")
+            wrong = {name: state for name, state in checks.items() if state != "ok" and name not in told_elsewhere}
+            return ", ".join(f"{name}: {state}" for name, state in wrong.items() if not name.startswith("child "))
+    return ""
+
+
+def _json(answer: httpx.Response) -> object:
     try:
-        checks: dict[str, str] = answer.json()["checks"]
-        wrong = {name: state for name, state in checks.items() if state != "ok" and not name.startswith("child ")}
-        return ", ".join(f"{name}: {state}" for name, state in wrong.items() if name != "policy")
-    except (ValueError, KeyError, AttributeError):
-        return f"status {answer.status_code}"
+        said: object = answer.json()
+    except ValueError:
+        return None
+    return said

@@ -18,7 +18,7 @@ from sealgate.adapters.identity.configured import authorities_of, identities
 from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.judging.process import ProcessJudge
-from sealgate.adapters.keys import passphrase
+from sealgate.adapters.keys import genesis, passphrase
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
@@ -27,7 +27,7 @@ from sealgate.adapters.retention_classes import classes_of, period_of
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
-from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority
+from sealgate.adapters.timestamps.rfc3161 import HttpTimestampAuthority, read_roots
 from sealgate.authority.approval_requests import Settings as ApprovalSettings
 from sealgate.authority.drafts import Place
 from sealgate.authority.followers import TimestampFollower, WitnessFollower
@@ -95,7 +95,7 @@ def open_authority(
     for ours in (path, data, ring.directory, *(data / name for name in _WRITTEN_BY_US)):
         if ours.exists():  # what is missing has an error of its own
             protected_files.require_unwritable(ours)
-    if (made_as := ring.genesis()["authority_id"]) != configuration.authority.id:
+    if (made_as := genesis.endorsed(ring, configuration)["authority_id"]) != configuration.authority.id:
         hint = f"set `authority.id` to `{made_as}`, as the log's first record has it"
         raise ConfigurationError(f"`authority.id` is `{configuration.authority.id}`", hint=hint)
     RotationFiles(ring, data).settle()
@@ -210,7 +210,7 @@ def _authority(
                 permit_ttl_ms=decisions.permit_ttl_s * 1000,
                 outcome_due_ms=decisions.outcome_deadline_s * 1000,
             ),
-            genesis=ring.genesis(),
+            genesis=genesis.endorsed(ring, configuration),
             rotations=RotationFiles(ring, configuration.data_directory),
             judges=ProcessJudge() if decisions.judges else None,
             close=close,
@@ -288,7 +288,7 @@ def _followers(configuration: Configuration, ledger: Ledger) -> list[WitnessFoll
         followers.append(witnesses)
     stamps = configuration.timestamps
     if stamps.url:
-        stamper = HttpTimestampAuthority(stamps.url, (stamps.roots.read_text("ascii"),))
+        stamper = HttpTimestampAuthority(stamps.url, read_roots(stamps.roots))
         followers.append(
             TimestampFollower(ledger, stamper, interval_s=stamps.interval_s, monotonic_s=SystemClock().monotonic_s)
         )

@@ -9,7 +9,7 @@ import click
 
 from sealgate.cli._calls import call, fetch, segment
 from sealgate.cli._configuration import options
-from sealgate.model.errors import InputError
+from sealgate.model.errors import InputError, UnavailableError
 
 _POLL_S: Final = 0.1
 
@@ -49,7 +49,7 @@ def _wait(record_id: str, wait_s: float, config_path: Path | None, flags: tuple[
     deadline = time.monotonic() + wait_s
     while True:
         found: dict[str, Any] = call(config_path, flags, "GET", f"/v1/receipts/{segment(record_id)}")
-        if found["state"] != "signed" or time.monotonic() >= deadline:
+        if found["state"] != "signed" or not time.monotonic() < deadline:  # no number is no time to wait
             return found
         time.sleep(_POLL_S)
 
@@ -61,4 +61,6 @@ def _write(base: Path, ending: str, data: bytes) -> Path:
             file.write(data)
     except FileExistsError as error:
         raise InputError(f"`{path}` exists", hint="name another file with --out") from error
+    except OSError as error:
+        raise UnavailableError(f"`{path}` cannot be written: {error.strerror}") from error
     return path

@@ -13,7 +13,7 @@ import orjson
 from sealgate.evidence.columns import NUMBER_OF
 from sealgate.model import items
 from sealgate.model.errors import EncodingError, InputError
-from sealgate.model.records import Kind
+from sealgate.model.records import CAPTURED_KINDS, Kind
 
 Row = tuple[Any, ...]
 """One value for each of ``columns.COLUMNS``."""
@@ -218,21 +218,7 @@ _SINGLE: Final[dict[str, Callable[[_Draft, dict[str, Any]], list[str | None]]]] 
     Kind.POLICY_PUBLISHED: _policy,
     Kind.CONTAINMENT_APPLIED: _containment,
     Kind.CONTAINMENT_LIFTED: _containment,
-    **dict.fromkeys(
-        (
-            Kind.SESSION_STARTED,
-            Kind.SESSION_ENDED,
-            Kind.INPUT_RECEIVED,
-            Kind.CONTEXT_RETRIEVED,
-            Kind.REASONING,
-            Kind.MODEL_CALL,
-            Kind.EVENT_LOGGED,
-            Kind.FALLBACK,
-            Kind.ERROR,
-            Kind.COVERAGE_DECLARED,
-        ),
-        _captured,
-    ),
+    **dict.fromkeys(CAPTURED_KINDS, _captured),
 }
 
 

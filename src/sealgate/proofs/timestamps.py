@@ -6,6 +6,7 @@ Trust the authority's root alone, not its leaf: then of a token only a few bytes
 numbers, a repeated algorithm name) can change without notice, as no signature covers them.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +24,9 @@ _ACCEPTED_HASHES: Final = {
 }
 
 
+_REASON: Final = re.compile(r'reason: "([^"]*)"')
+
+
 def verify_timestamp(
     token_der: bytes, message: bytes, roots_pem: Sequence[str], *, nonce: int | None = None
 ) -> datetime:
@@ -37,7 +41,7 @@ def verify_timestamp(
         InputError: a root is not a certificate.
     """
     response = parse_response(token_der)
-    roots = _load_roots(roots_pem)
+    roots = load_roots(roots_pem)
     if not roots:
         raise NotProvenError("no timestamp authority is trusted", hint="name its certificate in the trust file")
     try:
@@ -82,7 +86,8 @@ def parse_response(token_der: bytes) -> TimeStampResponse:
     return response
 
 
-def _load_roots(roots_pem: Sequence[str]) -> list[x509.Certificate]:
+def load_roots(roots_pem: Sequence[str]) -> list[x509.Certificate]:
+    """Return the certificates of PEM texts, each once. Raises InputError: a text holds none."""
     roots: list[x509.Certificate] = []
     for pem in roots_pem:
         try:
@@ -105,4 +110,6 @@ def _signer_among(response: TimeStampResponse, roots: list[x509.Certificate]) ->
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    """Return what the library says, with the reasons alone out of OpenSSL's stack of errors."""
+    text, stack, rest = " ".join(str(error).split()).partition("ErrorStack(")
+    return (text + ", ".join(_REASON.findall(rest)) if stack else text)[:200]

@@ -6,6 +6,7 @@ signal skips the waiting: what was acknowledged is durable in any case.
 """
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -28,6 +29,9 @@ from .connection import Connections
 from .listeners import HttpsListener, Listeners, close_unix, open_tcp, open_unix, tls_context
 
 _log = logging.getLogger("sealgate.server")
+
+READY_DESCRIPTOR: Final = "READY_DESCRIPTOR"
+"""The variable that names the open file of who started us, if it wants to be told that we serve."""
 
 _STOP_TIMEOUT_S: Final = 10.0  # what the authority may take to drain; systemd's default patience is 90 s
 
@@ -98,6 +102,7 @@ class Server:
                 self._access_log.start()
             _calm_collector()
             _notify(b"READY=1")
+            _tell_parent()
             if ready is not None:
                 ready()
             if self._companions is not None:
@@ -226,6 +231,14 @@ def _notify(state: bytes) -> None:
     if where:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
             notifier.sendto(state, f"\0{where[1:]}" if where.startswith("@") else where)
+
+
+def _tell_parent() -> None:
+    """Write one line into the file that is open for it, and close it."""
+    descriptor = os.environ.pop(READY_DESCRIPTOR, "")
+    if descriptor:
+        with contextlib.suppress(OSError), os.fdopen(int(descriptor), "wb") as file:  # nobody may read it any more
+            file.write(b"ready\n")
 
 
 def serve(make: Callable[[], Server]) -> bool:

@@ -101,6 +101,8 @@ def test_a_new_installation_is_healthy(shell):
         (lambda data: (data / "keys" / "log.key").chmod(0o644), "modes"),
         (lambda data: (data / "keys" / "unlock").write_text("wrong\n"), "keys"),
         (lambda data: (data / "keys" / "permit.key").unlink(), "keys"),
+        (lambda data: (data / "keys" / "genesis.json").write_text("{}\n"), "first record"),
+        (lambda data: (data / "keys" / "genesis.json").unlink(), "first record"),
         (lambda data: (data / "lock.db").unlink(), "lock database"),
         (lambda data: (data / "data-keys.db").chmod(0o640), "data keys"),
         (lambda data: (data / "trust.json").write_text("{}\n"), "trust file"),

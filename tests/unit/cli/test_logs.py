@@ -13,9 +13,10 @@ from sealgate.cli import _logs
 def _root():
     """The root logger, put back afterwards."""
     root = logging.getLogger()
-    before = root.level, list(root.handlers)
+    before, client = (root.level, list(root.handlers)), logging.getLogger("httpx").level
     yield root
     root.level, root.handlers = before
+    logging.getLogger("httpx").setLevel(client)
 
 
 def test_text_of_a_level(root, capsys):
@@ -25,6 +26,18 @@ def test_text_of_a_level(root, capsys):
     logging.getLogger("a.b").warning("but this")
 
     assert capsys.readouterr().err == "WARNING a.b: but this\n"
+
+
+@pytest.mark.parametrize(("level", "told"), [("info", False), ("debug", True)])
+def test_requests_to_others_are_told_at_debug_only(root, capsys, level, told):
+    """The HTTP client's line for each request is no news at `info`; what went wrong is."""
+    _logs.set_up(Log(level=level))
+    logging.getLogger("httpx").info("HTTP Request")
+    logging.getLogger("httpx").warning("trouble")
+    written = capsys.readouterr().err
+
+    assert ("HTTP Request" in written) == told
+    assert "trouble" in written
 
 
 def test_json_lines(root, capsys):

@@ -70,7 +70,9 @@ def parse(text: str, *, base: Path, environment: Mapping[str, str], flags: Itera
     try:
         table: dict[str, Any] = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"configuration is not TOML: {error}") from error
+        hint = "each [section] stands there once; `sealgate init` wrote all of them, so change the one that is there"
+        twice = "Cannot declare" in str(error)
+        raise ConfigurationError(f"configuration is not TOML: {error}", hint=hint if twice else "") from error
     _refuse_unknown(table, [*SECTIONS, *REPEATED], "section")
     for name in SECTIONS:
         if not isinstance(table.setdefault(name, {}), dict):

@@ -64,7 +64,9 @@ def _command(line: str) -> bytes:
         )
     except (OSError, ValueError, IndexError) as error:
         raise ConfigurationError(f"passphrase command cannot be run: {error}") from error
-    except subprocess.SubprocessError as error:
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(f"passphrase command did not end within {COMMAND_TIMEOUT_S} s") from error
+    except subprocess.CalledProcessError as error:
         # Its output is not repeated here: it may be the secret.
-        raise UnavailableError(f"passphrase command failed: {type(error).__name__}") from error
+        raise UnavailableError(f"passphrase command ended with status {error.returncode}") from error
     return done.stdout

@@ -49,7 +49,7 @@ class Token:
     def __init__(self, module: Path, label: str, pin: bytes) -> None:
         self._module = module
         self._label = label
-        self._pin = pin.decode("utf-8")
+        self._pin = pin
         self._lock = threading.Lock()
         self._session: Any = None
         self._process = 0
@@ -69,7 +69,7 @@ class Token:
                 raise
             except pkcs11.exceptions.PKCS11Error as error:
                 self._forget()
-                raise UnavailableError(f"PKCS#11 device failed: {type(error).__name__}") from error
+                raise _failed(error) from error
 
     def close(self) -> None:
         """Log out. Idempotent."""
@@ -80,16 +80,7 @@ class Token:
         if self._session is not None and self._process == os.getpid():
             return self._session
         self._session, self._keys = None, {}
-        try:
-            library = _library(self._module)
-            self._session = library.get_token(token_label=self._label).open(user_pin=self._pin)
-        except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.TokenNotPresent) as error:
-            raise ConfigurationError(f"PKCS#11 token `{self._label}` is not there", hint="see keys.pkcs11_*") from error
-        except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange, pkcs11.exceptions.PinLocked) as error:
-            hint = "a token locks itself after a few wrong PINs"
-            raise ConfigurationError(f"PKCS#11 token `{self._label}` refuses the PIN", hint=hint) from error
-        except RuntimeError as error:  # the loader's error for a module that is missing or no library
-            raise ConfigurationError(f"PKCS#11 module `{self._module}` cannot be loaded: {error}") from error
+        self._session = _open(self._module, self._label, self._pin)
         self._process = os.getpid()
         return self._session
 
@@ -113,6 +104,33 @@ class Token:
                 session.close()
             except pkcs11.exceptions.PKCS11Error:
                 return  # it is gone already
+
+
+def _open(module: Path, label: str, pin: bytes, *, writing: bool = False) -> Any:
+    """Return a session of the token, logged in.
+
+    Raises:
+        ConfigurationError: module, token or PIN is not there.
+    """
+    try:
+        library = _library(module)
+    except RuntimeError as error:  # of a module that is missing or no library, and the base of the device's own errors
+        if type(error) not in (RuntimeError, pkcs11.exceptions.PKCS11Error):
+            raise
+        raise ConfigurationError(f"PKCS#11 module `{module}` cannot be loaded: {error}") from error
+    try:
+        return library.get_token(token_label=label).open(rw=writing, user_pin=pin.decode("utf-8"))
+    except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.TokenNotPresent) as error:
+        raise ConfigurationError(f"PKCS#11 token `{label}` is not there", hint="see keys.pkcs11_*") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"the PIN of PKCS#11 token `{label}` is not UTF-8 text") from error
+    except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange, pkcs11.exceptions.PinLocked) as error:
+        hint = "a token locks itself after a few wrong PINs"
+        raise ConfigurationError(f"PKCS#11 token `{label}` refuses the PIN", hint=hint) from error
+
+
+def _failed(error: pkcs11.exceptions.PKCS11Error) -> UnavailableError:
+    return UnavailableError(f"PKCS#11 device failed: {str(error) or type(error).__name__}")
 
 
 def _library(module: Path) -> Any:
@@ -250,8 +268,7 @@ def generate(module: Path, token_label: str, pin: bytes, *, signers: list[str], 
         UnavailableError: the device failed.
     """
     try:
-        library = pkcs11.lib(str(module))
-        with library.get_token(token_label=token_label).open(rw=True, user_pin=pin.decode()) as session:
+        with _open(module, token_label, pin, writing=True) as session:
             for label in [*signers, *([wrapping] if wrapping else [])]:
                 if next(iter(session.get_objects({Attribute.LABEL: label})), None) is not None:
                     raise ConfigurationError(f"the token has a key `{label}`", hint="keys are never overwritten")
@@ -264,4 +281,4 @@ def generate(module: Path, token_label: str, pin: bytes, *, signers: list[str], 
                 capabilities = MechanismFlag.WRAP | MechanismFlag.UNWRAP
                 session.generate_key(KeyType.AES, 256, store=True, label=wrapping, capabilities=capabilities)
     except pkcs11.exceptions.PKCS11Error as error:
-        raise UnavailableError(f"PKCS#11 device failed: {type(error).__name__}") from error
+        raise _failed(error) from error

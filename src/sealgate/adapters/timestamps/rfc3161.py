@@ -3,16 +3,34 @@
 Trusted: nothing beyond its signature; a broken authority can withhold timestamps, not forge them for others' keys.
 """
 
+from pathlib import Path
 from typing import Final
 
 import httpx
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
-from sealgate.model.errors import SealgateError, UnavailableError
-from sealgate.proofs.timestamps import MAX_BYTES, verify_timestamp
+from sealgate.model.errors import ConfigurationError, InputError, SealgateError, UnavailableError
+from sealgate.proofs.timestamps import MAX_BYTES, load_roots, verify_timestamp
 
 _REQUEST_TYPE: Final = "application/timestamp-query"
 _RESPONSE_TYPE: Final = "application/timestamp-reply"
+
+
+def read_roots(path: Path) -> tuple[str, ...]:
+    """Return the trusted certificates of a PEM file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or holds something else.
+    """
+    hint = "`timestamps.roots` names the PEM file of what the timestamp authority's certificate must chain to"
+    try:
+        text = path.read_text("ascii")
+        load_roots([text])
+    except OSError as error:
+        raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}", hint=hint) from error
+    except (UnicodeDecodeError, InputError) as error:
+        raise ConfigurationError(f"`{path}` holds no certificates in PEM form", hint=hint) from error
+    return (text,)
 
 
 class HttpTimestampAuthority:

@@ -85,6 +85,7 @@ def test_variables_of_others_are_left_alone():
         ("[[identity]]\nname = 'a'\nuid = 1\n[[identity]]\nname = 'a'\nuid = 2\n", "appears twice"),
         ("[keys]\nstore = 'pkcs11'\n", "without module"),
         ("[server\n", "not TOML"),
+        ("[tls]\n\n[tls]\n", "not TOML.*stands there once"),
     ],
 )
 def test_what_does_not_fit_is_refused(text, message):
