@@ -7,7 +7,8 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from typing import BinaryIO, Final
+from io import IOBase
+from typing import Final
 
 _LOG = logging.getLogger(__name__)
 _LENGTH: Final = struct.Struct(">I")
@@ -33,13 +34,13 @@ def length_of(head: bytes) -> int:
     return length
 
 
-def read(stream: BinaryIO) -> bytes | None:
+def read(stream: IOBase) -> bytes | None:
     """Return the next message of a blocking stream, or None when the other side has closed it."""
-    head = stream.read(_HEAD_BYTES)
+    head: bytes = stream.read(_HEAD_BYTES)
     if len(head) < _HEAD_BYTES:
         return None
     length = length_of(head)
-    payload = stream.read(length)
+    payload: bytes = stream.read(length)
     return payload if len(payload) == length else None
 
 
