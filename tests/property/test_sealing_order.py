@@ -148,7 +148,7 @@ async def _run(steps):
 @settings(max_examples=300)
 @given(st.lists(STEPS, max_size=60))
 def test_one_order_and_each_is_told_once(steps):
-    """Numbers grow in the journal as they were given, each key signs what was submitted under it, the rest is missed."""
+    """Numbers grow in the journal as they were given, each key signs what was submitted under it, the rest is lost."""
     journal, lost, told, kids, _ = asyncio.run(_run(steps))
 
     public = {signer.key_id: signer.public_key for signer in KEYS}

@@ -70,13 +70,19 @@ class Recorder:
             entropy=entropy,
             lost=self.note_missed,
         )
-        self.use_signer = self._sealing.use_signer
-        self.close = self._sealing.close
 
     @property
     def recorded(self) -> int:
         """How many records are durable since the start."""
         return self._sealing.recorded
+
+    def use_signer(self, signer: Signer) -> None:
+        """Sign from now on with ``signer`` (a rotation was recorded before)."""
+        self._sealing.use_signer(signer)
+
+    def close(self) -> None:
+        """Give all that was submitted to the journal, and have nobody else sign any more. Idempotent."""
+        self._sealing.close()
 
     def resume_after(self, record_id: str) -> None:
         """Give only ids that are greater than the newest one in the journal."""

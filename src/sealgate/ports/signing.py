@@ -12,8 +12,8 @@ Answered = Callable[[Sequence[bytes] | None], None]
 class Signing(Protocol):
     """Signs groups of inputs with one key in another process. Owned by one event loop.
 
-    A signature is the same wherever it is made (Ed25519 is deterministic), so one that is made twice is no harm. Signing
-    elsewhere only ever adds speed: whoever asks can do it alone, and does when there is no answer.
+    A signature is the same wherever it is made (Ed25519 is deterministic), so one that is made twice is no harm.
+    Signing elsewhere only ever adds speed: whoever asks can do it alone, and does when there is no answer.
     """
 
     def use(self, signer: Signer) -> None:

@@ -68,7 +68,7 @@ class Cutter(asyncio.Protocol):
                     break
                 self._received(buffer[at + _HEAD_BYTES : end])
                 at = end
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the owner goes on alone
             _LOG.exception("a helping process answered what it was not asked; it is ended")
             if isinstance(self._transport, asyncio.WriteTransport):
                 self._transport.abort()

@@ -65,6 +65,7 @@ class Child:
     async def _start(self) -> None:
         self._starts += 1
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         try:
             # Our own module, found as we were found and not in the folder we happen to be in (-P).
             self.process = subprocess.Popen(  # noqa: ASYNC220, S603  # starting takes a fork's time
@@ -73,9 +74,13 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 env=_environment(),
             )
+        except OSError as error:  # no memory, no process left: then without
+            _LOG.warning("no %s can be started: %s", self._name, error.strerror)
+            ours.close()
+            self._starting = None
+            return
         finally:
             theirs.close()
-        ours.setblocking(False)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(lambda: frames.Cutter(self._owner.received, self._lost), sock=ours)
         self._starting = None

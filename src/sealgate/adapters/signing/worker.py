@@ -33,7 +33,12 @@ def serve(connection: socket.socket) -> None:
         connection.sendall(frames.frame(messages.answer(number, signatures)))
 
 
+def protect() -> None:
+    """From now on there is no core dump of this process, and no debugger of the same user gets in."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the authority, which then closes the connection
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # no core dump, no debugger of the same user
+    protect()
     serve(socket.socket(fileno=int(sys.argv[1])))
