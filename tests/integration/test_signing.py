@@ -103,18 +103,27 @@ def test_every_record_verifies_and_keeps_its_place(kit):
 
 
 def test_a_lone_decision_is_signed_here(kit):
-    """Nobody is asked for one record, and it is recorded before anything is waited for."""
+    """Nobody is asked for one record after another, nor is a process started for them; the control: for many it is."""
 
     async def scenario():
         signing = ProcessSigning(busy=2)
         answers = counted(signing)
         authority = await kit.started(signing=signing)
+        decisions = [(await authority.evaluate(question(), CALLER, None)).decision for _ in range(3)]
+        unstarted = signing._child.process is None and signing._child._starting is None
         await ready(kit, signing)
-        answer = await authority.evaluate(question(), CALLER, None)
+        decisions.append((await authority.evaluate(question(), CALLER, None)).decision)
+        alone = list(answers)
+        await ask_many(authority)
         await authority.stop()
-        return answers, answer.decision
+        return unstarted, alone, decisions, answers
 
-    assert asyncio.run(scenario()) == ([], True)
+    unstarted, alone, decisions, answers = asyncio.run(scenario())
+
+    assert unstarted
+    assert alone == []
+    assert decisions == [True] * 4
+    assert answers
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
@@ -223,6 +232,7 @@ def test_a_process_with_another_key_gets_nothing_to_sign(kit, tmp_path, monkeypa
     async def scenario():
         answers = counted(signing)
         authority = await kit.started(signing=signing)
+        signing.busy(99)
         await kit.until(lambda: signing._child._starts == 2 and not signing._child.running, timeout_s=30)
         await kit.until(lambda: signing._child.process is None and signing._child._starting is None, timeout_s=30)
         permitted = await ask_many(authority)

@@ -23,7 +23,10 @@ class Signing(Protocol):
         """
 
     def busy(self, waiting: int) -> bool:
-        """Tell whether asking is worth it while so many inputs wait, and possible now."""
+        """Tell whether asking is worth it while so many inputs wait, and possible now.
+
+        The other process may be started only when it is first worth it.
+        """
 
     def ask(self, inputs: Sequence[bytes], answered: Answered) -> bool:
         """Have these signed; return False where the caller should sign by itself.

@@ -2,9 +2,9 @@
 
 ::
 
-    K · number8 · secret64 · challenge          sign with this key from now on, this challenge first
-    S · number8 · count2 · length2 of each · inputs    sign these
-    number8 · signatures, 64 bytes each         the answer to either
+    K · number8 · secret64 · challenge                sign with this key from now on, this challenge first
+    S · number8 · count2 · length2 of each · inputs   sign these
+    number8 · signatures, 64 bytes each               the answer to either
 
 Messages are numbered without gaps and answered in order, so that no answer can be taken for another's.
 """

@@ -35,6 +35,7 @@ class ProcessSigning:
         self._child = Child("sealgate.adapters.signing.worker", "signing process", self)
         self._watch = Watch(_PATIENCE_S, self._overdue)
         self._signer: FileSigner | None = None
+        self._started = False
         self._sent = self._answered = 0
         self._handed_over = 0
         self._challenge = b""
@@ -43,7 +44,7 @@ class ProcessSigning:
         self._asked: tuple[Sequence[bytes], Answered] | None = None
 
     def use(self, signer: Signer) -> None:
-        """Hand the key over, if it is one in memory; starts the process when there is none."""
+        """Hand the key over, if it is one in memory."""
         self._signer = signer if isinstance(signer, FileSigner) else None
         self._has_key = self._idle = False
         self._asked = None
@@ -51,8 +52,6 @@ class ProcessSigning:
             self._child.close()  # it would keep a key that is no longer used
         elif self._child.running:
             self._hand_over(self._signer)
-        else:
-            self._child.start()
 
     def _hand_over(self, signer: FileSigner) -> None:
         self._challenge = _CHALLENGE + os.urandom(32)
@@ -61,8 +60,16 @@ class ProcessSigning:
         self._child.send(messages.key(self._sent, signer.secret, self._challenge))
 
     def busy(self, waiting: int) -> bool:
-        """Tell whether enough wait, and the process has the key and has answered everything."""
-        return waiting >= self._busy and self._idle
+        """Tell whether enough wait, and the process has the key and has answered everything.
+
+        The first time that enough wait it is started: an authority that is never busy needs none.
+        """
+        if waiting < self._busy:
+            return False
+        if not self._started and self._signer is not None:
+            self._started = True
+            self._child.start()
+        return self._idle
 
     def ask(self, inputs: Sequence[bytes], answered: Answered) -> bool:
         """Have these signed; return False where the caller should sign by itself."""
