@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,13 +63,13 @@ class OneKey:
     """A data key, except when it cannot be had."""
 
     def __init__(self):
-        self.key, self.fails = DataKey(bytes(16), AESGCM(bytes(32))), False
+        self.key, self.fails = DataKey(bytes(16), AESGCM(bytes(32))), None
 
     def current(self, _scope, _unix_ms):
         """Return it."""
-        if self.fails:
-            self.fails = False
-            raise UnavailableError("no data key")
+        if self.fails is not None:
+            fails, self.fails = self.fails, None
+            raise fails
         return self.key
 
 
@@ -138,8 +139,10 @@ async def _run(steps):
             journal.sync()
         elif step == "fail":
             journal.fails = True
+        elif step == "no key":
+            data_keys.fails = UnavailableError("no data key")
         else:
-            data_keys.fails = True
+            data_keys.fails = RuntimeError("a fault of ours")
     sealing.close()
     journal.sync()
     return journal, lost, told, kids, elsewhere.groups
@@ -173,3 +176,15 @@ def test_groups_are_signed_elsewhere():
     journal, lost, _, kids, groups = asyncio.run(_run(steps))
 
     assert (groups, lost, journal.size) == (2, [], len(kids))
+
+
+@pytest.mark.parametrize("how", ["answer", "give up"])
+def test_a_fault_in_one_record_holds_up_no_other(how):
+    """It is missed and told so; its group and what waits behind it are recorded."""
+    steps = ["submit"] * 4 + ["turn", "submit", "fault", how, "submit", "turn"]
+    journal, lost, told, kids, groups = asyncio.run(_run(steps))
+
+    assert groups
+    assert lost == [1]
+    assert isinstance(told[1], UnavailableError)
+    assert journal.size == len(kids) - 1

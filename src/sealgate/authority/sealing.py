@@ -8,6 +8,7 @@ Sealing stays here: a data key that is destroyed is then in nobody else's memory
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ from sealgate.ports.journal import Journal, JournalRecord
 from sealgate.ports.signer import Signer
 from sealgate.ports.signing import Signing
 
+_LOG = logging.getLogger(__name__)
 Done = Callable[[Receipt | UnavailableError], None]
 """Called once for each record: when it is durable, or when it never will be."""
 
@@ -119,18 +121,17 @@ class Sealing:
 
     def _append(self, group: Sequence["Pending"], signatures: Sequence[bytes] | None) -> None:
         """Append a group, also where one record fails; what its callers submit meanwhile comes behind it."""
-        problem: Exception | None = None
         for place, record in enumerate(group):
             try:
                 if signatures is None:
                     self._sign(record)
                 else:
                     self._seal(record, signatures[place])
-            except Exception as error:  # noqa: BLE001 - raised below, after the others have gone
-                problem = error
+            except Exception as error:  # a fault of ours; what comes behind must not wait for it
+                _LOG.exception("a fault at record %s", record.draft.record_id)
+                if not record.told:
+                    record.failed(UnavailableError(f"the record could not be made: {error}"))
         self._away = ()
-        if problem is not None:
-            raise problem
 
     def _sign(self, record: "Pending", *, alone: bool = False) -> None:
         try:
@@ -184,6 +185,7 @@ class Pending(msgspec.Struct):
     protected: bytes
     compressed: bytes | None
     signed: bytes = b""
+    told: bool = False
 
     def completed(self, result: int | JournalError) -> None:
         """Take in what became of it in the journal."""
@@ -191,6 +193,7 @@ class Pending(msgspec.Struct):
         if isinstance(result, JournalError):
             self.failed(result)
             return
+        self.told = True
         sealing.under_way -= 1
         sealing.recorded += 1
         self.done(Receipt(self.draft.record_id, result, self.signed, self.body))
@@ -198,6 +201,7 @@ class Pending(msgspec.Struct):
     def failed(self, error: SealgateError) -> None:
         """It will never be durable: its number is missed."""
         sealing = self.sealing
+        self.told = True
         sealing.under_way -= 1
         if not isinstance(error, UnavailableError):
             error = UnavailableError(error.message, hint=error.hint)
