@@ -22,6 +22,7 @@ KEYS = [FileSigner(bytes([number]) * 32) for number in range(4)]
 STEPS = st.sampled_from(
     ["submit"] * 5 + ["alone", "turn", "turn", "answer", "give up", "sync", "rotate", "fail", "no key"]
 )
+FAULTS = {"no key": UnavailableError("no data key"), "fault": RuntimeError("a fault of ours")}
 
 
 class Elsewhere:
@@ -139,10 +140,8 @@ async def _run(steps):
             journal.sync()
         elif step == "fail":
             journal.fails = True
-        elif step == "no key":
-            data_keys.fails = UnavailableError("no data key")
         else:
-            data_keys.fails = RuntimeError("a fault of ours")
+            data_keys.fails = FAULTS[step]
     sealing.close()
     journal.sync()
     return journal, lost, told, kids, elsewhere.groups

@@ -127,7 +127,7 @@ class Sealing:
                     self._sign(record)
                 else:
                     self._seal(record, signatures[place])
-            except Exception as error:  # a fault of ours; what comes behind must not wait for it
+            except Exception as error:  # noqa: BLE001 - what comes behind must not wait for a fault of ours
                 _LOG.exception("a fault at record %s", record.draft.record_id)
                 if not record.told:
                     record.failed(UnavailableError(f"the record could not be made: {error}"))
