@@ -136,6 +136,7 @@ class Kit:
         callback_key=None,
         callback_approvers=(),
         credentials=(),
+        signing=None,
     ):
         """Put a new authority together; call inside a running loop."""
         loop = asyncio.get_running_loop()
@@ -161,6 +162,7 @@ class Kit:
             data_keys=keys,
             time=Timekeeper(self.clock),
             classes=retention.classes if retention else None,
+            signing=signing,
         )
         self.reader = Reader(journal=self.journal, data_keys=keys, origin=ORIGIN)
         memory = Memory(OpenDecisions(late_window_ms=60_000), Remembered(window_ms=900_000))

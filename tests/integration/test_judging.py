@@ -85,7 +85,7 @@ def test_a_dead_or_stuck_judge_costs_no_decision(kit, how):
         authority = await kit.started(judges=judge)
         await ready(kit, judge)
         asked = counted(judge)
-        judge._process.send_signal(how)
+        judge._child.process.send_signal(how)
         answers = await ask_all(authority, 8)
         await authority.stop()
         return asked, answers

@@ -17,6 +17,7 @@ from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.envelope import Purpose
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import RotationFiles
+from sealgate.adapters.signing.process import ProcessSigning
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.authority.drafts import Place
@@ -78,7 +79,7 @@ class Kit:
         change = rotation.new_key(ring, purpose, origin=ORIGIN, created="now", sign=self.root().sign, **options)
         RotationFiles(ring, self.data).prepare(change)
 
-    def session(self, work):
+    def session(self, work, signing=None):
         """Run ``work(recorder, rotations)`` in an authority that starts with the key in use."""
 
         async def live():
@@ -89,13 +90,19 @@ class Kit:
             data_keys = SqliteDataKeys(self.data / "data-keys.db", keys.wrapping)
             place = Place(ORIGIN, "a1", "eu", "test", "default")
             recorder = Recorder(
-                place=place, journal=journal, signer=keys.statement, data_keys=data_keys, time=Timekeeper(_Clock())
+                place=place,
+                journal=journal,
+                signer=keys.statement,
+                data_keys=data_keys,
+                time=Timekeeper(_Clock()),
+                signing=signing,
             )
             try:
                 if journal.size == 0:
                     await record_event(recorder, ring.genesis())
                 return await work(recorder, RotationFiles(ring, self.data))
             finally:
+                recorder.close()
                 journal.close()
                 data_keys.close()
 
@@ -163,6 +170,46 @@ def test_a_rotation_under_load_is_provable(kit):
     assert not (kit.data / "keys" / "rotation.json").exists()
     kit.session(_event)
     kit.verify()
+
+
+def test_a_rotation_while_another_process_signs_is_provable(kit):
+    """Records under way at the change are signed by the old key, later ones by the new, in that process too."""
+    signing = ProcessSigning(busy=2)
+    groups = []
+
+    async def work(recorder, rotations):
+        ask, busy = signing.ask, signing.busy
+
+        def count(inputs, answered):
+            asked = ask(inputs, answered)
+            groups.append((recorder._sealing.signer.key_id, len(inputs), asked))
+            return asked
+
+        signing.ask = count
+        stop = asyncio.Event()
+
+        async def load():
+            while not stop.is_set():
+                await _event(recorder)
+
+        async with asyncio.timeout(30):
+            while not busy(99):  # noqa: ASYNC110  # another process starts
+                await asyncio.sleep(0.01)
+            loads = [asyncio.create_task(load()) for _ in range(32)]
+            await asyncio.sleep(0.05)
+            await rotate(recorder, rotations, CALLER)
+            seen = len(groups)
+            while len(groups) < seen + 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        stop.set()
+        await asyncio.gather(*loads)
+
+    kit.session(_event)
+    kit.prepare()
+    kit.session(work, signing)
+    first, second = kit.verify().statement_keys()
+
+    assert {kid for kid, count, asked in groups if asked and count > 1} == {first.kid, second.kid}
 
 
 def test_nothing_prepared_nothing_changed(kit):

@@ -1,4 +1,4 @@
-"""Makes records: one canonical body, one signed statement, one sealed body, one append.
+"""Makes records: one canonical body, which ``sealing`` signs, seals and appends.
 
 ``record`` returns a future that is done when the record is on stable storage. When the journal or the clock fails the
 future fails, nothing else is tried, and what was missed is counted; the first record after healing is a
@@ -7,20 +7,23 @@ future fails, nothing else is tried, and what was missed is counted; the first r
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from sealgate.authority.drafts import Draft, Entropy, EntropyPool, Place, Receipt
 from sealgate.authority.missed import Missed
+from sealgate.authority.sealing import Done, Sealing
 from sealgate.authority.timekeeping import Timekeeper
-from sealgate.encoding import base64url, canonical, sealed_body, statement
-from sealgate.model.errors import JournalError, UnavailableError
+from sealgate.encoding import base64url, canonical
+from sealgate.model.errors import UnavailableError
 from sealgate.model.identifiers import uuid7_number, uuid_text
 from sealgate.model.limits import SALT_BYTES
 from sealgate.model.records import Kind
 from sealgate.model.scopes import DEFAULT_TENANT, Scope
 from sealgate.ports.datakeys import DataKeys
-from sealgate.ports.journal import Journal, JournalRecord
+from sealgate.ports.journal import Journal
 from sealgate.ports.signer import Signer
+from sealgate.ports.signing import Signing
 from sealgate.retention.classes import Classes, Facts
 
 _AUTHORITY_SUBJECT: Final = "urn:sealgate:authority"
@@ -41,6 +44,7 @@ class Recorder:
         time: Timekeeper,
         entropy: Entropy | None = None,
         classes: Classes | None = None,
+        signing: Signing | None = None,
     ) -> None:
         self.place = place
         self._classes = classes
@@ -48,24 +52,37 @@ class Recorder:
         self.time = time
         self.entropy = entropy = entropy or EntropyPool().take
         self._journal = journal
-        self._data_keys = data_keys
-        self._epoch = entropy(16)
-        self._epoch_hex = self._epoch.hex()
-        self._seq = 0
+        epoch = entropy(16)
+        self._epoch_hex = epoch.hex()
         self._last_id = 0
         self._pseudonyms: dict[str, str] = {}
         self._scope = Scope(DEFAULT_TENANT, None, place.retention_class).text
         self._scopes: dict[tuple[str | None, str | None], str] = {}
         self.missed: Missed | None = None
-        self.recorded = 0
-        self.use_signer(signer)
+        self._sealing = Sealing(
+            origin=place.origin,
+            authority_id=place.authority_id,
+            epoch=epoch,
+            journal=journal,
+            signer=signer,
+            signing=signing,
+            data_keys=data_keys,
+            entropy=entropy,
+            lost=self.note_missed,
+        )
+
+    @property
+    def recorded(self) -> int:
+        """How many records are durable since the start."""
+        return self._sealing.recorded
 
     def use_signer(self, signer: Signer) -> None:
         """Sign from now on with ``signer`` (a rotation was recorded before)."""
-        self.signer = signer
-        self._claims = statement.ClaimsEncoder(
-            kid=signer.key_id, iss=f"urn:sealgate:authority:{self.place.authority_id}", epoch=self._epoch
-        )
+        self._sealing.use_signer(signer)
+
+    def close(self) -> None:
+        """Give all that was submitted to the journal, and have nobody else sign any more. Idempotent."""
+        self._sealing.close()
 
     def resume_after(self, record_id: str) -> None:
         """Give only ids that are greater than the newest one in the journal."""
@@ -120,14 +137,13 @@ class Recorder:
         if retention_class is not None or subject is not None:
             scope = self._scope_of(subject, retention_class)
             content["retention_class"] = retention_class or self.place.retention_class
-        who = None if own else agent
-        self._append(canonical.encode(content), draft, who, lambda result: _resolve(future, result), scope=scope)
+        self._seal(canonical.encode(content), draft, None if own else agent, partial(_resolve, future), scope)
         return future
 
     def submit(
         self,
         draft: Draft,
-        done: Callable[[Receipt | UnavailableError], None],
+        done: Done,
         *,
         agent: dict[str, Any],
         trace: dict[str, Any] | None,
@@ -151,7 +167,7 @@ class Recorder:
         if retention_class is not None or subject is not None:
             scope = self._scope_of(subject, retention_class)
             content["retention_class"] = retention_class or self.place.retention_class
-        self._append(canonical.encode_own(content), draft, agent, done, scope=scope, alone=alone)
+        self._seal(canonical.encode_own(content), draft, agent, done, scope, alone=alone)
 
     def _scope_of(self, subject: str | None, retention_class: str | None) -> str:
         scope = self._scopes.get((subject, retention_class))
@@ -193,7 +209,7 @@ class Recorder:
             "record_id": draft.record_id,
             "time": self.time.text(draft.unix_ms),
             "salt": base64url.encode(draft.salt),
-            "producer": {"epoch": self._epoch_hex, "seq": self._seq},
+            "producer": {"epoch": self._epoch_hex, "seq": self._sealing.seq},
             "agent": agent,
             "trace": trace,
             "task_id": task_id,
@@ -204,48 +220,19 @@ class Recorder:
             **draft.fields,
         }
 
-    def _append(
+    def _seal(
         self,
         body: bytes,
         draft: Draft,
         agent: dict[str, Any] | None,
-        done: Callable[[Receipt | UnavailableError], None],
-        *,
+        done: Done,
         scope: str,
+        *,
         alone: bool = False,
     ) -> None:
-        """Sign, seal and append finished body bytes."""
+        """Give finished body bytes to be signed, sealed and appended."""
         subject = self._subject(agent["id"]) if agent else _AUTHORITY_SUBJECT
-        self._submit(lambda seq: self._seal(body, draft, subject, seq, scope), draft, body, done, alone=alone)
-
-    def _submit(
-        self,
-        make: Callable[[int], tuple[JournalRecord, bytes]],
-        draft: Draft,
-        body: bytes,
-        done: Callable[[Receipt | UnavailableError], None],
-        *,
-        alone: bool,
-    ) -> None:
-        """Use the next sequence number: append what ``make`` makes of it, or count it as missed."""
-        seq = self._seq
-        self._seq += 1
-        try:
-            record, signed = make(seq)
-        except UnavailableError as error:
-            self.note_missed(error.message, seq)
-            done(error)
-            return
-
-        def complete(result: int | JournalError) -> None:
-            if isinstance(result, JournalError):
-                self.note_missed(result.message, seq)
-                done(result)
-            else:
-                self.recorded += 1
-                done(Receipt(draft.record_id, result, signed, body))
-
-        self._journal.append(record, complete, alone=alone)
+        self._sealing.submit(draft, body, canonical.sha256(body), done, subject=subject, scope=scope, alone=alone)
 
     def record_batch(
         self,
@@ -262,32 +249,11 @@ class Recorder:
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         content = self._content(draft, None, None, None, None)
         rest = {name: value for name, value in content.items() if name > "items"}
+        commitment, compressed = finish(rest)
         subject = self._subject(agent) if agent else _AUTHORITY_SUBJECT
-
-        def make(seq: int) -> tuple[JournalRecord, bytes]:
-            commitment, compressed = finish(rest)
-            signed = self._sign(commitment, draft, subject, seq)
-            key = self._data_keys.current(scope, draft.unix_ms)
-            aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
-            nonce = self.entropy(sealed_body.NONCE_BYTES)
-            return JournalRecord(
-                signed, sealed_body.seal_compressed(key.cipher, key.key_id, nonce, compressed, aad)
-            ), signed
-
-        self._submit(make, draft, b"", lambda result: _resolve(future, result), alone=False)
+        done: Done = partial(_resolve, future)
+        self._sealing.submit(draft, b"", commitment, done, subject=subject, scope=scope, compressed=compressed)
         return future
-
-    def _sign(self, commitment: bytes, draft: Draft, subject: str, seq: int) -> bytes:
-        protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)
-        signature = self.signer.sign(statement.signing_input(protected, commitment))
-        return statement.assemble(protected, commitment, signature)
-
-    def _seal(self, body: bytes, draft: Draft, subject: str, seq: int, scope: str) -> tuple[JournalRecord, bytes]:
-        signed = self._sign(canonical.sha256(body), draft, subject, seq)
-        key = self._data_keys.current(scope, draft.unix_ms)
-        aad = sealed_body.associated_data(self.place.origin, statement.entry_of(signed))
-        sealed = sealed_body.seal(key.cipher, key.key_id, self.entropy(sealed_body.NONCE_BYTES), body, aad)
-        return JournalRecord(signed, sealed), signed
 
     @property
     def failure(self) -> str | None:

@@ -268,6 +268,7 @@ class Authority:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         await self.broker.stop()
+        self._parts.recorder.close()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:

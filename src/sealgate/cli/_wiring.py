@@ -24,6 +24,7 @@ from sealgate.adapters.keys.keyring import Keyring, OpenKeys
 from sealgate.adapters.keys.rotation import RotationFiles
 from sealgate.adapters.redaction import PolicyRedactor
 from sealgate.adapters.retention_classes import classes_of, period_of
+from sealgate.adapters.signing.process import ProcessSigning
 from sealgate.adapters.stores.authority_files import AuthorityFiles
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
@@ -169,6 +170,7 @@ def _authority(
         data_keys=data_keys,
         time=Timekeeper(SystemClock(), tolerance_ms=records.clock_tolerance_ms),
         classes=classes_of(configuration),
+        signing=ProcessSigning() if decisions.signers and _has_second_processor() else None,
     )
     reader = Reader(journal=journal, data_keys=data_keys, origin=place.origin)
     followers = _followers(configuration, ledger)
@@ -238,6 +240,10 @@ def _authority(
     )
     publisher.when_halted(authority.halt)
     return authority
+
+
+def _has_second_processor() -> bool:
+    return len(os.sched_getaffinity(0)) > 1
 
 
 def _redactor(configuration: Configuration) -> PolicyRedactor:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Signer(Protocol):
-    """Signs with one Ed25519 private key that never leaves it.
+    """Signs with one Ed25519 private key, which it gives to nobody (but see ``ports.signing``).
 
     May be called from any thread; the adapter serializes where its device needs that. A call either returns a valid
     signature or raises; it never returns an empty or partial one.

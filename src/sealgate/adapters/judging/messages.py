@@ -1,17 +1,8 @@
-"""What the authority and its judges say to each other: length-prefixed MessagePack over a socket pair.
+"""What the authority and its judges say to each other: MessagePack, compact, typed and bounded."""
 
-Both ends are the same program of the same user; the encoding is compact, typed and bounded; nothing of it is kept.
-"""
-
-import struct
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-
-_LENGTH: Final = struct.Struct(">I")
-HEAD_BYTES: Final = _LENGTH.size
-MAX_FRAME_BYTES: Final = 64 << 20
-"""A policy set of 16 MiB fits, and 1024 questions of the largest size are never in one frame."""
 
 
 class Load(msgspec.Struct, tag="load", array_like=True, frozen=True):
@@ -64,24 +55,6 @@ class Told(msgspec.Struct, tag="told", array_like=True, frozen=True):
     unknown: list[int]
 
 
-_encoder = msgspec.msgpack.Encoder()
+encode = msgspec.msgpack.Encoder().encode
 decode_to_judge = msgspec.msgpack.Decoder(Load | Ask).decode
 decode_from_judge = msgspec.msgpack.Decoder(Loaded | Told).decode
-
-
-def frame(message: Load | Loaded | Ask | Told) -> bytes:
-    """Return a message with its length before it."""
-    payload = _encoder.encode(message)
-    return _LENGTH.pack(len(payload)) + payload
-
-
-def length_of(head: bytes) -> int:
-    """Return the length that a frame's head announces.
-
-    Raises:
-        ValueError: longer than any message of ours.
-    """
-    length: int = _LENGTH.unpack(head)[0]
-    if length > MAX_FRAME_BYTES:
-        raise ValueError(length)
-    return length

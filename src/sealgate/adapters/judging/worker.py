@@ -12,6 +12,7 @@ import sys
 
 import orjson
 
+from sealgate.adapters.children import frames
 from sealgate.adapters.judging import messages
 from sealgate.adapters.judging.messages import Ask, Load, Loaded, Question, Told, Verdict
 from sealgate.model.errors import SealgateError
@@ -68,13 +69,10 @@ def serve(connection: socket.socket) -> None:
     """Answer until the other side closes."""
     judge = Judge()
     stream = connection.makefile("rb", buffering=1 << 18)
-    while True:
-        head = stream.read(messages.HEAD_BYTES)
-        if len(head) < messages.HEAD_BYTES:
-            return
-        message = messages.decode_to_judge(stream.read(messages.length_of(head)))
+    while (payload := frames.read(stream)) is not None:
+        message = messages.decode_to_judge(payload)
         answer = judge.load(message) if isinstance(message, Load) else judge.answer(message)
-        connection.sendall(messages.frame(answer))
+        connection.sendall(frames.frame(messages.encode(answer)))
 
 
 if __name__ == "__main__":

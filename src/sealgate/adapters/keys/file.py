@@ -36,6 +36,11 @@ class FileSigner:
         """The first 16 bytes of the public key's SHA-256."""
         return self._key_id
 
+    @property
+    def secret(self) -> bytes:
+        """The secret key as libsodium takes it, 64 bytes; for our own signing process and nobody else."""
+        return self._secret
+
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature of ``message``."""
         return sodium.sign(message, self._secret)

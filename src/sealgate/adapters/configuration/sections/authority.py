@@ -76,6 +76,14 @@ class Decisions:
         least=0,
         most=1,
     )
+    signers: int = optional(
+        1,
+        "Processes that sign records while many are under way, given the statement key if it is in a file; 0: the "
+        "authority does it alone, as on one processor.",
+        "processes",
+        least=0,
+        most=1,
+    )
     queue_length: int = optional(
         4096, "Decisions that wait at once; more are answered SILENCE `overloaded`.", "decisions", least=1, most=1 << 20
     )

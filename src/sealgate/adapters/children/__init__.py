@@ -1,0 +1,1 @@
+"""Processes that only ever add speed: started, listened to, given up on, started once again."""

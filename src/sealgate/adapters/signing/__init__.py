@@ -1,0 +1,1 @@
+"""Signing in another process (ports.signing)."""

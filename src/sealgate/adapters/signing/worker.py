@@ -1,0 +1,44 @@
+"""The signing process: is handed one secret key, signs what it is asked to, ends with its asker.
+
+Started as ``python -m sealgate.adapters.signing.worker FD`` with one end of a socket pair.
+
+It opens no file, writes nothing, and holds no other key: a new one takes the place of the former.
+"""
+
+import ctypes
+import signal
+import socket
+import sys
+from typing import Final
+
+from sealgate.adapters.children import frames
+from sealgate.adapters.keys import sodium
+from sealgate.adapters.signing import messages
+
+_PR_SET_DUMPABLE: Final = 4  # prctl(2)
+
+
+def serve(connection: socket.socket) -> None:
+    """Answer until the other side closes."""
+    secret = b""
+    stream = connection.makefile("rb", buffering=1 << 18)
+    while (message := frames.read(stream)) is not None:
+        if messages.is_key(message):
+            number, secret, challenge = messages.read_key(message)
+            inputs = [challenge]
+        else:
+            number, inputs = messages.read_group(message)
+        del message
+        signatures = [sodium.sign(one, secret) for one in inputs]
+        connection.sendall(frames.frame(messages.answer(number, signatures)))
+
+
+def protect() -> None:
+    """From now on there is no core dump of this process, and no debugger of the same user gets in."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the authority, which then closes the connection
+    protect()
+    serve(socket.socket(fileno=int(sys.argv[1])))
