@@ -145,8 +145,9 @@ class Gate:
         if failure is not None:
             self._recorder.note_missed(failure)
             return self._unrecorded(asked, Reason.NOT_RECORDED, "the journal cannot record")
-        if self._under_way == 1:
-            await asyncio.sleep(0)  # let what arrived in the same turn of the loop show itself: it shares one sync
+        # All that arrived in one turn of the loop is admitted before any of it is judged: it shares one sync, and the
+        # same code for many decisions on end runs faster than all code for each (ADR 0197).
+        await asyncio.sleep(0)
         started = self._recorder.time.monotonic_s()
         deadline_s = self._deadline_s(asked.request)
         rules = await self._judging.judge(asked, self._under_way, started + deadline_s)

@@ -1,8 +1,12 @@
 """Signs, seals and appends finished bodies, in the order in which they were submitted.
 
-A record is signed here and appended at once, unless many are on their way to the disk: then all that one turn of the
-loop submits waits for its end, and is signed elsewhere together (ports.signing). While a group is away later records
-wait behind it, so nothing overtakes. Where nobody signs elsewhere, or not in time, the group is signed here.
+A record is signed here and appended at once, unless more are on their way to the disk: then all that one turn of the
+loop submits waits for its end, and is signed together, elsewhere if that is worth it (ports.signing). While a group is
+away later records wait behind it, so nothing overtakes. Where nobody signs elsewhere, or not in time, the group is
+signed here.
+
+A group goes through the steps together: all its records through one before any goes through the next. The same code
+for many records on end is faster than all code for each, because the processor still has it at hand (ADR 0197).
 
 Sealing stays here: a data key that is destroyed is then in nobody else's memory.
 """
@@ -27,7 +31,10 @@ Done = Callable[[Receipt | UnavailableError], None]
 """Called once for each record: when it is durable, or when it never will be."""
 
 MAX_GROUP: Final = 256
-"""Records that are signed elsewhere together."""
+"""Records that go through the steps together."""
+
+FEW: Final = 4
+"""While fewer are on their way, waiting for the end of the turn costs more than it brings."""
 
 
 class Sealing:
@@ -93,12 +100,14 @@ class Sealing:
         seq = self.seq
         self.seq = seq + 1
         protected = self._claims.protected(sub=subject, iat=draft.unix_ms // 1000, seq=seq)
-        record = Pending(self, draft, body, commitment, done, scope, seq, protected, compressed)
+        behind = bool(self._waiting or self._away)
+        alone = alone and not behind
+        record = Pending(self, draft, body, commitment, done, scope, seq, protected, compressed, alone)
         self.under_way += 1
-        if self._waiting or self._away:
+        if behind:
             self._waiting.append(record)
-        elif alone or self._signing is None or not self._signing.busy(self.under_way):
-            self._sign(record, alone=alone)
+        elif alone or self.under_way < FEW:
+            self._append((record,), None)
         else:
             self._waiting.append(record)
             asyncio.get_running_loop().call_soon(self._next)
@@ -114,46 +123,54 @@ class Sealing:
                 if signing.ask(inputs, self._answered):
                     return
             self._append(group, None)
+            self._away = ()
 
     def _answered(self, signatures: Sequence[bytes] | None) -> None:
         self._append(self._away, signatures)
+        self._away = ()
         self._next()
 
     def _append(self, group: Sequence["Pending"], signatures: Sequence[bytes] | None) -> None:
         """Append a group, also where one record fails; what its callers submit meanwhile comes behind it."""
-        for place, record in enumerate(group):
+        if signatures is None:
+            self._each(group, self._sign)
+        else:
+            for record, signature in zip(group, signatures, strict=True):
+                record.signature = signature
+        self._each(group, self._assemble)
+        self._each(group, self._seal)
+        self._each(group, self._hand_over)
+
+    def _each(self, group: Sequence["Pending"], step: Callable[["Pending"], None]) -> None:
+        for record in group:
+            if record.told:  # it failed at a step before
+                continue
             try:
-                if signatures is None:
-                    self._sign(record)
-                else:
-                    self._seal(record, signatures[place])
-            except Exception as error:  # noqa: BLE001 - what comes behind must not wait for a fault of ours
+                step(record)
+            except SealgateError as error:
+                record.failed(error)
+            except Exception as error:  # a fault of ours; what comes behind must not wait for it
                 _LOG.exception("a fault at record %s", record.draft.record_id)
                 if not record.told:
                     record.failed(UnavailableError(f"the record could not be made: {error}"))
-        self._away = ()
 
-    def _sign(self, record: "Pending", *, alone: bool = False) -> None:
-        try:
-            signature = self.signer.sign(statement.signing_input(record.protected, record.commitment))
-        except UnavailableError as error:
-            record.failed(error)
+    def _sign(self, record: "Pending") -> None:
+        record.signature = self.signer.sign(statement.signing_input(record.protected, record.commitment))
+
+    def _assemble(self, record: "Pending") -> None:
+        record.signed = signed = statement.assemble(record.protected, record.commitment, record.signature)
+        record.aad = sealed_body.associated_data(self._origin, statement.entry_of(signed))
+
+    def _seal(self, record: "Pending") -> None:
+        key = self._data_keys.current(record.scope, record.draft.unix_ms)
+        nonce = self._entropy(sealed_body.NONCE_BYTES)
+        if record.compressed is None:
+            record.sealed = sealed_body.seal(key.cipher, key.key_id, nonce, record.body, record.aad)
         else:
-            self._seal(record, signature, alone=alone)
+            record.sealed = sealed_body.seal_compressed(key.cipher, key.key_id, nonce, record.compressed, record.aad)
 
-    def _seal(self, record: "Pending", signature: bytes, *, alone: bool = False) -> None:
-        signed = record.signed = statement.assemble(record.protected, record.commitment, signature)
-        try:
-            key = self._data_keys.current(record.scope, record.draft.unix_ms)
-            aad = sealed_body.associated_data(self._origin, statement.entry_of(signed))
-            nonce = self._entropy(sealed_body.NONCE_BYTES)
-            if record.compressed is None:
-                sealed = sealed_body.seal(key.cipher, key.key_id, nonce, record.body, aad)
-            else:
-                sealed = sealed_body.seal_compressed(key.cipher, key.key_id, nonce, record.compressed, aad)
-            self._journal.append(JournalRecord(signed, sealed), record.completed, alone=alone)
-        except SealgateError as error:
-            record.failed(error)
+    def _hand_over(self, record: "Pending") -> None:
+        self._journal.append(JournalRecord(record.signed, record.sealed), record.completed, alone=record.alone)
 
     def flush(self) -> None:
         """Sign here, now, whatever waits or is away, and append it."""
@@ -163,6 +180,7 @@ class Sealing:
             group = self._away = [*self._away, *self._waiting]
             self._waiting = []
             self._append(group, None)
+            self._away = ()
 
     def close(self) -> None:
         """Flush, and let nobody sign elsewhere any more. Idempotent; records can still be made."""
@@ -184,7 +202,11 @@ class Pending(msgspec.Struct):
     seq: int
     protected: bytes
     compressed: bytes | None
+    alone: bool
+    signature: bytes = b""
     signed: bytes = b""
+    aad: bytes = b""
+    sealed: bytes = b""
     told: bool = False
 
     def completed(self, result: int | JournalError) -> None:
