@@ -139,8 +139,12 @@ def test_a_dead_or_stuck_process_costs_no_record(kit, how):
         answers = counted(signing)
         authority = await kit.started(signing=signing, times=PATIENT)
         await ready(kit, signing)
-        signing._child.process.send_signal(how)
-        permitted = await ask_many(authority)
+        signing._child.process.send_signal(signal.SIGSTOP)
+        asking = asyncio.ensure_future(ask_many(authority))
+        await kit.until(lambda: len(authority._parts.recorder._sealing._away) > 0)
+        if how == signal.SIGKILL:
+            signing._child.process.kill()
+        permitted = await asking
         late = list(answers)
         records = verified(kit)
         if how == signal.SIGSTOP:  # it answers what nobody waits for any more, and is asked again

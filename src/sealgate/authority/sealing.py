@@ -149,7 +149,7 @@ class Sealing:
                 step(record)
             except SealgateError as error:
                 record.failed(error)
-            except Exception as error:  # a fault of ours; what comes behind must not wait for it
+            except Exception as error:  # noqa: BLE001  # a fault of ours; what comes behind must not wait for it
                 _LOG.exception("a fault at record %s", record.draft.record_id)
                 if not record.told:
                     record.failed(UnavailableError(f"the record could not be made: {error}"))
