@@ -205,7 +205,7 @@ class Recorder:
         request_id: str | None,
     ) -> dict[str, Any]:
         return {
-            "kind": draft.kind.value,
+            "kind": draft.kind._value_,
             "record_id": draft.record_id,
             "time": self.time.text(draft.unix_ms),
             "salt": base64url.encode(draft.salt),

@@ -37,6 +37,8 @@ def head(major: int, argument: int) -> bytes:
     first = major << 5
     if argument < 24:
         return bytes((first | argument,))
+    if argument < 256:  # a statement's header and its digest
+        return bytes((first | 24, argument))
     for limit, code, pack in _HEADS:
         if argument < limit:
             return pack(first | code, argument)

@@ -1,14 +1,14 @@
 """The journal: the one ordered, durable queue in the middle. Its append is the commit point of a record."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from sealgate.model.errors import JournalError
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRecord:
+class JournalRecord(msgspec.Struct, frozen=True):
     """One record as it is stored: the signed statement and the sealed body that its commitment covers.
 
     What expired is empty. An archived body lies in a sealed group with others: then ``sealed_body`` says where in

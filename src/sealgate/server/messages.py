@@ -1,7 +1,8 @@
 """One request and one answer, free of any transport."""
 
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from sealgate.ports.identity import Peer
 
@@ -11,8 +12,7 @@ TEXT: Final = b"text/plain; charset=utf-8"
 NOBODY: Final = Peer()
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """A request whose body is complete. Headers are the ones this API knows; all others were dropped unread."""
 
     method: str
@@ -27,12 +27,11 @@ class Request:
     query: str = ""
 
 
-@dataclass(slots=True)
-class Response:
+class Response(msgspec.Struct):
     """An answer. ``headers`` come besides content type and length; ``close`` ends the connection after it."""
 
     status: int
     body: bytes
     content_type: bytes = JSON
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = []
     close: bool = False

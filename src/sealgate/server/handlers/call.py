@@ -1,7 +1,6 @@
 """One request on its way to its handler, and how its body is read and its answer written."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,8 +13,7 @@ from sealgate.server.route import Route
 encode = msgspec.json.Encoder().encode
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One request on its way to its handler. ``caller`` is proven wherever the route asks for it."""
 
     request: Request
