@@ -26,20 +26,20 @@ def compare(found: Configuration, ring: Keyring) -> Finding:
         UnavailableError: the key that opens it cannot be used now.
     """
     members = genesis.endorsed(ring, found)
+    records = _records(found, ring)
+    body = records.body(0) if records.published() else None
+    if body is not None:
+        written: Members = genesis.claims(orjson.loads(body))
+        if different := sorted(name for name, value in genesis.claims(members).items() if written[name] != value):
+            detail = f"`{found.keys.directory / GENESIS}` differs from the log's first record in {', '.join(different)}"
+            return Finding(_CHECK, "failed", detail, "restore it from a copy of this log's keys; the log is as it was")
     if members["authority_id"] != found.authority.id:
         detail = f"`authority.id` is `{found.authority.id}`, and the log was made as `{members['authority_id']}`"
         return Finding(_CHECK, "failed", detail, "set it as the log has it: nothing starts with another")
-    records = _records(found, ring)
-    if not records.published():
-        return Finding(_CHECK, "ok", f"{GENESIS} is as the root key endorsed it; no record is published yet")
-    body = records.body(0)
-    if body is None:
-        return Finding(_CHECK, "ok", f"{GENESIS} is as the root key endorsed it; the first record's body is gone")
-    written: Members = genesis.claims(orjson.loads(body))
-    if different := sorted(name for name, value in genesis.claims(members).items() if written[name] != value):
-        detail = f"`{found.keys.directory / GENESIS}` differs from the log's first record in {', '.join(different)}"
-        return Finding(_CHECK, "failed", detail, "restore it from a copy of this log's keys; the log is as it was")
-    return Finding(_CHECK, "ok", f"as the root key endorsed it and {GENESIS} has it")
+    if body is not None:
+        return Finding(_CHECK, "ok", f"as the root key endorsed it and {GENESIS} has it")
+    why = "the first record's body is gone" if records.published() else "no record is published yet"
+    return Finding(_CHECK, "ok", f"{GENESIS} is as the root key endorsed it; {why}")
 
 
 def _records(found: Configuration, ring: Keyring) -> Records:
