@@ -10,10 +10,9 @@ import click
 
 from sealgate.adapters import configuration
 from sealgate.adapters.configuration import Configuration
+from sealgate.cli._paths import GivenPath
 
-_CONFIG = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="The TOML configuration, or its folder."
-)
+_CONFIG = click.option("--config", "config_path", type=GivenPath(), help="The TOML configuration, or its folder.")
 _SET = click.option("--set", "flags", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting.")
 
 

@@ -7,10 +7,11 @@ import click
 from rich.progress import Progress
 
 from sealgate.cli import _reading
+from sealgate.cli._paths import GivenPath
 
 
 @click.command()
-@click.argument("destination", type=click.Path(path_type=Path))
+@click.argument("destination", type=GivenPath())
 @_reading.filtered
 @click.option(
     "--format",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from sealgate.cli._paths import GivenPath
 from sealgate.hooks import daemon as resident
 from sealgate.hooks import doctor as examination
 from sealgate.hooks import install as installation
@@ -22,8 +23,8 @@ _HOST = click.argument("host", type=click.Choice(HOSTS))
 _SCOPE = click.option(
     "--scope", type=click.Choice(["user", "project", "managed"]), default="user", help="Which settings file."
 )
-_PROJECT = click.option("--project", type=click.Path(path_type=Path), default=Path(), help="The project's folder.")
-_FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Folder of the daemon and its socket.")
+_PROJECT = click.option("--project", type=GivenPath(), default=Path(), help="The project's folder.")
+_FOLDER = click.option("--folder", type=GivenPath(), help="Folder of the daemon and its socket.")
 _STATES: Final = {"good": "good   ", "warning": "warning", "bad": "BAD    "}
 PACK: Final = Path(settings.__file__).with_name("pack")
 
@@ -38,10 +39,10 @@ def command() -> None:
 @_SCOPE
 @_PROJECT
 @_FOLDER
-@click.option("--socket", type=click.Path(path_type=Path), help="The authority's Unix socket.")
+@click.option("--socket", type=GivenPath(), help="The authority's Unix socket.")
 @click.option("--url", help="Address of a remote authority instead.")
-@click.option("--api-key-file", type=click.Path(path_type=Path), help="File with the bearer key for it.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificates to trust for it.")
+@click.option("--api-key-file", type=GivenPath(), help="File with the bearer key for it.")
+@click.option("--ca-file", type=GivenPath(), help="Certificates to trust for it.")
 @click.option("--agent", help="Name of the agent in policies; the host's name by default.")
 @click.option(
     "--on-permit",
@@ -125,7 +126,7 @@ def stop(folder: Path | None) -> None:
 
 
 @command.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=GivenPath())
 @options
 @click.option("--publish", "publish_it", is_flag=True, help="Make it the policy set in force.")
 @click.pass_context

@@ -17,6 +17,7 @@ from sealgate.adapters.keys import passphrase
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.adapters.vault import folder as vault
 from sealgate.cli._configuration import now
+from sealgate.cli._paths import GivenPath
 
 JOURNAL: Final = "journal"
 LOCK: Final = "lock.db"
@@ -37,17 +38,17 @@ def _default_authority_id() -> str:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path), default=Path("sealgate"))
+@click.argument("directory", type=GivenPath(), default=Path("sealgate"))
 @click.option("--origin", default=default_origin, help="The log's name: host and path without scheme.")
 @click.option("--authority-id", default=_default_authority_id, help="The authority's name in statements.")
 @click.option("--passphrase", metavar="REFERENCE", help="Where the keys' passphrase is; none: a random one.")
 @click.option("--root-passphrase", metavar="REFERENCE", help="Where the root key's passphrase is; none: a random one.")
-@click.option("--pkcs11-module", type=click.Path(exists=True, path_type=Path), help="Keys are on this PKCS#11 device.")
+@click.option("--pkcs11-module", type=GivenPath(exists=True), help="Keys are on this PKCS#11 device.")
 @click.option("--pkcs11-token", default="", help="The label of its token; `sealgate keys generate-on-device` fills it.")
 @click.option("--pkcs11-pin", default="", metavar="REFERENCE", help="Where its user PIN is.")
 @click.option("--pkcs11-wrapping-token", default="", help="The label of another token, for the wrapping key alone.")
 @click.option("--pkcs11-wrapping-pin", default="", metavar="REFERENCE", help="Where that token's user PIN is.")
-@click.option("--predecessor", type=click.Path(exists=True, path_type=Path), help="The closed shard's last checkpoint.")
+@click.option("--predecessor", type=GivenPath(exists=True), help="The closed shard's last checkpoint.")
 def command(
     *,
     directory: Path,

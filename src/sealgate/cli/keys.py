@@ -15,12 +15,13 @@ from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE, RotationFiles
 from sealgate.cli import _configuration
 from sealgate.cli._key_changes import CHANGEABLE, change, change_wrapping, open_root, prepare, record, revocation
+from sealgate.cli._paths import GivenPath
 from sealgate.model.errors import InputError
 from sealgate.proofs import trust
 from sealgate.proofs.key_events import RETIRED, REVOKED
 
 _root_options = [
-    click.option("--root-key", type=click.Path(path_type=Path), help="The root key's file; default: keys/root.key."),
+    click.option("--root-key", type=GivenPath(), help="The root key's file; default: keys/root.key."),
     click.option("--root-passphrase", metavar="REFERENCE", help="Where its passphrase is; default: keys/root-unlock."),
     click.option("--apply", is_flag=True, help="Ask the running authority to record it now."),
 ]
@@ -158,9 +159,7 @@ def apply_prepared(config_path: Path | None, flags: tuple[str, ...]) -> None:
 
 
 @command.command("generate-on-device")
-@click.option(
-    "--pkcs11-module", type=click.Path(exists=True, path_type=Path), required=True, help="The device's library."
-)
+@click.option("--pkcs11-module", type=GivenPath(exists=True), required=True, help="The device's library.")
 @click.option("--pkcs11-token", required=True, help="The token's label.")
 @click.option("--pkcs11-pin", required=True, metavar="REFERENCE", help="Where the user PIN is.")
 @click.option("--pkcs11-wrapping-token", help="The label of another token, for the wrapping key alone.")

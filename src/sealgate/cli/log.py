@@ -19,6 +19,7 @@ from sealgate.cli import _reading
 from sealgate.cli._bodies import fetched
 from sealgate.cli._calls import call
 from sealgate.cli._configuration import load, options
+from sealgate.cli._paths import GivenPath
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger import recovery
 from sealgate.ledger.export import export as export_log
@@ -29,10 +30,8 @@ from sealgate.proofs import checkpoints, notes, trust
 from sealgate.proofs.notes import VerifierKey
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_directory = click.argument("directory", type=click.Path(path_type=Path))
-_trust = click.option(
-    "--trust", "trust_file", type=click.Path(path_type=Path, dir_okay=False), help="trust.json with the log's key."
-)
+_directory = click.argument("directory", type=GivenPath())
+_trust = click.option("--trust", "trust_file", type=GivenPath(dir_okay=False), help="trust.json with the log's key.")
 _key = click.option("--key", "vkey", help="The log's verifier key, instead of --trust.")
 _FOUND_BROKEN = 1
 
@@ -74,8 +73,8 @@ def fsck(
 
 
 @command.command()
-@click.argument("data", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("data", type=GivenPath())
+@click.argument("out", type=GivenPath())
 @click.option("--from", "start", type=click.IntRange(min=0), default=0, help="First record (default 0).")
 @click.option("--to", "stop", type=click.IntRange(min=1), help="Behind the last record (default: all).")
 @click.option("--bodies", "with_bodies", is_flag=True, help="Also the bodies, asked of the evidence service.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from sealgate.cli._paths import GivenPath
 from sealgate.gateway import clients, methods, secrets
 from sealgate.gateway.approvals import StateSeal
 from sealgate.gateway.pins import Pins
@@ -26,9 +27,7 @@ def default_pins() -> Path:
     return default_spool(os.environ).parent / "mcp-pins.json"
 
 
-_pins = click.option(
-    "--pins", type=click.Path(path_type=Path, dir_okay=False), envvar="SEALGATE_MCP_PINS", help="The file of pins."
-)
+_pins = click.option("--pins", type=GivenPath(dir_okay=False), envvar="SEALGATE_MCP_PINS", help="The file of pins.")
 
 
 @click.group()
@@ -39,7 +38,7 @@ def command() -> None:
 @command.command(context_settings={"ignore_unknown_options": True})
 @click.option("--name", help="The server's name in policies and pins; by default its program's.")
 @click.option("--agent", help="Who acts (SEALGATE_AGENT).")
-@click.option("--socket", type=click.Path(path_type=Path), help="The authority's socket (SEALGATE_SOCKET).")
+@click.option("--socket", type=GivenPath(), help="The authority's socket (SEALGATE_SOCKET).")
 @click.option("--env", "plain", multiple=True, metavar="NAME[=VALUE]", help="A variable of the server.")
 @click.option("--secret", "secret", multiple=True, metavar="NAME=REFERENCE", help="A secret: file:… or command:….")
 @click.option("--timeout-s", type=float, default=DEFAULT_TIMEOUT_S, show_default=True, help="Of one call, in seconds.")
@@ -81,7 +80,7 @@ def wrap(
 
 
 @command.command()
-@click.argument("configuration", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("configuration", type=GivenPath(dir_okay=False))
 def serve(configuration: Path) -> None:
     """Serve the servers that CONFIGURATION (gateway.toml) names at one streamable HTTP endpoint, until SIGTERM."""
     from sealgate.gateway.configuration import load  # noqa: PLC0415  # HTTP and who calls: clients wait for `wrap`
@@ -135,7 +134,7 @@ def approve(server: str, tool: str | None, pins: Path | None, *, everything: boo
 
 
 @command.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=GivenPath(file_okay=False))
 @click.option("--server", "servers", multiple=True, help="Only these servers.")
 @_pins
 def definitions(directory: Path, servers: tuple[str, ...], pins: Path | None) -> None:
@@ -158,9 +157,9 @@ def _write(path: Path, server: str, tools: list[Any]) -> None:
 
 @command.command(name="import")
 @click.argument("client", type=click.Choice(sorted(clients.CLIENTS)))
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("files", nargs=-1, required=True, type=GivenPath(dir_okay=False, exists=True))
 @click.option("--agent", help="Who acts; without it the wrapper takes SEALGATE_AGENT.")
-@click.option("--socket", type=click.Path(path_type=Path), help="The authority's socket.")
+@click.option("--socket", type=GivenPath(), help="The authority's socket.")
 @click.option("--undo", is_flag=True, help="Put back what was there before.")
 def import_(client: str, files: tuple[Path, ...], agent: str | None, socket: Path | None, *, undo: bool) -> None:
     """Put the gate before every server in the configuration FILES of CLIENT; a copy of each file is kept."""

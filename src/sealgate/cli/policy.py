@@ -10,6 +10,7 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
+from sealgate.cli._paths import GivenPath
 from sealgate.cli._tables import folding
 from sealgate.model.errors import InputError
 from sealgate.policy import DecisionPoint
@@ -24,7 +25,7 @@ from .policy_tests import run
 
 PROBE_TIMEOUT_S: Final = 60
 
-_directory = click.argument("directory", type=click.Path(path_type=Path))
+_directory = click.argument("directory", type=GivenPath())
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _COLOURS: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 

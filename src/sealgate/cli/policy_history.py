@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 import orjson
 
+from sealgate.cli._paths import GivenPath
 from sealgate.model.errors import ConfigurationError, InputError
 from sealgate.policy import DecisionPoint
 from sealgate.policy.history import Past, replay
@@ -19,7 +20,7 @@ from .policy_directory import read_directory, read_tests
 from .policy_tests import run
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_path = click.Path(path_type=Path)
+_path = GivenPath()
 _SHOWN: Final = 50
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from sealgate.adapters.configuration import load_policy
 from sealgate.cli import _configuration
+from sealgate.cli._paths import GivenPath
 from sealgate.model.errors import ConfigurationError, InputError
 from sealgate.privacy import FieldPolicy, Finding, RedactionKeys, redact_item
 
@@ -20,7 +21,7 @@ _CHUNK_LINES: Final = 200
 _POLICY = click.option(
     "--policy",
     "policy_path",
-    type=click.Path(path_type=Path),
+    type=GivenPath(),
     help="The policy file; otherwise that of the configuration, if there is one, else the built-in.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -41,7 +42,7 @@ def check(policy_path: Path | None, config_path: Path | None, flags: tuple[str, 
 
 
 @command.command()
-@click.argument("item", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("item", type=GivenPath(allow_dash=True))
 @_POLICY
 @_JSON
 @_configuration.options
@@ -70,7 +71,7 @@ def explain(
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=GivenPath(allow_dash=True))
 @_POLICY
 @_JSON
 @_configuration.options

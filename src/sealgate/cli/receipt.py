@@ -9,6 +9,7 @@ import click
 
 from sealgate.cli._calls import call, fetch, segment
 from sealgate.cli._configuration import options
+from sealgate.cli._paths import GivenPath
 from sealgate.model.errors import InputError, UnavailableError
 
 _POLL_S: Final = 0.1
@@ -16,7 +17,7 @@ _POLL_S: Final = 0.1
 
 @click.command()
 @click.argument("record_id")
-@click.option("--out", type=click.Path(path_type=Path), help="Path without ending; default: the record id.")
+@click.option("--out", type=GivenPath(), help="Path without ending; default: the record id.")
 @click.option("--wait", "wait_s", type=float, default=10.0, show_default=True, help="Seconds to wait for the proof.")
 @click.option("--transparent", is_flag=True, help="Also write the RFC 9943 transparent statement (.cose).")
 @options

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from sealgate.cli._paths import GivenPath
 from sealgate.sdk.client import Client
 from sealgate.sdk.sealing import load_key
 from sealgate.sdk.settings import default_spool
@@ -15,7 +16,7 @@ from sealgate.sdk.spool import spools
 
 _FOLDER = click.option(
     "--folder",
-    type=click.Path(path_type=pathlib.Path),
+    type=GivenPath(),
     envvar="SEALGATE_SPOOL",
     help="The spool folder; below XDG_STATE_HOME or ~/.local/state by default.",
 )
@@ -50,7 +51,7 @@ def refused(folder: pathlib.Path | None) -> None:
 
 @command.command()
 @_FOLDER
-@click.option("--socket", type=click.Path(path_type=pathlib.Path), help="The authority's Unix socket.")
+@click.option("--socket", type=GivenPath(), help="The authority's Unix socket.")
 @click.option("--url", help="Its HTTPS address instead.")
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(0, 3600), default=10.0, show_default=True, help="Seconds to try."

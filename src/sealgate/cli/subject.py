@@ -14,6 +14,7 @@ import click
 from sealgate.cli import _certificates
 from sealgate.cli._calls import call, segment, vault_call
 from sealgate.cli._configuration import options
+from sealgate.cli._paths import GivenPath
 from sealgate.model.erasure import Basis, Ground
 from sealgate.model.errors import InputError, NotPermittedError
 
@@ -130,7 +131,7 @@ def erase(
 
 @command.command()
 @click.argument("record_id")
-@click.option("--out", type=click.Path(path_type=Path), help="Base name of the two files; the record id by default.")
+@click.option("--out", type=GivenPath(), help="Base name of the two files; the record id by default.")
 @options
 def certificate(record_id: str, out: Path | None, config_path: Path | None, flags: tuple[str, ...]) -> None:
     """Write the certificate of the executed erasure RECORD_ID: .json for programs, .txt for people."""
@@ -147,10 +148,10 @@ def certificate(record_id: str, out: Path | None, config_path: Path | None, flag
 
 
 @command.command(name="verify-certificate")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=GivenPath(exists=True, dir_okay=False))
 @click.option(
     "--trust",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=GivenPath(exists=True, dir_okay=False),
     required=True,
     help="The public keys that you trust.",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import uvicorn
 
+from sealgate.cli._paths import GivenPath
 from sealgate.model.errors import ConfigurationError
 from sealgate.proofs import notes
 from sealgate.proofs.notes import VerifierKey
@@ -14,7 +15,7 @@ from sealgate.witness import keyfile, state
 from sealgate.witness.core import Witness
 from sealgate.witness.server import WitnessApplication
 
-_directory = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+_directory = click.argument("directory", type=GivenPath(file_okay=False))
 
 
 @click.group(name="witness")

@@ -4,6 +4,7 @@ import contextlib
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -50,6 +51,38 @@ def _shell(tmp_path):
     shell = Shell(tmp_path)
     shell.run("init", "--origin", ORIGIN, "--authority-id", "a1")
     return shell
+
+
+def _paths_taken():
+    """Yield (command, parameter) of every path that a command takes as an argument."""
+    todo = [((), sealgate)]
+    while todo:
+        name, command = todo.pop()
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            todo += [((*name, word), command.get_command(context, word)) for word in command.list_commands(context)]
+        yield from ((name, one) for one in command.params if isinstance(one.type, click.Path))
+
+
+@pytest.mark.parametrize(("name", "parameter"), list(_paths_taken()), ids=str)
+def test_no_command_takes_an_empty_path_for_this_folder(name, parameter):
+    """A variable that is not set is refused by whatever takes a path; `.` is this folder."""
+    with click.Context(sealgate, info_name=" ".join(name)) as context:
+        with pytest.raises(click.BadParameter, match="is a variable not set"):
+            parameter.type.convert("", parameter, context)
+        if not parameter.type.exists and parameter.type.dir_okay:
+            assert parameter.type.convert(".", parameter, context) == Path()
+
+
+def test_init_with_an_empty_path_makes_nothing(tmp_path):
+    """Keys in the folder that somebody happens to be in would be a bad surprise; with `.` they are wanted there."""
+    shell = Shell(tmp_path)
+
+    assert "the path is empty" in shell.run("init", "", "--origin", ORIGIN, fails=True)
+    assert list(tmp_path.iterdir()) == []
+
+    shell.run("init", ".", "--origin", ORIGIN)
+    assert (tmp_path / "trust.json").exists()
 
 
 def test_init_says_what_to_do_next(tmp_path):
