@@ -154,7 +154,7 @@ class Scanner:
                 start, end = match.span(rule.group)
                 if rule.extend is not None:
                     end = rule.extend(text, start)
-                if start >= end or (rule.apart and not _apart(text, start, end)):
+                if start >= end or (rule.apart and not _apart(text, start, end)) or _within_uuid(text, start, end):
                     continue
                 if rule.check is None or rule.check(text[start:end]):
                     yield compiled, start, end
@@ -182,6 +182,23 @@ def _apart(text: str, start: int, end: int) -> bool:
     return not (after in _LINKS and text[end - 1].isdigit() and text[end + 1 : end + 2].isdigit())
 
 
+def _within_uuid(text: str, start: int, end: int) -> bool:
+    """Tell whether this is a part of a UUID: groups of it that happen to be digits are no telephone number.
+
+    A whole UUID is not meant: it may be somebody's key.
+    """
+    if end - start >= _UUID_CHARACTERS:
+        return False
+    first = max(0, start - _UUID_CHARACTERS)
+    window = text[first : end + _UUID_CHARACTERS]
+    if window.count("-") < _UUID_HYPHENS:
+        return False
+    return any(match.start() <= start - first and end - first <= match.end() for match in _UUID.finditer(window))
+
+
+_UUID: Final = compile_pattern(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
+_UUID_CHARACTERS: Final = 36
+_UUID_HYPHENS: Final = 4
 _LINKS: Final = frozenset({".", "-", ":"})
 
 

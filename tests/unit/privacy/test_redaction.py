@@ -37,6 +37,20 @@ def _policy(*fields, **more):
     return FieldPolicy.from_mapping({"field": list(fields), **more})
 
 
+def test_a_uuid_holds_no_telephone_number():
+    """An outcome names its call by a UUID, in a field whose name has `call` in it; some groups are digits alone."""
+    call = "01a229ba-0dab-7123-8456-da976f20efa9"
+    everywhere = ["01229012-0123-7123-8456-012345678901", f"call {call}", f"phone:{call.upper()}.", call]
+
+    for text in everywhere:
+        item = {**_item(), "attributes": {"call_item_id": text, "message": f"call {text}"}}
+        kept = redact_item(item, MINIMAL, KEYS).item["attributes"]
+        assert kept == {"call_item_id": text, "message": f"call {text}"}
+
+    for text in ("call 7123-8456", "call 0dab-7123-8456-da976f20efa9", f"call {call[:-1]} or 7123-8456"):
+        assert "[phone]" in redact_text(text, MINIMAL.scanner)[0]
+
+
 def test_contents_are_digest_and_size_without_a_policy():
     """The built-in policy keeps of a raw input its salted digest and its size, and says so."""
     done = redact_item(_item(input=_content(RAW)), MINIMAL, KEYS)
