@@ -15,7 +15,7 @@ _MAX_NESTING: Final = 8
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _HEADS: Final = tuple(
     (1 << bits, code, struct.Struct(f">B{letter}").pack)
-    for bits, code, letter in ((8, 24, "B"), (16, 25, "H"), (32, 26, "I"), (64, 27, "Q"))
+    for bits, code, letter in ((16, 25, "H"), (32, 26, "I"), (64, 27, "Q"))
 )
 _SIMPLE_VALUES: Final[dict[int, bool | None]] = {20: False, 21: True, 22: None}
 _SIMPLE_BYTES: Final = {False: b"\xf4", True: b"\xf5", None: b"\xf6"}
