@@ -11,6 +11,7 @@ from pathlib import Path
 from sealgate.adapters import protected_files
 from sealgate.adapters.approval_webhook import Webhook
 from sealgate.adapters.approver_roles import approver_roles
+from sealgate.adapters.building.process import ProcessBuilding
 from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.adapters.credentials.tokens import key_set
@@ -131,10 +132,12 @@ def open_children(configuration_file: Path | None, overrides: Sequence[str] = ()
 
 
 def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, lock: SqliteLock) -> Ledger:
-    data = configuration.data_directory
-    stores = Stores(
-        journal=journal, public=DirectoryLog(data / "log"), staging=DirectoryStaging(data / STAGING), lock=lock
-    )
+    data, origin = configuration.data_directory, configuration.authority.origin
+    public, staging = data / "log", data / STAGING
+    stores = Stores(journal=journal, public=DirectoryLog(public), staging=DirectoryStaging(staging), lock=lock)
+    building = None
+    if configuration.ledger.builders and _has_second_processor():
+        building = ProcessBuilding(origin, journal=data / JOURNAL, public=public, staging=staging, lock=journal.lock)
     signers = Keys(
         log=keys.log,
         receipt=keys.receipt,
@@ -142,7 +145,7 @@ def _ledger(configuration: Configuration, keys: OpenKeys, journal: FileJournal, 
         witnesses=tuple(notes.parse_vkey(entry.vkey) for entry in configuration.witness),
         quorum=configuration.ledger.witness_quorum,
     )
-    return Ledger(configuration.authority.origin, stores, signers)
+    return Ledger(origin, stores, signers, building=building)
 
 
 def _authority(

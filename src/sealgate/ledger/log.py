@@ -8,7 +8,8 @@ One step, in this order (numbers of research: a crash after each is harmless, se
 and drop the staging files.
 
 A signature made in 4 leaves the process only after 5. Any failure forgets the tree in memory; the next step loads it
-anew from disk, which decides what happened.
+anew from disk, which decides what happened. Steps 2, 3, 6, 8 and 9 are the builder's; while much is recorded they are
+done in another process, where there is one to do them (ADR 0198).
 """
 
 import threading
@@ -16,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sealgate.ledger import staging as staged
 from sealgate.ledger.endorsements import Endorsed, Endorsements
 from sealgate.ledger.reading import tile_reader
-from sealgate.ledger.recovery import CHECKPOINT, Loaded, Stores, apply, load, remove_replaced, settle
+from sealgate.ledger.recovery import CHECKPOINT, Loaded, Stores, load
 from sealgate.model.errors import InputError, NotProvenError
+from sealgate.ports.building import BuilderLostError, Building, Staged
 from sealgate.ports.lock_database import Held
 from sealgate.ports.signer import Signer
 from sealgate.ports.transparency import ReceiptState
@@ -35,6 +36,9 @@ MAX_BATCH: Final = 16_384
 SETTLE_EVERY: Final = 64
 SETTLE_LEAVES: Final = 65_536
 """Batches, and leaves in them, whose staging files are kept; also what the next start has to apply again at most."""
+
+MANY: Final = 256
+"""Leaves in one batch from which on it is worth having the next ones built elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,20 @@ class Ledger:
     The constructor loads and mends; it raises what ``recovery.load`` raises, and then the log must not be served.
     """
 
-    def __init__(self, origin: str, stores: Stores, keys: Keys, *, max_batch: int = MAX_BATCH) -> None:
+    def __init__(
+        self,
+        origin: str,
+        stores: Stores,
+        keys: Keys,
+        *,
+        max_batch: int = MAX_BATCH,
+        building: Building | None = None,
+    ) -> None:
         self._key = VerifierKey(notes.require_key_name(origin), notes.ED25519, keys.log.public_key)
         self._stores = stores
         self._keys = keys
         self._max_batch = max_batch
+        self._building = building
         self._turn = threading.RLock()  # one step or attachment at a time
         self._loaded: Loaded | None = None
         self._unsettled = self._settled = 0  # batches since; size at the last settling
@@ -83,6 +96,9 @@ class Ledger:
             try:
                 while self._advance():
                     moved = True
+            except BuilderLostError:  # it is begun anew at most once, so this ends
+                self._loaded = None
+                return self.step() or moved
             except BaseException:
                 self._loaded = None  # unknown outcome: only the disk knows
                 raise
@@ -96,41 +112,54 @@ class Ledger:
 
     def _advance(self) -> bool:
         loaded = self._loaded or self._load()
-        start = loaded.sequencer.size
+        start = loaded.held.size
         stop = min(self._stores.journal.size, start + self._max_batch)
         if stop <= start:
             return False
         if loaded.held.closed:
             raise InputError("the log is closed and the journal goes on", hint="append to the successor's journal")
-        batch = loaded.sequencer.extend(self._stores.journal.statements(start, stop))  # 2
-        name = staged.name(batch.size, batch.root)
-        self._stores.staging.put(name, staged.encode(batch.files))  # 3; dying from here to 5: dropped at the start
+        builder = loaded.builder
+        batch = builder.stage(stop)  # 2, 3; dying from here to 5: dropped at the start
         note = self._sign(Checkpoint(self._key.name, batch.size, batch.root))  # 4
         self._stores.lock.advance(loaded.held.body, note, batch.size)  # 5; dying from here on: the start applies it
-        apply(self._stores.public, batch.files, again=False)  # 6
+        builder.write()  # 6
         self._stores.public.replace(CHECKPOINT, note)  # 7
         self._endorsements.published(batch.size, note)
         self._head = (note, batch.size)
-        remove_replaced(self._stores.public, batch.files)  # 8
-        self._loaded = Loaded(Held(note, batch.size, closed=False), note, loaded.sequencer)
+        builder.tidy()  # 8
+        self._loaded = replace(loaded, held=Held(note, batch.size, closed=False), published=note)
         self._unsettled += 1
         if self._unsettled >= SETTLE_EVERY or batch.size - self._settled >= SETTLE_LEAVES:
             self._settle(batch.size)  # 9
+        if stop - start >= MANY and not loaded.elsewhere and self._building is not None:
+            self._move(self._building, batch)
         return True
+
+    def _move(self, building: Building, batch: Staged) -> None:
+        """Have what follows built elsewhere, if somebody can."""
+        builder = building.begin(batch.size, batch.root)
+        if builder is not None and self._loaded is not None:
+            self._settle(batch.size)  # what was written here, nobody there knows of
+            self._loaded = replace(self._loaded, builder=builder, elsewhere=True)
 
     def _sign(self, checkpoint: Checkpoint) -> bytes:
         line = checkpoints.sign_line(self._key, self._keys.log.sign(checkpoint.text.encode()))
         return checkpoints.encode(checkpoint, (line,))
 
     def _settle(self, size: int) -> None:
-        settle(self._stores, size)
-        self._unsettled, self._settled = 0, size
+        if self._loaded is not None:
+            self._loaded.builder.settle(size)
+            self._unsettled, self._settled = 0, size
 
     def close(self) -> None:
         """Settle, so that the next start has nothing to apply again. The stores stay open."""
         with self._turn:
-            if self._loaded is not None:
-                self._settle(self._loaded.held.size)
+            try:
+                self._settle(self._head[1])
+            except BuilderLostError:
+                self._load()  # it settles
+        if self._building is not None:
+            self._building.close()
 
     def close_shard(self, index: int) -> bytes:
         """Make the record at ``index`` the last leaf for good; return the final checkpoint as published.

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from sealgate.ledger import staging as staged
+from sealgate.ledger.building import FileBuilder, Statements, apply, remove_replaced, settle
 from sealgate.ledger.reading import tile_reader
-from sealgate.ledger.sequencer import Sequencer, full_paths
+from sealgate.ledger.sequencer import Sequencer
 from sealgate.model.errors import AlteredError, EncodingError, ForkError, NotProvenError
 from sealgate.model.limits import TILE_WIDTH
+from sealgate.ports.building import Builder
 from sealgate.ports.journal import Journal
 from sealgate.ports.lock_database import Held, LockDatabase
 from sealgate.ports.public_log import PublicLog, Staging
@@ -45,30 +47,12 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A log ready for its next batch: what the lock holds, what is published, the tree's edge."""
+    """A log ready for its next batch: what the lock holds, what is published, who builds from there."""
 
     held: Held
     published: bytes
-    sequencer: Sequencer
-
-
-def apply(public: PublicLog, files: dict[str, bytes], *, again: bool) -> None:
-    """Write the files of a committed batch.
-
-    ``again`` tells that an earlier attempt may have left parts of it. If we die anywhere in here, the next start
-    applies the whole batch again.
-    """
-    write = public.restore if again else public.create
-    for path, data in files.items():
-        write(path, data)
-
-
-def remove_replaced(public: PublicLog, files: dict[str, bytes]) -> None:
-    """Remove the partial files that the batch completed. Only after its checkpoint is published: until then readers
-    of the one before may ask for them.
-    """  # noqa: D205
-    for path in full_paths(files):
-        public.remove_partials(path)
+    builder: Builder
+    elsewhere: bool = False
 
 
 def load(stores: Stores, key: VerifierKey) -> Loaded:
@@ -83,7 +67,8 @@ def load(stores: Stores, key: VerifierKey) -> Loaded:
     published = stores.public.read(CHECKPOINT)
     old = compare_published(published, key, head)  # 2
     replayed = _replay(stores, head)  # 3
-    sequencer = _edge(stores, head)  # 4, 5
+    require_journal(stores.journal, head)
+    sequencer = edge(stores.journal.statements, stores.public, head.size, head.root)  # 4, 5
     _require_ancestor(stores.public, old, head)
     if old is None or old.size < head.size:  # 6
         published = held.body
@@ -91,15 +76,9 @@ def load(stores: Stores, key: VerifierKey) -> Loaded:
             stores.public.replace(CHECKPOINT, held.body)
     for files in replayed.values():
         remove_replaced(stores.public, files)
-    settle(stores, head.size)
-    return Loaded(held, published or b"", sequencer)
-
-
-def settle(stores: Stores, size: int) -> None:
-    """Make the public files durable, then drop the staged batches up to the committed ``size``."""
-    stores.public.settle()
-    parsed = {name: staged.parse_name(name) for name in stores.staging.names()}
-    stores.staging.drop([name for name, batch in parsed.items() if batch is None or batch[0] <= size])
+    settle(stores.public, stores.staging, head.size)
+    builder = FileBuilder(stores.journal.statements, stores.public, stores.staging, sequencer)
+    return Loaded(held, published or b"", builder)
 
 
 def committed(lock: LockDatabase, key: VerifierKey) -> tuple[Held, Checkpoint]:
@@ -165,22 +144,26 @@ def require_journal(journal: Journal, head: Checkpoint) -> None:
         )
 
 
-def _edge(stores: Stores, head: Checkpoint) -> Sequencer:
-    require_journal(stores.journal, head)
+def edge(read: Statements, public: PublicLog, size: int, root: bytes) -> Sequencer:
+    """Return the right edge of the published tree of this size and root (rules 4 and 5).
+
+    Raises:
+        AlteredError: the public files do not lead to the root, or the journal holds other records than were signed.
+    """
     try:
-        builder = TileBuilder.load(head.size, tile_reader(stores.public, head.size))
-        root = builder.root()
+        builder = TileBuilder.load(size, tile_reader(public, size))
+        found = builder.root()
     except NotProvenError as error:
         raise AlteredError(
             f"the log's files are not those of its lock: {error.message}",
             hint="files are lost, or an older copy was restored: `sealgate log rebuild` makes them from the journal",
         ) from error
-    if root != head.root:
-        raise AlteredError(f"the tiles at size {head.size} do not lead to the signed root", hint="run `log fsck`")
-    start = max(0, head.size - 1) // TILE_WIDTH * TILE_WIDTH
-    statements = stores.journal.statements(start, head.size)
-    _compare(stores.public, statements, start, head.size)
-    return Sequencer(builder, statements if head.size % TILE_WIDTH else ())
+    if found != root:
+        raise AlteredError(f"the tiles at size {size} do not lead to the signed root", hint="run `log fsck`")
+    start = max(0, size - 1) // TILE_WIDTH * TILE_WIDTH
+    statements = read(start, size)
+    _compare(public, statements, start, size)
+    return Sequencer(builder, statements if size % TILE_WIDTH else ())
 
 
 def _compare(public: PublicLog, statements: list[bytes], start: int, size: int) -> None:

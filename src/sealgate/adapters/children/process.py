@@ -72,7 +72,7 @@ class Child:
                 [sys.executable, "-P", "-m", self._module, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=_environment(),
+                env=environment(),
             )
         except OSError as error:  # no memory, no process left: then without
             _LOG.warning("no %s can be started: %s", self._name, error.strerror)
@@ -115,6 +115,6 @@ class Child:
             self.process = None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return what an interpreter needs of our environment: passphrases and PINs may be in the rest."""
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}

@@ -237,6 +237,11 @@ class FileJournal:
         """How many groups were synced since the start: one fdatasync each."""
         return self._syncs
 
+    @property
+    def lock(self) -> int:
+        """A descriptor that holds the journal's lock: a process that is given it keeps the journal owned."""
+        return self._lock
+
     # -- archiving: see ports.archiving ------------------------------------------------------------------------------
 
     def closed(self) -> list[ClosedSegment]:

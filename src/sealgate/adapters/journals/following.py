@@ -1,6 +1,6 @@
-"""Reads a file journal that another process writes: without its lock, and only as far as its log has published.
+"""Reads a file journal that another process writes: without its lock, and only what is durable.
 
-What the log's signed checkpoint covers is durable and never changes its order, so no lock is needed. Segments may be
+That never changes its order, so no lock is needed. What the log's signed checkpoint covers is durable. Segments may be
 written anew as archives at any time; then their files have other names, and the directory is read again.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sealgate.adapters.journals.reading import RecentBlocks, read_records
+from sealgate.adapters.journals.reading import RecentBlocks, read_records, read_statements
 from sealgate.adapters.journals.recovery import Segment, open_chain
 from sealgate.adapters.journals.segment import HEADER_BYTES, LEAST_BYTES, MOST_BYTES, SparseIndex
 from sealgate.model.errors import AlteredError, NotProvenError
@@ -22,27 +22,22 @@ _TRIES: Final = 8
 _HEAD_BYTES: Final = 16
 
 
-class FollowingJournal:
-    """A ``ports.evidence.FollowedJournal`` of one directory. One thread reads on; others may read beside it."""
+class FollowedSegments:
+    """Reads the journal of ``origin`` in one directory. One thread reads on; others may read beside it.
 
-    def __init__(self, directory: Path, public: PublicLog, log: VerifierKey) -> None:
+    Only what is durable may be asked for; the reader has to know how far that is.
+    """
+
+    def __init__(self, directory: Path, origin: str) -> None:
         self._directory = directory
-        self._public = public
-        self._log = log
+        self._origin = origin
         self._recent = RecentBlocks()
         self._segments: list[Segment] = []
         self._lock = threading.Lock()
         self._growing: dict[str, _Offsets] = {}
 
-    def published(self) -> int:
-        """Return the size of the newest published checkpoint, once the log's signature verified; 0 before the first."""
-        note = self._public.read("checkpoint")
-        return 0 if note is None else verify_checkpoint(note, log=self._log).size
-
     def read(self, start: int, stop: int) -> Iterator[tuple[int, JournalRecord]]:
-        """Yield the records from ``start`` to ``stop``, which the log must have published."""
-        if stop > start and stop > self.published():
-            raise NotProvenError(f"record {stop - 1} is not published yet")
+        """Yield the records from ``start`` to ``stop``."""
         tries = 0
         while start < stop:
             segments = self._open(start)
@@ -51,18 +46,34 @@ class FollowingJournal:
                     yield index, record
                     start, tries = index + 1, 0
             except (AlteredError, FileNotFoundError):
-                # A segment may have been replaced between reading the directory and reading it: look again.
                 tries += 1
-                self._segments = []
+                self._segments = []  # one may have been replaced since its directory was read: look again
                 if tries >= _TRIES:
                     raise
+
+    def statements(self, start: int, stop: int) -> list[bytes]:
+        """Return the statements from ``start`` to ``stop``, without their bodies."""
+        found: list[bytes] = []
+        tries = 0
+        while (at := start + len(found)) < stop:
+            segments = self._open(at)
+            try:
+                for statement in read_statements(segments, at, stop):
+                    found.append(statement)
+                    tries = 0
+            except (AlteredError, FileNotFoundError):
+                tries += 1
+                self._segments = []  # one may have been replaced since its directory was read: look again
+                if tries >= _TRIES:
+                    raise
+        return found
 
     def _open(self, start: int) -> list[Segment]:
         """Return the chain of segments, the last one with an index up to what is read of it."""
         tries = 0
         while not self._segments or not self._current():
             try:
-                self._segments = open_chain(self._directory, self._log.name)
+                self._segments = open_chain(self._directory, self._origin)
             except (AlteredError, FileNotFoundError):
                 tries += 1
                 if tries >= _TRIES:
@@ -114,3 +125,23 @@ class _Offsets:
                     raise AlteredError(message, index=expected)
                 self.sparse.add(self._at)
                 self._at += 8 + length
+
+
+class FollowingJournal:
+    """A ``ports.evidence.FollowedJournal``: only as far as the log has published. Threads as ``FollowedSegments``."""
+
+    def __init__(self, directory: Path, public: PublicLog, log: VerifierKey) -> None:
+        self._segments = FollowedSegments(directory, log.name)
+        self._public = public
+        self._log = log
+
+    def published(self) -> int:
+        """Return the size of the newest published checkpoint, once the log's signature verified; 0 before the first."""
+        note = self._public.read("checkpoint")
+        return 0 if note is None else verify_checkpoint(note, log=self._log).size
+
+    def read(self, start: int, stop: int) -> Iterator[tuple[int, JournalRecord]]:
+        """Yield the records from ``start`` to ``stop``, which the log must have published."""
+        if stop > start and stop > self.published():
+            raise NotProvenError(f"record {stop - 1} is not published yet")
+        yield from self._segments.read(start, stop)

@@ -25,6 +25,14 @@ class Ledger:
     checkpoint_interval_ms: int = optional(
         1000, "How often new records are put under a signed checkpoint.", "milliseconds", least=50, most=3_600_000
     )
+    builders: int = optional(
+        1,
+        "Processes that hash new records and write the log's files once many come at a time; 0: the authority does it "
+        "alone, as on one processor.",
+        "processes",
+        least=0,
+        most=1,
+    )
     witness_quorum: int = optional(0, "Cosignatures that make a receipt `witnessed`.", "witnesses", least=0, most=64)
 
 

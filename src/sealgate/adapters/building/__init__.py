@@ -1,0 +1,1 @@
+"""Building a log's files in another process (ports.building)."""
