@@ -9,10 +9,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bench.ledger_world import ISSUER, LOG_KEY, ORIGIN, Producer, SeedSigner
 from sealgate.adapters.journals.memory import MemoryJournal
 from sealgate.adapters.stores.memory import LockRow, MemoryLock, MemoryLog, MemoryStaging
+from sealgate.ledger.building import FileBuilder
 from sealgate.ledger.fsck import fsck
 from sealgate.ledger.log import Keys, Ledger
-from sealgate.ledger.recovery import Stores
+from sealgate.ledger.recovery import Stores, edge
 from sealgate.model.errors import UnavailableError
+from sealgate.ports.building import BuilderLostError
 from sealgate.proofs import checkpoints, quorum, tlog_proof, tree
 
 PRODUCER = Producer()
@@ -75,6 +77,45 @@ class Signing(SeedSigner):
         return super().sign(message)
 
 
+class Elsewhere:
+    """Builds over the same stores as a process beside the ledger does, and is lost when it is told to be."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self.left: int | None = None
+        self.after = False
+        self.built = 0
+
+    def begin(self, size, root):
+        """Begin from what is published."""
+        stores = self._stores
+        if stores.journal.size < size:
+            return None
+        sequencer = edge(stores.journal.statements, stores.public, size, root)
+        self._builder = FileBuilder(stores.journal.statements, stores.public, stores.staging, sequencer)
+        return self
+
+    def __getattr__(self, name):
+        real = getattr(self._builder, name)
+
+        def asked(*args):
+            self.built += 1
+            if self.left is None:
+                return real(*args)
+            self.left -= 1
+            if self.left >= 0:
+                return real(*args)
+            self.left = None
+            if self.after:
+                real(*args)
+            raise BuilderLostError("lost")
+
+        return asked
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class LogMachine(RuleBasedStateMachine):
     """The model: a list of entries that only grows."""
 
@@ -97,7 +138,8 @@ class LogMachine(RuleBasedStateMachine):
             Guarded(MemoryLock(self.row), self.gate),
         )
         keys = Keys(Signing(self.signed), SeedSigner("receipt"), ISSUER)
-        self.ledger = Ledger(ORIGIN, stores, keys, max_batch=self.max_batch)
+        self.elsewhere = Elsewhere(stores)
+        self.ledger = Ledger(ORIGIN, stores, keys, max_batch=self.max_batch, building=self.elsewhere)
 
     @rule(count=st.sampled_from([1, 2, 5, 100, 256, 300]))
     def append(self, count) -> None:
@@ -128,6 +170,15 @@ class LogMachine(RuleBasedStateMachine):
         except UnavailableError:
             pass
         self.gate.left = None
+
+    @rule(left=st.integers(0, 6), after=st.booleans(), close=st.booleans())
+    def step_that_loses_its_builder(self, left, after, close) -> None:
+        """Whoever builds elsewhere is lost, before or after what it was asked; the step ends as if nothing was."""
+        self.elsewhere.left, self.elsewhere.after = left, after
+        self.step()
+        if close:
+            self.ledger.close()
+        self.elsewhere.left = None
 
     @rule(left=st.integers(0, 12), persisted=st.booleans())
     def restart_that_dies(self, left, persisted) -> None:
