@@ -20,6 +20,8 @@ _NOEXEC_SEAL: Final = 8
 class UnnamedFile(io.BufferedRandom):
     """A file of at most ``most`` bytes. Closing it throws it away, and ends in its next write whoever still writes.
 
+    Any thread may close it: writing and closing wait for each other, so nothing is written to a number that is free.
+
     Raises:
         UnavailableError: the kernel gives none.
     """
