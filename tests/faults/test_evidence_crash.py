@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from sealgate.adapters.evidence.store import DuckStore
-from sealgate.adapters.evidence.unnamed import unnamed
 from sealgate.adapters.keys.file import FileWrappingKey
 from sealgate.evidence import searching
 from sealgate.evidence.answers import Filter
@@ -60,19 +59,3 @@ def test_kill_9_loses_no_row_and_doubles_none(tmp_path):
         assert set(rows) == expected(size)
         assert (len(hot), warm) == (1, listed)
     assert told > 50
-
-
-def test_a_killed_export_leaves_no_file(tmp_path):
-    """A process that dies while it exports leaves nothing in the folder; one that finishes leaves the file."""
-    code = (
-        "import os, signal, sys; from pathlib import Path; from sealgate.adapters.evidence.unnamed import unnamed\n"
-        "with unnamed(Path(sys.argv[1])) as made:\n"
-        "    made.file.write(b'plaintext' * 100000); made.file.flush()\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False)
-    assert list(tmp_path.iterdir()) == []
-    with unnamed(tmp_path / "out") as made:
-        made.file.write(b"whole")
-        made.link()
-    assert (tmp_path / "out").read_bytes() == b"whole"

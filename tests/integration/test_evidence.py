@@ -1,6 +1,8 @@
 """The evidence service over a real authority: what is asked, what proves it, what a crash and an erasure leave."""
 
 import asyncio
+import csv
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ import zipfile
 
 import msgspec
 import pytest
+from pyarrow import parquet
 
 from sealgate.adapters.evidence import service
 from sealgate.adapters.evidence.service import Bounds, Places
@@ -157,8 +160,8 @@ def test_bundle_verifies_and_other_bodies_are_not_in_it(told, tmp_path):
     evidence = opened(kit)
     evidence.consumer.step()
     target = tmp_path / "evidence.zip"
-    done = evidence.queries.export(Filter(task_id="task-1"), format="bundle", destination=target)
-    assert done.bytes == target.stat().st_size
+    with target.open("xb+") as file:
+        assert evidence.queries.export(Filter(task_id="task-1"), format="bundle", file=file) > 0
     with zipfile.ZipFile(target) as archive:
         archive.extractall(tmp_path / "out")
     command = [sys.executable, "-m", "sealgate.verifier", "log", str(tmp_path / "out" / "log"), "--json"]
@@ -173,22 +176,31 @@ def test_bundle_verifies_and_other_bodies_are_not_in_it(told, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_exports_hold_every_row_and_never_overwrite(told, tmp_path, form):
-    """Each form has every row once; a second export to the same name is refused and leaves the first."""
+def test_exports_hold_every_row_and_nothing_that_they_shall_be_without(told, form):
+    """Each form has every row once with all members, or without those named; a bundle cannot be without any."""
     kit, _ = told
     evidence = opened(kit)
     evidence.consumer.step()
-    target = tmp_path / f"rows.{form}"
-    done = evidence.queries.export(Filter(), format=form, destination=target)
-    assert done.count == evidence.queries.aggregate(Filter()).rows[0][0]
-    if form == "jsonl":
-        assert len({json.loads(line)["id"] for line in target.read_text().splitlines()}) == done.count
-    with pytest.raises(InputError, match="exists"):
-        evidence.queries.export(Filter(), format=form, destination=target)
-    with pytest.raises(InputError, match="no folder"):
-        evidence.queries.export(Filter(), format=form, destination=tmp_path / "no" / "x")
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [target.name]
+    whole, part = (io.BytesIO() for _ in range(2))
+    count = evidence.queries.export(Filter(), format=form, file=whole)
+    assert evidence.queries.export(Filter(), format=form, file=part, without=frozenset({"text", "reason"})) == count
+    rows, shown = _rows(form, whole), _rows(form, part)
+    assert count == evidence.queries.aggregate(Filter()).rows[0][0] == len({row["id"] for row in rows})
+    assert any(row.get("text") for row in rows)
+    assert any(row.get("reason") for row in rows)
+    assert shown == [{name: value for name, value in row.items() if name not in {"text", "reason"}} for row in rows]
+    with pytest.raises(InputError, match="whole records"):
+        evidence.queries.export(Filter(), format="bundle", file=part, without=frozenset({"text"}))
     evidence.close()
+
+
+def _rows(form, file):
+    """Return the rows of an export."""
+    file.seek(0)
+    if form == "parquet":
+        return parquet.read_table(file).to_pylist()
+    lines = file.read().decode().splitlines()
+    return list(csv.DictReader(lines)) if form == "csv" else [json.loads(line) for line in lines]
 
 
 def test_nothing_of_the_store_is_readable_on_disk(told):

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
@@ -75,7 +76,7 @@ class Room:
             unix_ms=lambda: time.time_ns() // 1_000_000,
             bounds=Bounds(**bounds),
         )
-        self.exports = Exports(self.desk, folder=kit.folder, max_bytes=1 << 20, clock=time.monotonic)
+        self.exports = Exports(self.desk, max_bytes=1 << 20)
 
     async def follow(self):
         """Let the store catch up with everything that is durable now."""
@@ -262,6 +263,111 @@ def test_exports_hide_are_recorded_and_belong_to_their_maker(kit):
         assert b"the secret word" in await room.exports.fetch(ready.export_id, 0, everything.caller)
 
     _in_room(kit, scenario)
+
+
+def test_an_export_is_held_until_it_ends_and_no_longer(kit):
+    """What is not recorded, not allowed or too long is let go at once, the rest in time or when the service stops."""
+
+    async def scenario(room):
+        why = Asked(caller=_who("investigator"), reason="report")
+        kept = Exports(room.desk, max_bytes=1 << 20, kept_s=0.3)
+        room.log.down = True
+        with pytest.raises(UnavailableError):
+            await kept.make(Filter(), "jsonl", why)
+        room.log.down = False
+        with pytest.raises(NotPermittedError, match="holds parts"):
+            await kept.make(Filter(), "bundle", Asked(caller=_who("compliance"), reason="report"))
+        assert _held() == 0
+        ready, _ = await kept.make(Filter(), "jsonl", why)
+        assert b"the secret word" in await kept.fetch(ready.export_id, 0, why.caller)
+        assert _held() == 1
+        await asyncio.sleep(0.5)  # nobody asks for anything meanwhile
+        assert _held() == 0
+        with pytest.raises(NotPermittedError, match="no such export"):
+            await kept.fetch(ready.export_id, 0, why.caller)
+        await kept.make(Filter(), "csv", why)
+        assert _held() == 1
+        kept.close()
+        assert _held() == 0
+
+    _in_room(kit, scenario)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "bundle"])
+def test_an_export_too_long_is_refused_before_it_is_whole(kit, form):
+    """With room for all of it there is an export, of one byte less there is none: refused, recorded, let go."""
+
+    async def scenario(room):
+        why = Asked(caller=_who("investigator"), reason="report")
+        what = Filter(agent="a1")
+        ready, _ = await room.exports.make(what, form, why)
+        assert ready.bytes > 500
+        for most in (100, ready.bytes - 50):
+            less = Exports(room.desk, max_bytes=most)
+            with pytest.raises(NotPermittedError, match=f"more than {most} bytes") as refused:
+                await less.make(what, form, why)
+            assert refused.value.code == room.accesses()[-1]["refusal"] == "export-too-large"
+            assert _held() == 1
+
+    _in_room(kit, scenario)
+
+
+def test_exports_that_wait_are_bounded_in_number_and_bytes(kit):
+    """Sixteen at once, made or being made; no new one while those that wait have as many bytes as one may have."""
+
+    async def scenario(room):
+        why = Asked(caller=_who("investigator"), reason="report")
+        many = [room.exports.make(Filter(kind="event.logged"), "jsonl", why) for _ in range(20)]
+        ended = await asyncio.gather(*many, return_exceptions=True)
+        assert _held() == 16
+        refusals = [error.message for error in ended if isinstance(error, UnavailableError)]
+        assert refusals == ["too many exports wait to be fetched"] * 4
+        room.exports.close()
+        ready, _ = await room.exports.make(Filter(kind="decision"), "jsonl", why)
+        room.exports.close()
+        tight = Exports(room.desk, max_bytes=ready.bytes + 1)
+        for _ in range(2):
+            await tight.make(Filter(kind="decision"), "jsonl", why)
+        with pytest.raises(UnavailableError, match="too many exports"):
+            await tight.make(Filter(kind="decision"), "jsonl", why)
+        assert _held() == 2
+        tight.close()
+
+    _in_room(kit, scenario)
+
+
+def test_an_export_given_up_ends_and_is_let_go(kit):
+    """One that takes too long is refused; its thread ends at its next write and its memory is free at once."""
+
+    async def scenario(room):
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def endless(_what, *, file, **_rest):
+            try:
+                while True:
+                    file.write(b"x")
+                    time.sleep(0.01)
+            finally:
+                loop.call_soon_threadsafe(ended.set)
+
+        whole, room.queries.export = room.queries.export, endless
+        why = Asked(caller=_who("investigator"), reason="report")
+        with pytest.raises(NotPermittedError) as late:
+            await room.exports.make(Filter(), "jsonl", why)
+        assert late.value.code == room.accesses()[-1]["refusal"] == "query-too-long"
+        assert _held() == 0
+        await asyncio.wait_for(ended.wait(), 10)
+        room.queries.export = whole
+        await room.exports.make(Filter(), "jsonl", why)
+        assert _held() == 1
+
+    _in_room(kit, scenario, export_timeout_s=0.5)
+
+
+def _held():
+    """Return how many exports this process has in memory."""
+    return sum("memfd:sealgate-export" in str(path.resolve()) for path in Path("/proc/self/fd").iterdir())
 
 
 def test_a_question_that_takes_too_long_is_given_up_and_recorded(kit):

@@ -55,8 +55,7 @@ def open_evidence(
     """
     configuration = loading.load(loading.find(configuration_file, os.environ), os.environ, overrides)
     _logs.set_up(configuration.log)
-    settings, data = configuration.access, configuration.data_directory
-    folder = data / EVIDENCE
+    settings = configuration.access
     opened = open_service(places(configuration), Keyring.of(configuration).open_reading(), store_bounds(configuration))
     desk = Desk(
         queries=opened.queries,
@@ -72,7 +71,7 @@ def open_evidence(
             waiting=settings.waiting,
         ),
     )
-    exports = Exports(desk, folder=folder, max_bytes=settings.max_export_bytes, clock=time.monotonic)
+    exports = Exports(desk, max_bytes=settings.max_export_bytes)
     service = EvidenceService(desk=desk, exports=exports, following=opened.consumer, close=opened.close)
     resolver = identities(configuration)
     return service, resolver, _listeners(configuration)

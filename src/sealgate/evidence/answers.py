@@ -149,14 +149,6 @@ class Explanation(msgspec.Struct, kw_only=True):
     facts: dict[str, Any]
 
 
-class Exported(msgspec.Struct, kw_only=True):
-    """What an export wrote: how many rows, how many bytes, the file's SHA-256."""
-
-    count: int
-    bytes: int
-    digest: str
-
-
 class Status(msgspec.Struct, kw_only=True):
     """How far the store follows the log. ``behind_seconds`` is 0 when nothing published is missing."""
 

@@ -1,11 +1,10 @@
 """The questions that the evidence answers. Every answer is a structure with a JSON form; every list has a limit."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 from sealgate.evidence import aggregating, explaining, searching, tracing
-from sealgate.evidence.answers import Explanation, Exported, Filter, Format, Page, Status, Table, Trace
+from sealgate.evidence.answers import Explanation, Filter, Format, Page, Status, Table, Trace
 from sealgate.evidence.reading import Proof
 from sealgate.ports.evidence import EvidenceStore
 
@@ -14,10 +13,12 @@ Progress = Callable[[int, int], None]
 
 
 class Exporter(Protocol):
-    """Writes rows into files of people's own choice."""
+    """Writes rows into open files."""
 
-    def export(self, asked: Filter, *, form: Format, destination: Path, progress: Progress) -> Exported:
-        """Write a new file, whole or not at all."""
+    def export(
+        self, asked: Filter, *, form: Format, file: IO[bytes], without: frozenset[str], progress: Progress
+    ) -> int:
+        """Write all rows without these members; return how many there were."""
 
 
 class Queries:
@@ -78,16 +79,17 @@ class Queries:
         asked: Filter,
         *,
         format: Format,  # noqa: A002  # the word of the API
-        destination: Path,
+        file: IO[bytes],
+        without: frozenset[str] = frozenset(),
         progress: Progress = lambda _done, _all: None,
-    ) -> Exported:
-        """Write all rows of a filter into a new file; a crash leaves nothing of it.
+    ) -> int:
+        """Write all rows of a filter into an open file, without these members; return how many there were.
 
         Raises:
-            InputError: the file exists, or its folder does not.
+            InputError: a bundle has no rows, or shall be without something.
             UnavailableError: it cannot be written.
         """
-        return self._exporter.export(asked, form=format, destination=destination, progress=progress)
+        return self._exporter.export(asked, form=format, file=file, without=without, progress=progress)
 
     def status(self) -> Status:
         """Tell how far the store follows the log."""

@@ -1,8 +1,7 @@
 """What reading evidence needs from outside: the query layer, and the authority that records each read."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from sealgate.model.grants import Grant
 
@@ -53,8 +52,17 @@ class QueryLayer(Protocol):
     def explain(self, record_id: str, /) -> Any:
         """Return one record in plain words."""
 
-    def export(self, what: Any, /, *, format: Any, destination: Path, progress: Progress) -> Any:  # noqa: A002
-        """Write all that fits into a file."""
+    def export(
+        self,
+        what: Any,
+        /,
+        *,
+        format: Any,  # noqa: A002
+        file: IO[bytes],
+        without: frozenset[str],
+        progress: Progress,
+    ) -> int:
+        """Write all that fits into an open file, without these members; return how many rows that were."""
 
     def status(self) -> Any:
         """Return how far the store follows the log."""

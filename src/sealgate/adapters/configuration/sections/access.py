@@ -24,7 +24,13 @@ class Access:
     queries: int = optional(2, "Questions that run at once.", "questions", least=1, most=64)
     waiting: int = optional(16, "Questions that wait at once; more are refused.", "questions", least=0, most=4096)
     max_rows: int = optional(1000, "Rows of one page.", "rows", least=1, most=10_000)
-    max_export_bytes: int = optional(1 << 30, "A longer export is refused.", "bytes", least=1 << 20, most=1 << 40)
+    max_export_bytes: int = optional(
+        1 << 30,
+        "A longer export is refused, and a new one while those that wait in memory have so many.",
+        "bytes",
+        least=1 << 20,
+        most=1 << 40,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

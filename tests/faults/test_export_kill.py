@@ -1,0 +1,196 @@
+"""The evidence service, killed with exports in its hands: afterwards no file anywhere says what was in them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from bench.ingest_world import children
+from sealgate.demo.authority import Authority
+from sealgate.model.errors import NotPermittedError, SealgateError, UnavailableError
+from sealgate.sdk.evidence import EvidenceClient
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""The HTTP client leaves a socket whose connection was refused to the collector of garbage."""
+
+EVENTS = 2000
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - where exports once were
+MARK = f"the heron of {uuid.uuid4().hex} waits".encode()
+"""Of this run alone: other installations on this machine may be at work."""
+
+POLICY = '[defaults]\ncontent = "keep"\ntext = "keep"\n'
+AGENT = """
+import sys
+import sealgate
+with sealgate.session(framework="own"), sealgate.task("say it", id="task-heron"):
+    for number in range(int(sys.argv[2])):
+        sealgate.log_event("noted", {"text": f"{number} {sys.argv[1]} {'x' * 2000}"})
+"""
+
+
+class KeepingAuthority(Authority):
+    """One whose privacy policy keeps what agents say, so that it can be searched for."""
+
+    def _command(self):
+        policy = self.folder / "privacy.toml"
+        policy.write_text(f"version = 1\n\n{POLICY}", "utf-8")
+        policy.chmod(0o600)
+        return [*super()._command(), "--set", f"privacy.policy={policy}"]
+
+
+@pytest.fixture(name="site", scope="module")
+def _site(tmp_path_factory):
+    """An installation at work, whose agent has said the mark many times and whose evidence has all of it."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "tmp").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder / "tmp"))  # the service is given it, and what it puts there is searched
+        with KeepingAuthority(folder / "sg") as authority:
+            environment = {
+                **os.environ,
+                "SEALGATE_AGENT": "heron-agent",
+                "SEALGATE_SOCKET": str(authority.socket),
+                "SEALGATE_COLLECTOR_SOCKET": str(authority.folder / "collector.sock"),
+                "SEALGATE_SPOOL": str(folder / "spool"),
+                "SEALGATE_PRIVACY": str(authority.folder / "privacy.toml"),
+            }
+            said = [sys.executable, "-c", AGENT, MARK.decode()]
+            _until((authority.folder / "collector.sock").exists)
+            subprocess.run([*said, str(EVENTS)], check=True, env=environment, timeout=90)
+            with _client(authority) as client:
+                _until(lambda: _counted(client) >= EVENTS)
+            yield folder, authority
+
+
+def _client(authority):
+    return EvidenceClient(socket=authority.folder / "evidence" / "evidence.sock", reason="test")
+
+
+def _counted(client):
+    try:
+        return client.aggregate({"task_id": "task-heron"})["table"]["rows"][0][0]
+    except UnavailableError:
+        return 0
+
+
+def _until(condition, timeout_s=60.0):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _service(authority):
+    """Return the process id of the evidence service."""
+    (found,) = [pid for pid in children(authority.pid) if b"evidence" in _read(f"/proc/{pid}/cmdline").split(b"\0")]
+    return found
+
+
+def _read(path):
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def _saying(*folders):
+    """Return the files that have the mark."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [path for path in files if MARK in _read(path)]
+
+
+def _held(pid):
+    """Return the files that a process has open without any name, and that have the mark."""
+    held = [path for path in Path(f"/proc/{pid}/fd").iterdir() if "(deleted)" in str(path.readlink())]
+    return [path for path in held if MARK in _read(path)]
+
+
+def _again(authority, killed):
+    """Wait for the next evidence service; it answers."""
+    _until(
+        lambda: any(pid != killed and b"evidence" in _read(f"/proc/{pid}/cmdline") for pid in children(authority.pid))
+    )
+    with _client(authority) as client:
+        _until(lambda: _counted(client) >= EVENTS)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_service_killed_after_an_export_leaves_nothing_readable(site, tmp_path, form):
+    """The export could be fetched and is held in memory; once its process is gone no file says what was in it."""
+    folder, authority = site
+    pid = _service(authority)
+    with _client(authority) as client:
+        made = client.export(tmp_path / "fetched", {"task_id": "task-heron"}, format=form)["export"]
+        assert (tmp_path / "fetched").read_bytes().count(MARK) >= EVENTS
+        assert len(_held(pid)) == 1
+        assert _saying(folder, IN_MEMORY) == []
+
+        os.kill(pid, signal.SIGKILL)
+        _until(lambda: not Path(f"/proc/{pid}").exists())
+
+        assert _saying(folder, IN_MEMORY) == []
+    _again(authority, pid)
+    assert _saying(folder, IN_MEMORY) == []
+    with _client(authority) as client, pytest.raises(NotPermittedError) as refused:
+        client._send("GET", f"/v1/exports/{made['export_id']}/parts/0", None)
+    assert refused.value.code == "export-unknown"
+
+
+def test_a_service_killed_while_it_exports_leaves_nothing_readable(site, tmp_path):
+    """It is stopped with a part of the export written and then killed; the next one leaves it so, and exports again."""
+    folder, authority = site
+    pid = _stopped_while_exporting(authority)
+    assert _held(pid)
+    assert _saying(folder, IN_MEMORY) == []
+
+    os.kill(pid, signal.SIGKILL)
+    _until(lambda: not Path(f"/proc/{pid}").exists())
+
+    assert _saying(folder, IN_MEMORY) == []
+    _again(authority, pid)
+    assert _saying(folder, IN_MEMORY) == []
+    with _client(authority) as client:
+        client.export(tmp_path / "fetched", {"task_id": "task-heron"}, format="csv")
+    assert (tmp_path / "fetched").read_bytes().count(MARK) >= EVENTS
+
+
+def _stopped_while_exporting(authority):
+    """Return the process id of a service that stands still in the middle of an export."""
+    pid = _service(authority)
+    for _ in range(8):
+        answers = []
+        threading.Thread(target=_ask, args=(authority, answers), daemon=True).start()
+        before = len(_held(pid))
+        while len(_held(pid)) == before and not answers:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.002)
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.1)
+        if not answers:
+            return pid
+        os.kill(pid, signal.SIGCONT)
+    raise AssertionError("each export was done before it could be stopped")
+
+
+def _ask(authority, answers):
+    """Ask for an export and tell how that ended, which for one whose service dies is an error."""
+    with _client(authority) as client:
+        try:
+            answers.append(client._post("/v1/exports", {"filter": {"task_id": "task-heron"}, "format": "csv"}))
+        except SealgateError as error:
+            answers.append(error)
+
+
+def test_the_search_finds_a_file_that_says_it(tmp_path):
+    """Positive control: the mark, planted in either place, is found."""
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as planted:
+        for folder in (tmp_path, Path(planted)):
+            (folder / "export").write_bytes(b"x" * 999 + MARK)
+        assert set(_saying(tmp_path, IN_MEMORY)) == {tmp_path / "export", Path(planted) / "export"}
