@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from sealgate.adapters.journals import kernel_sync, loop_writer, writer
+from sealgate.adapters.journals import kernel_sync, patience, writer
 from sealgate.adapters.journals.file import FileJournal, run_directly
 from sealgate.adapters.journals.kernel_sync import KernelSync
 from sealgate.model.errors import JournalError
@@ -186,7 +186,7 @@ def test_a_slow_write_sends_the_next_groups_to_the_thread(tmp_path, monkeypatch)
 
     async def scenario():
         one = Appender(tmp_path)
-        monkeypatch.setattr(loop_writer, "SLOW_S", -1.0)
+        monkeypatch.setattr(patience, "SLOW_S", -1.0)
         one.append(record(0))
         await one.answered(1)
         ready = one.journal._on_loop.ready
@@ -197,6 +197,29 @@ def test_a_slow_write_sends_the_next_groups_to_the_thread(tmp_path, monkeypatch)
         return one.results, ready, gathered
 
     assert asyncio.run(scenario()) == ([0, 1], False, False)
+
+
+def test_a_lone_record_waits_on_the_loop_until_the_disk_was_slow(tmp_path, monkeypatch):
+    """Answered before ``append`` returns; after a slow sync not any more, after the pause it is again."""
+
+    async def scenario():
+        one, done = Appender(tmp_path), []
+
+        def append(slow):
+            monkeypatch.setattr(patience, "SLOW_S", -1.0 if slow else 60.0)
+            one.append(record(len(done)), alone=True)
+            done.append(len(one.results) > len(done))
+
+        append(slow=False)
+        append(slow=True)
+        append(slow=False)
+        await one.answered(3)
+        await asyncio.sleep(patience.LEAST_S + 0.05)
+        append(slow=False)
+        one.journal.close()
+        return done, await one.answered(4)
+
+    assert asyncio.run(scenario()) == ([True, True, False, True], [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["on the loop", "in another thread"])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,11 @@ class World:
         self.journal = FileJournal(folder / "journal", ORIGIN, segment_bytes=1 << 20)
         self.lock = SqliteLock(folder / "lock.db", ORIGIN)
         self.building = ProcessBuilding(
-            ORIGIN, journal=folder / "journal", public=folder / "log", staging=folder / "staging", lock=self.journal.lock
+            ORIGIN,
+            journal=folder / "journal",
+            public=folder / "log",
+            staging=folder / "staging",
+            lock=self.journal.lock,
         )
         stores = Stores(self.journal, DirectoryLog(folder / "log"), DirectoryStaging(folder / "staging"), self.lock)
         keys = Keys(SeedSigner("log"), SeedSigner("receipt"), ISSUER)
@@ -242,7 +247,7 @@ signal.pause()
 def test_it_ends_with_its_authority_and_keeps_others_out_until_then(tmp_path):
     """Killed, the authority leaves it nothing to do; while it is not gone, nobody else may own the journal."""
     asker = subprocess.Popen(
-        [sys.executable, "-c", DIES, str(tmp_path / "one")], stdout=subprocess.PIPE, text=True, cwd=os.getcwd()
+        [sys.executable, "-c", DIES, str(tmp_path / "one")], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
     )
     pid = int(asker.stdout.readline())
     os.kill(pid, signal.SIGSTOP)

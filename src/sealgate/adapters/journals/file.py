@@ -18,7 +18,8 @@ from queue import SimpleQueue
 from typing import Final, Self
 
 from sealgate.adapters.journals.kernel_sync import KernelSync
-from sealgate.adapters.journals.loop_writer import SLOW_S, Append, Control, LoopWriter
+from sealgate.adapters.journals.loop_writer import Append, Control, LoopWriter
+from sealgate.adapters.journals.patience import Patience
 from sealgate.adapters.journals.reading import RecentBlocks, read_records, read_statements
 from sealgate.adapters.journals.recovery import recover
 from sealgate.adapters.journals.rewriting import Rewriter
@@ -34,9 +35,6 @@ DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 
 DEFAULT_QUEUE_RECORDS: Final = 8192
 """Records that may wait for the disk; beyond, an append fails at once and the decision is SILENCE."""
-
-_SLOW_FOR_S: Final = 10.0
-"""How long no sync is waited for on the caller's thread after one took longer than SLOW_S, in seconds."""
 
 MAX_GROUP_RECORDS: Final = 1024
 """Records in one group: bounds one write and the time the last of them waits for the first."""
@@ -96,7 +94,7 @@ class FileJournal:
         self._appended_bytes = 0  # as above
         self._finished_bytes = 0  # as above
         self._failure: str | None = None
-        self._slow_until = 0.0
+        self._patience = Patience()
         self._closing = False
         sync = None if loop is None else KernelSync.create(loop)
         self._on_loop = LoopWriter(sync, self._writer, self, loop.call_soon) if sync and loop else None
@@ -139,9 +137,11 @@ class FileJournal:
             idle = self._appended == self._finished
             self._appended += 1
             self._appended_bytes += len(record.sealed_body)
-            if idle and alone and time.monotonic() >= self._slow_until:
+            if idle and alone and self._patience.lasts(time.monotonic()):
                 lone: list[Append] = [(record, completion)]
+                started = time.monotonic()
                 tell = self._commit(lone)
+                self._patience.waited(started, time.monotonic())
                 self.finished(lone)
                 tell()
             elif self._on_loop is not None and (self._on_loop.busy or (idle and self._on_loop.ready)):
@@ -183,14 +183,10 @@ class FileJournal:
         """Write and sync a group; return what tells its callers."""
         problem: Exception | None = None
         if self._failure is None:
-            started = time.monotonic()
             try:
                 self._writer.write([record for record, _ in group])
             except Exception as error:  # noqa: BLE001 - whatever it was, the callers get an answer
                 problem = error
-            ended = time.monotonic()
-            if ended - started > SLOW_S:
-                self._slow_until = ended + _SLOW_FOR_S
         return self.ended(group, problem)
 
     def ended(self, group: list[Append], error: Exception | None) -> Control:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from sealgate.adapters.journals.kernel_sync import KernelSync
+from sealgate.adapters.journals.patience import Patience
 from sealgate.adapters.journals.writer import SegmentWriter, Written
 from sealgate.ports.journal import Completion, JournalRecord
 
@@ -20,12 +21,6 @@ Control = Callable[[], None]
 
 MAX_BYTES: Final = 256 * 1024
 """Sealed bytes of one group that are written here; a larger one would hold up the loop."""
-
-SLOW_S: Final = 0.005
-"""A write that took longer shows a disk that no event loop should wait for …"""
-
-SLOW_FOR_S: Final = 1.0
-"""… for so long."""
 
 
 class Owner(Protocol):
@@ -63,8 +58,7 @@ class LoopWriter:
         self._tells: list[Control] = []
         self._ending = False
         self._usable = True
-        self.slow_until = 0.0
-        """Monotonic seconds until which everything goes to the thread."""
+        self._patience = Patience()
 
     @property
     def busy(self) -> bool:
@@ -74,7 +68,7 @@ class LoopWriter:
     @property
     def ready(self) -> bool:
         """Whether a first group may be begun here."""
-        return self._usable and time.monotonic() >= self.slow_until
+        return self._usable and self._patience.lasts(time.monotonic())
 
     def add(self, item: Append | Control) -> None:
         """Let a record, or something for the thread to do, come next."""
@@ -111,8 +105,7 @@ class LoopWriter:
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers get an answer
             self._end(None, error)
             return
-        if time.monotonic() - started > SLOW_S:
-            self.slow_until = started + SLOW_FOR_S
+        self._patience.waited(started, time.monotonic())
         try:
             self._sync.begin(self._writer.descriptor, lambda error: self._end(written, error))
         except OSError:  # this kernel or file system cannot: sync once more by hand, then leave it to the thread
