@@ -9,9 +9,13 @@ import time
 
 import pytest
 
+from bench.ledger_world import SeedSigner
+from sealgate.adapters.configuration import loading
 from sealgate.adapters.keys import file, passphrase
 from sealgate.adapters.keys.envelope import Purpose
+from sealgate.adapters.stores.directory import DirectoryLog
 from sealgate.authority import key_events
+from sealgate.cli import _published
 from sealgate.demo.authority import Authority, program
 from sealgate.encoding import canonical
 from sealgate.model.errors import UnavailableError
@@ -209,3 +213,41 @@ def test_the_doctor_asks_the_vault(authority):
     authority.stop()
     alone = _finding(authority, "vault")
     assert (alone["status"], alone["detail"]) == ("warning", "not running: there is no socket")
+
+
+def _endorsements(authority, *flags):
+    """Return what the doctor says of the witnesses and the timestamps with these settings."""
+    found = loading.load(authority.configuration, {}, flags)
+    return {each.check: (each.status, each.detail) for each in _published.endorsed(found)}
+
+
+def test_the_doctor_tells_how_far_behind_endorsements_are(authority, tmp_path, monkeypatch):
+    """Nobody configured: nothing. All covered, not yet, not for long: each is told; so is a quorum of nobody."""
+    (roots := tmp_path / "roots.pem").touch()
+    stamped = ("timestamps.url=http://127.0.0.1:9/", f"timestamps.roots={roots}", "timestamps.interval_s=300")
+    quorum = "ledger.witness_quorum=1"
+    assert _endorsements(authority) == {}
+
+    key = notes.VerifierKey("w.example", notes.COSIGNATURE_ED25519, SeedSigner("witness").public_key).encode()
+    with authority.configuration.open("a", encoding="utf-8") as file:
+        file.write(f'\n[[witness]]\nurl = "http://127.0.0.1:9/"\nvkey = "{key}"\n')
+    status, detail = _endorsements(authority)["witnesses"]
+    assert (status, "`ledger.witness_quorum` is 0" in detail) == ("warning", True)
+
+    log = authority.folder / "log"
+    size = _published.size_of(DirectoryLog(log))
+    young = _endorsements(authority, quorum, *stamped)
+    assert {status for status, _ in young.values()} == {"ok"}
+    assert f"the newest {size} records are not covered" in young["witnesses"][1]
+
+    real = time.time
+    monkeypatch.setattr(_published.time, "time", lambda: real() + 200)
+    old = _endorsements(authority, quorum, *stamped)
+    assert [old[name][0] for name in ("witnesses", "timestamps")] == ["warning", "ok"]
+    monkeypatch.setattr(_published.time, "time", lambda: real() + 2_000)
+    assert {status for status, _ in _endorsements(authority, quorum, *stamped).values()} == {"warning"}
+
+    for path in ("checkpoint.witnessed", "checkpoint.timestamped"):
+        (log / path).write_bytes((log / "checkpoint").read_bytes())
+    covered = _endorsements(authority, quorum, *stamped)
+    assert covered == dict.fromkeys(("witnesses", "timestamps"), ("ok", f"all {size} published records are covered"))

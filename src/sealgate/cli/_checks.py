@@ -9,7 +9,6 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from sealgate.adapters.configuration import Configuration
@@ -20,15 +19,11 @@ from sealgate.adapters.installation import API_KEYS, DATA_KEYS
 from sealgate.adapters.keys import keyring
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.adapters.keys.rotation import TRUST_FILE, RotationFiles
-from sealgate.adapters.stores.directory import DirectoryLog
-from sealgate.cli import _first_record, _running
+from sealgate.cli import _first_record, _published, _running
 from sealgate.cli._finding import Finding, Status
 from sealgate.cli.init import JOURNAL, LOCK
-from sealgate.encoding import statement
-from sealgate.ledger import reading
 from sealgate.model.errors import SealgateError
-from sealgate.model.limits import TILE_WIDTH
-from sealgate.proofs import checkpoints, trust
+from sealgate.proofs import trust
 
 _SYNCS: Final = 25
 _SLOW_SYNC_MS: Final = 5.0
@@ -51,7 +46,8 @@ def run(configuration: Configuration) -> Iterator[Finding]:
         "issuers": _issuers,
         "disk": _disk,
         "sync": _sync,
-        "clock": _clock,
+        "clock": _published.clock,
+        "endorsements": _published.endorsed,
         "wrapping key": _wrapping,
         "authority": _running.authority,
         "collector": _running.collector,
@@ -201,26 +197,3 @@ def _timed_sync(descriptor: int) -> float:
     os.write(descriptor, bytes(1024))
     os.fdatasync(descriptor)
     return (time.perf_counter() - start) * 1000
-
-
-def _clock(found: Configuration) -> Iterator[Finding]:
-    newest = _newest_time(found.data_directory / "log")
-    if newest is None:
-        yield Finding("clock", "ok", "no record is published yet")
-        return
-    behind_s = newest - time.time()
-    if behind_s * 1000 > found.records.clock_tolerance_ms:
-        detail = f"the clock is {behind_s:.0f} s behind the newest record"
-        yield Finding("clock", "failed", detail, "correct it; until then decisions are SILENCE")
-    else:
-        yield Finding("clock", "ok", f"the newest published record is {max(0.0, -behind_s):.0f} s old")
-
-
-def _newest_time(folder: Path) -> int | None:
-    public = DirectoryLog(folder)
-    data = public.read("checkpoint")
-    size = 0 if data is None else checkpoints.parse(data)[0].size
-    if size == 0:
-        return None
-    index, width = divmod(size - 1, TILE_WIDTH)
-    return statement.parse(reading.statements(public, index, width + 1)[-1]).claims.iat
