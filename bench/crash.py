@@ -1,15 +1,16 @@
 """Bar 6: no acknowledged record is lost and no inconsistent checkpoint is ever signed, whatever dies or fails.
 
-Part one kills a process under load with SIGKILL at random moments, again and again on the same log. Part two makes
-each writing system call fail in turn, by ``strace`` fault injection: once with EIO, from then on with ENOSPC, or with
-SIGKILL in its place. After each: recovery in a fresh process state, every acknowledged record read back from the
-journal and found under the new checkpoint, full fsck from public files, and every checkpoint text that was ever given
-to the signer compared with the one tree.
+Part one kills a process under load with SIGKILL at random moments, again and again on the same log; in every third life
+another process builds the log's files, and ends with it. Part two makes each writing system call fail in turn, by
+``strace`` fault injection: once with EIO, from then on with ENOSPC, or with SIGKILL in its place. After each: recovery
+in a fresh process state, every acknowledged record read back from the journal and found under the new checkpoint, full
+fsck from public files, and every checkpoint text that was ever given to the signer compared with the one tree.
 
 SIGKILL tests our order of operations, not the disk's promises: the page cache survives it. What a power cut adds is
 covered by torn-tail tests and by syncing before anything is acknowledged, which ``syncs_per_...`` counts.
 """
 
+import contextlib
 import ctypes
 import os
 import random
@@ -29,8 +30,9 @@ from typing import Final
 from bench import crash_child
 from bench.harness import Options, Result
 from bench.ledger_world import LOG_KEY, Producer, World, make, open_world
+from sealgate.adapters.journals.file import nobody_else
 from sealgate.ledger.fsck import fsck
-from sealgate.model.errors import JournalError, SealgateError
+from sealgate.model.errors import ConfigurationError, JournalError, SealgateError
 from sealgate.proofs import tree
 from sealgate.proofs.tree import TreeHasher
 
@@ -196,7 +198,9 @@ def _inject(part: Part, call: str, fault: str, nth: int) -> bool:
     def stopped(report: int) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         # On an event loop the kernel syncs, asked by `io_submit`; every other point of the other calls goes there too.
-        crash_child.run_script(directory, report, 1, on_loop=call == "io_submit" or nth % 2 == 0)
+        # So does a building process: every third point has one, and the fault is its own or the authority's.
+        on_loop = call == "io_submit" or nth % 2 == 0
+        crash_child.run_script(directory, report, 1, on_loop=on_loop, elsewhere=nth % 3 == 0)
 
     life = _fork(stopped)
     os.waitpid(life.pid, os.WUNTRACED)
@@ -239,6 +243,7 @@ def _tear(directory: Path, tally: Tally) -> None:
 def _recovered(directory: Path, tally: Tally, boot: int, *, context: str = "") -> bool:
     """Recover, check everything, append a little more; tell whether the log can go on."""
     try:
+        _wait_for_the_end(directory)
         world = open_world(directory, segment_bytes=crash_child.SEGMENT_BYTES)
         try:
             world.ledger.step()
@@ -251,6 +256,14 @@ def _recovered(directory: Path, tally: Tally, boot: int, *, context: str = "") -
         tally.refused.append(f"{context} {error}".strip())
         return False
     return True
+
+
+def _wait_for_the_end(directory: Path) -> None:
+    """Wait until the journal is nobody's: a building process ends when it notices that its authority did."""
+    for _ in range(1000):
+        with contextlib.suppress(ConfigurationError), nobody_else(directory / "journal"):
+            return
+        time.sleep(0.005)
 
 
 def _append(world: World, tally: Tally, *, boot: int, count: int) -> None:

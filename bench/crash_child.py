@@ -6,6 +6,7 @@ said that it is durable; ``c <size> <root>`` for each checkpoint text, before it
 
 import asyncio
 import os
+import socket
 import threading
 import time
 from collections import deque
@@ -17,6 +18,9 @@ from pathlib import Path
 
 from bench import ledger_world
 from bench.ledger_world import ORIGIN, Producer, SeedSigner
+from sealgate.adapters.building import worker
+from sealgate.adapters.building.process import ProcessBuilding
+from sealgate.adapters.children.waiting import WaitingChild, end_with
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
@@ -44,10 +48,43 @@ class ReportingSigner(SeedSigner):
         return super().sign(message)
 
 
+class ForkedBuilder(WaitingChild):
+    """The building process, forked: there is no time to start an interpreter before the next kill."""
+
+    def start(self) -> bool:
+        """Fork, once."""
+        if self._connection is not None or self._starts:
+            return self._connection is not None
+        self._starts += 1
+        self._connection, theirs = socket.socketpair()
+        life, self._lifeline = os.pipe()
+        if os.fork() == 0:
+            try:
+                self._connection.close()
+                os.close(self._lifeline)
+                end_with(life)
+                worker.serve(theirs)
+            finally:
+                os._exit(0)
+        theirs.close()
+        os.close(life)
+        return True
+
+
+def _building(directory: Path, lock: int) -> ProcessBuilding:
+    """Return the building process, which takes over after the first batch."""
+    folders = {"journal": directory / "journal", "public": directory / "log", "staging": directory / "staging"}
+    building = ProcessBuilding(ORIGIN, **folders, lock=lock, busy=1)
+    building._child = ForkedBuilder("", "building process", patience_s=10.0)  # noqa: SLF001
+    return building
+
+
 class Child:
     """One life: an open world, a window of records under way, a report."""
 
-    def __init__(self, directory: Path, report: int, boot: int, *, on_loop: bool = False) -> None:
+    def __init__(
+        self, directory: Path, report: int, boot: int, *, on_loop: bool = False, elsewhere: bool = False
+    ) -> None:
         self._report = report
         self._producer = Producer(boot)
         self._flying: deque[bytes] = deque()
@@ -63,7 +100,8 @@ class Child:
             SqliteLock(directory / "lock.sqlite", ORIGIN),
         )
         keys = replace(ledger_world.keys(), log=ReportingSigner(self._tell))
-        self.ledger = Ledger(ORIGIN, self._stores, keys)
+        building = _building(directory, self.journal.lock) if elsewhere else None
+        self.ledger = Ledger(ORIGIN, self._stores, keys, building=building)
 
     def _tell(self, line: str) -> None:
         os.write(self._report, line.encode())  # one write below PIPE_BUF: whole or not at all
@@ -98,8 +136,11 @@ class Child:
 
 
 def run_until_killed(directory: Path, report: int, boot: int) -> None:
-    """Append as fast as the window allows, publish all the time, for ever; every other life on an event loop."""
-    child = Child(directory, report, boot, on_loop=boot % 2 == 1)
+    """Append as fast as the window allows, publish all the time, for ever.
+
+    Every other life is on an event loop, every third has its files built elsewhere.
+    """
+    child = Child(directory, report, boot, on_loop=boot % 2 == 1, elsewhere=boot % 3 == 2)
 
     def publish() -> None:
         while True:
@@ -113,10 +154,12 @@ def run_until_killed(directory: Path, report: int, boot: int) -> None:
         number += 1
 
 
-def run_script(directory: Path, report: int, boot: int, records: int = 60, *, on_loop: bool = False) -> None:
+def run_script(
+    directory: Path, report: int, boot: int, records: int = 60, *, on_loop: bool = False, elsewhere: bool = False
+) -> None:
     """Do a fixed piece of work that meets every system call; heal and go on after a failure, give up in the end."""
     try:
-        child = Child(directory, report, boot, on_loop=on_loop)
+        child = Child(directory, report, boot, on_loop=on_loop, elsewhere=elsewhere)
     except (OSError, SealgateError):
         return  # refused to start: the parent starts it again without a fault
     tries = _TRIES

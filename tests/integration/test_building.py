@@ -11,12 +11,12 @@ import pytest
 
 from bench.ledger_world import ISSUER, LOG_KEY, ORIGIN, Producer, SeedSigner
 from sealgate.adapters.building import process
-from sealgate.adapters.building.process import ProcessBuilding
+from sealgate.adapters.building.process import MANY, ProcessBuilding
 from sealgate.adapters.journals.file import FileJournal, nobody_else
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.ledger.fsck import fsck
-from sealgate.ledger.log import MANY, Keys, Ledger
+from sealgate.ledger.log import Keys, Ledger
 from sealgate.ledger.recovery import Stores
 from sealgate.model.errors import ConfigurationError, ForkError, UnavailableError
 from sealgate.ports.building import BuilderLostError

@@ -86,6 +86,10 @@ class Elsewhere:
         self.after = False
         self.built = 0
 
+    def busy(self, leaves):
+        """Take over after batches of every usual size."""
+        return leaves >= 256
+
     def begin(self, size, root):
         """Begin from what is published."""
         stores = self._stores

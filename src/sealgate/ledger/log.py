@@ -37,9 +37,6 @@ SETTLE_EVERY: Final = 64
 SETTLE_LEAVES: Final = 65_536
 """Batches, and leaves in them, whose staging files are kept; also what the next start has to apply again at most."""
 
-MANY: Final = 256
-"""Leaves in one batch from which on it is worth having the next ones built elsewhere."""
-
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -131,7 +128,7 @@ class Ledger:
         self._unsettled += 1
         if self._unsettled >= SETTLE_EVERY or batch.size - self._settled >= SETTLE_LEAVES:
             self._settle(batch.size)  # 9
-        if stop - start >= MANY and not loaded.elsewhere and self._building is not None:
+        if self._building is not None and not loaded.elsewhere and self._building.busy(stop - start):
             self._move(self._building, batch)
         return True
 

@@ -48,6 +48,9 @@ class Builder(Protocol):
 class Building(Protocol):
     """Whoever builds elsewhere. It only ever adds speed: without it the ledger builds by itself."""
 
+    def busy(self, leaves: int) -> bool:
+        """Tell whether so many leaves in one batch make it worth having the next ones built elsewhere."""
+
     def begin(self, size: int, root: bytes) -> Builder | None:
         """Have the files built elsewhere from this published tree on; None where nobody can.
 

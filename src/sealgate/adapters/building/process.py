@@ -20,6 +20,9 @@ _LOG = logging.getLogger(__name__)
 _PATIENCE_S: Final = 60.0
 """A batch has at most 16,384 records; a disk that takes so long for it is not one to wait for."""
 
+MANY: Final = 256
+"""Leaves in one batch from which on the process is worth its round trips."""
+
 _ERRORS: Final[dict[str, type[SealgateError]]] = {
     kind.__name__: kind for kind in (AlteredError, ForkError, NotProvenError, UnavailableError)
 }
@@ -27,12 +30,13 @@ _ERRORS: Final[dict[str, type[SealgateError]]] = {
 
 
 class ProcessBuilding:
-    """One building process, started when it is first worth it. Called by the publisher's thread.
+    """One building process, started when a batch first had ``busy`` leaves. Called by the publisher's thread.
 
     ``lock`` is a descriptor that holds the journal's lock; the process keeps it while it runs.
     """
 
-    def __init__(self, origin: str, *, journal: Path, public: Path, staging: Path, lock: int) -> None:
+    def __init__(self, origin: str, *, journal: Path, public: Path, staging: Path, lock: int, busy: int = MANY) -> None:
+        self._busy = busy
         self._origin = origin
         self._journal = str(journal.absolute())
         self._public = str(public.absolute())
@@ -45,6 +49,10 @@ class ProcessBuilding:
     def pid(self) -> int | None:
         """Return the process id, or None where none runs."""
         return self._child.process.pid if self._child.process is not None else None
+
+    def busy(self, leaves: int) -> bool:
+        """Tell whether so many leaves in one batch are worth it."""
+        return leaves >= self._busy
 
     def begin(self, size: int, root: bytes) -> "_Remote | None":
         """Have the files built there from this published tree on; None where nobody can."""
