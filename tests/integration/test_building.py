@@ -165,6 +165,18 @@ def test_what_dies_twice_is_not_started_again(world):
     assert world.building.pid is None
 
 
+def test_a_stop_of_the_service_leaves_it_at_work(world):
+    """SIGTERM and SIGINT, which reach every process of a service or terminal, are the authority's to obey."""
+    pid = world.building.pid
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(pid, number)
+    time.sleep(0.05)
+    world.publish(300)
+
+    assert world.building.pid == pid
+    world.check()
+
+
 def test_a_stuck_process_is_given_up(world, monkeypatch):
     """It is killed after a while, and the step goes on without it."""
     world.building._child._connection.settimeout(0.2)

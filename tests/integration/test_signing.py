@@ -130,6 +130,30 @@ def test_a_lone_decision_is_signed_here(kit):
     assert answers
 
 
+def test_a_stop_of_the_service_leaves_it_at_work(kit):
+    """SIGTERM and SIGINT, which reach every process of a service or terminal, are the authority's to obey."""
+
+    async def scenario():
+        signing = ProcessSigning(busy=2)
+        answers = counted(signing)
+        authority = await kit.started(signing=signing, times=PATIENT)
+        await ready(kit, signing)
+        process = signing._child.process
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+        permitted = await ask_many(authority)
+        alive = process.poll() is None
+        await authority.stop()
+        return answers, permitted, alive, process.returncode
+
+    answers, permitted, alive, ended = asyncio.run(scenario())
+
+    assert permitted == 200
+    assert None not in answers
+    assert alive
+    assert ended is not None
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_dead_or_stuck_process_costs_no_record(kit, how):
     """While it is killed or stopped with a group in its hands, everything is recorded, in order."""

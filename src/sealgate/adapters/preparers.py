@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.collector.preparing import Preparation, Ready, Source, split
 from sealgate.model.errors import UnavailableError
 from sealgate.telemetry.bounds import Bounds
@@ -92,8 +92,7 @@ _mine: Final[list[Preparation]] = []  # a worker's copy, set once
 
 def _begin(preparation: Preparation) -> None:
     with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        leave_to_asker()
     _mine.append(preparation)
 
 

@@ -6,7 +6,6 @@ It holds no key and signs nothing. While it runs it keeps a descriptor of the jo
 can begin to mend files that this one is still writing.
 """
 
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from sealgate.adapters.building import messages
 from sealgate.adapters.building.messages import Begin, Done, Failed, Settle, Stage, Write
 from sealgate.adapters.children import frames
+from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.adapters.children.waiting import end_with
 from sealgate.adapters.journals.following import FollowedSegments
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
@@ -74,6 +74,6 @@ def serve(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the authority, which then closes the connection
+    leave_to_asker()
     end_with(int(sys.argv[2]))
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -6,13 +6,13 @@ It holds no key, opens no file and writes nothing: it turns questions into verdi
 """
 
 import gc
-import signal
 import socket
 import sys
 
 import orjson
 
 from sealgate.adapters.children import frames
+from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.adapters.judging import messages
 from sealgate.adapters.judging.messages import Ask, Load, Loaded, Question, Told, Verdict
 from sealgate.model.errors import SealgateError
@@ -76,5 +76,5 @@ def serve(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the authority, which then closes the connection
+    leave_to_asker()
     serve(socket.socket(fileno=int(sys.argv[1])))

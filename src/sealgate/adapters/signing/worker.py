@@ -6,12 +6,12 @@ It opens no file, writes nothing, and holds no other key: a new one takes the pl
 """
 
 import ctypes
-import signal
 import socket
 import sys
 from typing import Final
 
 from sealgate.adapters.children import frames
+from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.adapters.keys import sodium
 from sealgate.adapters.signing import messages
 
@@ -39,6 +39,6 @@ def protect() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the authority, which then closes the connection
+    leave_to_asker()
     protect()
     serve(socket.socket(fileno=int(sys.argv[1])))
