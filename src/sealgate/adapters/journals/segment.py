@@ -114,10 +114,11 @@ def witness_behind(data: bytes, bad: int, index: int) -> Frame | None:
     """Return a good frame behind offset ``bad`` that was written after a sync of it, or None: the end is torn.
 
     ``index`` is the index expected at ``bad``. Every offset is tried, because a damaged length hides where the next
-    frame starts.
+    frame starts; but not in the zeros that were written ahead, a megabyte of them, as a length is never zero.
     """
     unpack = WHOLE.unpack_from
-    for at in range(bad + 1, len(data) - FRAME_BYTES + 1):
+    written = bad + len(data[bad:].rstrip(b"\0"))
+    for at in range(bad + 1, min(written, len(data) - FRAME_BYTES + 1)):
         length, _, found, distance, _ = unpack(data, at)
         if LEAST_BYTES <= length <= MOST_BYTES and index <= found <= index + (1 << 32) and at - distance > bad:
             frame = frame_at(data, at, len(data))
