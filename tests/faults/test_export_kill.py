@@ -1,5 +1,10 @@
-"""The evidence service, killed with exports in its hands: afterwards no file anywhere says what was in them."""
+"""The evidence service and its clients, killed with exports in their hands: no file that is left says what was in them.
 
+But for the directory of a log's export that says of itself that it is not finished.
+"""
+
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +25,7 @@ from sealgate.sdk.evidence import EvidenceClient
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 """The HTTP client leaves a socket whose connection was refused to the collector of garbage."""
 
+SEALGATE = str(Path(sys.executable).with_name("sealgate"))
 EVENTS = 2000
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - where exports once were
 MARK = f"the heron of {uuid.uuid4().hex} waits".encode()
@@ -32,6 +38,15 @@ import sealgate
 with sealgate.session(framework="own"), sealgate.task("say it", id="task-heron"):
     for number in range(int(sys.argv[2])):
         sealgate.log_event("noted", {"text": f"{number} {sys.argv[1]} {'x' * 2000}"})
+"""
+
+
+NAMING = """
+import sys
+from pathlib import Path
+from sealgate.sdk.evidence import EvidenceClient
+with EvidenceClient(socket=sys.argv[1], reason="test") as client, Path(sys.argv[2]).open("xb") as file:
+    client.export_into(file, {"task_id": "task-heron"})
 """
 
 
@@ -186,6 +201,118 @@ def _ask(authority, answers):
             answers.append(client._post("/v1/exports", {"filter": {"task_id": "task-heron"}, "format": "csv"}))
         except SealgateError as error:
             answers.append(error)
+
+
+def _left(folder):
+    """Return all that is in a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def _killed_at(command, there, begin=lambda: None):
+    """Start a program again and again until it is killed in a moment of which ``there`` tells."""
+    for _ in range(30):
+        begin()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            os.kill(process.pid, signal.SIGSTOP)
+            if there(process.pid):
+                process.kill()
+                process.wait(10)
+                return
+            os.kill(process.pid, signal.SIGCONT)
+            time.sleep(0.001)
+    raise AssertionError("each program was done before it could be killed")
+
+
+def _exporting(authority, *arguments):
+    command = [SEALGATE, "export", *map(str, arguments), "--task-id", "task-heron", "--reason", "test", "--json"]
+    return [*command, "--config", str(authority.folder)]
+
+
+def test_a_client_killed_while_it_fetches_leaves_no_file(site, tmp_path):
+    """It had a part of the export in a file without a name; the same command makes it whole."""
+    folder, authority = site
+    command = _exporting(authority, tmp_path / "out.jsonl")
+    seen = []
+
+    def fetching(pid):
+        seen[:] = _left(tmp_path)
+        return _held(pid)
+
+    _killed_at(command, fetching)
+
+    assert (seen, _left(tmp_path)) == ([], [])
+    assert _saying(folder, IN_MEMORY) == []
+    made = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["export"]
+    assert _left(tmp_path) == ["out.jsonl"]
+    whole = (tmp_path / "out.jsonl").read_bytes()
+    assert (len(whole), hashlib.sha256(whole).hexdigest()) == (made["bytes"], made["digest"])
+    assert whole.count(MARK) >= EVENTS
+
+
+def test_a_client_that_names_its_file_first_is_found(site, tmp_path):
+    """Positive control: killed in the same way, a program that fetches into a named file leaves a part that says it."""
+    _, authority = site
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, "-c", NAMING, str(authority.folder / "evidence" / "evidence.sock"), str(out)]
+
+    _killed_at(command, lambda _pid: _saying(tmp_path), begin=lambda: out.unlink(missing_ok=True))
+
+    assert _saying(tmp_path) == [out]
+    assert out.read_bytes().count(MARK) < EVENTS
+
+
+def _exporting_log(authority, out, *more):
+    command = [SEALGATE, "log", "export", str(authority.folder), str(out), "--bodies", "--reason", "test", "--json"]
+    return [*command, *more]
+
+
+def test_an_export_of_a_log_killed_before_it_has_bodies_leaves_a_mark_alone(site, tmp_path):
+    """The bundle that the bodies come from has no name; the same command makes the export whole."""
+    folder, authority = site
+    out = tmp_path / "out"
+    seen = []
+
+    def fetching(pid):
+        seen[:] = _left(tmp_path)
+        return seen == ["out", "out/UNFINISHED"] and _bundles(pid)
+
+    _killed_at(_exporting_log(authority, out), fetching)
+
+    assert _left(tmp_path) == ["out", "out/UNFINISHED"]
+    assert out.stat().st_mode & 0o777 == 0o700
+    assert _saying(folder, IN_MEMORY, tmp_path) == []
+    assert subprocess.run(_exporting_log(authority, out), check=False, capture_output=True).returncode == 0
+    assert not (out / "UNFINISHED").exists()
+    assert (out / "checkpoint").exists()
+    assert sum(path.read_bytes().count(MARK) for path in (out / "body").rglob("*") if path.is_file()) >= EVENTS
+
+
+def _bundles(pid):
+    """Return the files without a name that hold the archive."""
+    held = [path for path in Path(f"/proc/{pid}/fd").iterdir() if "(deleted)" in str(path.readlink())]
+    return [path for path in held if _read(path).startswith(b"PK")]
+
+
+def test_an_export_of_a_log_killed_with_bodies_is_named_unfinished_and_cleared(site, tmp_path):
+    """No command takes it for a log; the next run clears it first, also one that is refused."""
+    folder, authority = site
+    out = tmp_path / "out"
+    _killed_at(_exporting_log(authority, out), lambda _pid: _saying(out) and not (out / "checkpoint").exists())
+
+    assert _saying(tmp_path)  # what it is about: the bodies are there
+    assert (out / "UNFINISHED").exists()
+    assert _saying(folder, IN_MEMORY) == []
+    checked = subprocess.run([SEALGATE, "log", "fsck", str(out)], check=False, capture_output=True, text=True)
+    assert checked.returncode != 0
+    assert "not finished" in checked.stderr
+
+    refused = _exporting_log(authority, out, "--role", "nobody")
+    assert subprocess.run(refused, check=False, capture_output=True).returncode != 0
+    assert _left(tmp_path) == ["out"]
+
+    subprocess.run(_exporting_log(authority, out), check=True, capture_output=True)
+    assert subprocess.run([SEALGATE, "log", "fsck", str(out)], check=False, capture_output=True).returncode == 0
 
 
 def test_the_search_finds_a_file_that_says_it(tmp_path):

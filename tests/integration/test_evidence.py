@@ -17,7 +17,7 @@ from sealgate.adapters.evidence import service
 from sealgate.adapters.evidence.service import Bounds, Places
 from sealgate.adapters.keys.file import FileWrappingKey
 from sealgate.evidence.answers import Filter
-from sealgate.model.errors import AlteredError, ConfigurationError, InputError
+from sealgate.model.errors import AlteredError, ConfigurationError, InputError, UnavailableError
 from sealgate.model.evaluation import CaptureRequest, OutcomeRequest
 from sealgate.proofs import notes, trust
 from tests.integration.conftest import CALLER, ORIGIN, question
@@ -262,6 +262,31 @@ def test_another_wrapping_key_does_not_open_the_store(told):
     with pytest.raises(AlteredError):
         service.open_service(places(kit), FileWrappingKey(os.urandom(32)))
     opened(kit).close()
+
+
+def test_a_failure_between_two_records_loses_none(told, monkeypatch):
+    """The keys cannot be read for a moment in the middle of a batch: all of it is read again, and told of only then."""
+    kit, _ = told
+    evidence = opened(kit)
+    real = evidence.records.read
+
+    def fail(start, stop):
+        for opened_record in real(start, stop):
+            if opened_record.index == 3:
+                raise UnavailableError("the key store cannot be used now")
+            yield opened_record
+
+    monkeypatch.setattr(type(evidence.records), "read", lambda _self, start, stop: fail(start, stop))
+    with pytest.raises(UnavailableError):
+        evidence.consumer.step()
+    assert (evidence.store.next_index, evidence.consumer.status().projected) == (0, 0)
+    monkeypatch.undo()
+
+    published = evidence.records.published()
+    assert evidence.consumer.step() == published > 4
+    found = {row.index for row in evidence.queries.search(Filter(), limit=100).rows}
+    evidence.close()
+    assert {0, 1, 2, 3} <= found
 
 
 def test_only_published_records_are_followed(told):

@@ -94,7 +94,8 @@ def test_a_log_is_exported_with_its_bodies(site, tmp_path):
 
     assert (bare["bodies"], part["bodies"]) == (0, 1)
     assert whole["bodies"] >= 2
-    assert not list(tmp_path.glob(".sealgate-bodies-*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all", "bare", "one"]  # nothing beside, nothing refused
+    assert not (tmp_path / "all" / "UNFINISHED").exists()
     report = _verified(tmp_path / "all", trust)
     assert report["verdict"] == "verified"
     (bodies,) = [step["message"] for step in report["steps"] if step["name"] == "bodies"]

@@ -104,13 +104,7 @@ class Desk:
         self.point = point
         self._unix_ms = unix_ms
         self._configured = tuple(configured)
-        interrupt = getattr(queries, "interrupt", None)
-        self.lane = Lane(
-            threads=self.bounds.threads,
-            waiting=self.bounds.waiting,
-            timeout_s=self.bounds.timeout_s,
-            interrupt=interrupt,
-        )
+        self.lane = Lane(threads=self.bounds.threads, waiting=self.bounds.waiting, timeout_s=self.bounds.timeout_s)
         self.counts = {"allowed": 0, "refused": 0, "unrecorded": 0}
 
     async def trace(self, ident: str, asked: Asked) -> tuple[Trace, Note]:
@@ -192,7 +186,7 @@ class Desk:
         await self._refuse(turn, message, code=code, hint=hint)
 
     def close(self) -> None:
-        """Start no more questions."""
+        """Start no more questions, stop those that run."""
         self.lane.close()
 
     # steps 1 and 2

@@ -15,26 +15,26 @@ from sealgate.sdk.evidence import EvidenceClient
 
 _MAX_BUNDLE_BYTES: Final = TILE_WIDTH * (4 + MAX_BATCH_BODY_BYTES)
 _PREFIX: Final = "log/"
+BUNDLE: Final = ".sealgate-bundle-"
+"""How the empty file begins that is there for a moment, on a file system that gives none without a name."""
 
 
 @contextmanager
-def fetched(client: EvidenceClient, *, beside: Path, start: int, stop: int | None) -> Iterator[ReadBodies]:
-    """Yield what reads the bodies of a bundle with what this reader may see of a range; the bundle is then removed.
+def fetched(client: EvidenceClient, folder: Path, *, start: int, stop: int | None) -> Iterator[ReadBodies]:
+    """Yield what reads the bodies of a bundle with what this reader may see of a range.
 
-    It lies in a folder of mode 0700 beside the export, which is going to hold the same bodies.
+    The bundle is a file without a name on the disk of ``folder``: it ends with this process, however that ends.
 
     Raises:
         NotPermittedError: no role of the caller may see whole records.
         UnavailableError: the evidence service does not answer.
     """
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".sealgate-bodies-", dir=beside.parent) as folder:
-        path = Path(folder) / "bundle.zip"
+    with tempfile.TemporaryFile(prefix=BUNDLE, dir=folder) as bundle:
         wanted = {"from_index": start} if start else {}
         if stop is not None:
             wanted["to_index"] = stop
-        client.export(path, wanted, format="bundle")
-        with zipfile.ZipFile(path) as archive:
+        client.export_into(bundle, wanted, format="bundle")
+        with zipfile.ZipFile(bundle) as archive:
             yield _Bundle(archive).read
 
 

@@ -40,8 +40,8 @@ def places(configuration: Configuration) -> Places:
 
 
 def store_bounds(configuration: Configuration) -> StoreBounds:
-    """Return what the store may use."""
-    return StoreBounds(query_timeout_s=float(configuration.access.query_timeout_s))
+    """Return what the store may use; the desk gives a question up first, and records that."""
+    return StoreBounds(query_timeout_s=configuration.access.query_timeout_s + 1.0)
 
 
 def open_evidence(

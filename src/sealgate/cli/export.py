@@ -33,7 +33,7 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Write what fits into DESTINATION, a new file; its digest is in the access record."""
+    """Write what fits into DESTINATION, a file that is there once it is whole; its digest is in the access record."""
     wanted = _reading.take_filter(given)
     with _reading.client(config_path, flags, reason, role) as client, Progress(disable=as_json) as bar:
         task = bar.add_task("export", total=None)

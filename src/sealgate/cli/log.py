@@ -16,12 +16,14 @@ from sealgate.adapters.keys.rotation import TRUST_FILE
 from sealgate.adapters.stores.directory import DirectoryLog, DirectoryStaging
 from sealgate.adapters.stores.lock_sqlite import SqliteLock
 from sealgate.cli import _reading
-from sealgate.cli._bodies import fetched
+from sealgate.cli._bodies import BUNDLE, fetched
 from sealgate.cli._calls import call
 from sealgate.cli._configuration import load, options
 from sealgate.cli._paths import GivenPath
+from sealgate.cli._unfinished import MARKER, unfinished
 from sealgate.cli.init import JOURNAL, LOCK, STAGING
 from sealgate.ledger import recovery
+from sealgate.ledger.export import FILES as EXPORT_FILES
 from sealgate.ledger.export import export as export_log
 from sealgate.ledger.fsck import fsck as check_log
 from sealgate.ledger.rebuilding import rebuild as rebuild_log
@@ -99,18 +101,19 @@ def export(
 
     Statements and proofs need nobody's leave. Bodies come from the evidence service, to a role that may read whole
     records, and the reading is a record first; bodies that are erased, expired or not projected yet stay absent.
+
+    While it is made, OUT holds a file UNFINISHED. One that was killed is cleared by the next run of the same command.
     """
-    if out.exists() and any(out.iterdir()):
-        raise ConfigurationError(f"`{out}` is not empty", hint="name a new directory")
-    trust_file = data / "trust.json"
+    source, trust_file = _open(data), data / "trust.json"
     with ExitStack() as stack:
+        stack.enter_context(unfinished(out, (*EXPORT_FILES, f"{BUNDLE}*"), mode=0o700 if with_bodies else 0o755))
         bodies = None
         if with_bodies:
             client = _reading.client(data if config_path is None else config_path, flags, reason, role)
-            bodies = stack.enter_context(fetched(stack.enter_context(client), beside=out, start=start, stop=stop))
+            bodies = stack.enter_context(fetched(stack.enter_context(client), out, start=start, stop=stop))
         step = stack.enter_context(_bar("exporting", quiet=as_json))
         done = export_log(
-            _open(data),
+            source,
             DirectoryLog(out),
             start=start,
             stop=stop,
@@ -191,6 +194,8 @@ def rebuild(config_path: Path | None, flags: tuple[str, ...], *, as_json: bool) 
 def _open(directory: Path) -> DirectoryLog:
     """Return the log in a log directory, or in the ``log`` of a data directory."""
     for candidate in (directory, directory / "log"):
+        if (candidate / MARKER).exists():
+            raise ConfigurationError(f"the export in `{candidate}` is not finished", hint="run the command again")
         if (candidate / "checkpoint").is_file():
             return DirectoryLog(candidate)
     raise ConfigurationError(

@@ -68,19 +68,15 @@ class Consumer:
         end = self._published if until is None else min(until, self._published)
         if start < end:
             stop = min(end, start + BATCH_RECORDS)
+            taken = start
             for opened in self._records.read(start, stop):
                 if opened.body is not None:
                     rows += projection.rows(opened.body, opened.index, opened.key_id)
-                self._projected = opened.index + 1
+                taken = opened.index + 1
                 if len(rows) >= BATCH_ROWS:
                     break
-            try:
-                self._store.append(
-                    rows, self._projected, [expiry.erasure(row) for row in rows if row[_KIND] in expiry.ERASING]
-                )
-            except BaseException:
-                self._projected = start
-                raise
+            self._store.append(rows, taken, [expiry.erasure(row) for row in rows if row[_KIND] in expiry.ERASING])
+            self._projected = taken  # only now: whatever failed before is read again, and what is told can be found
         self._carry_out()
         self._store.roll()
         if self._projected >= self._published:

@@ -7,6 +7,7 @@ above (one hash for 256 leaves).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from sealgate.ledger.reading import bundle_ranges, cut_bundle, read_statement_bundle, read_wide
 from sealgate.model.errors import InputError, NotProvenError
@@ -17,6 +18,8 @@ from sealgate.proofs.tiles import Tile
 
 Progress = Callable[[int, int], None]
 _NOTES = ("checkpoint.witnessed", "checkpoint.timestamped")
+FILES: Final = ("body", "stmt", "tile", "timestamps", "checkpoint*", "trust.json*")
+"""Patterns of all that an export puts into a directory, what is still being written too; bodies first."""
 
 
 @dataclass(frozen=True, slots=True)

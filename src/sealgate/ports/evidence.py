@@ -33,7 +33,7 @@ class Session(Protocol):
         """Run one statement that only reads.
 
         Raises:
-            UnavailableError: it took too long or needs more memory than allowed.
+            UnavailableError: it took too long, needs more memory than allowed, or its question was told to stop.
         """
 
 

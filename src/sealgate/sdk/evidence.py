@@ -7,12 +7,13 @@ says which parts were hidden. Answers are the service's JSON; ``/openapi.json`` 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 from urllib.parse import quote
 
 import httpx
 
 from sealgate.model.errors import AlteredError, InputError, NotPermittedError, SealgateError, UnavailableError
+from sealgate.sdk.newfile import new_file
 
 _TIMEOUT_S: Final = 660.0
 """An export may take ten minutes; the service bounds everything else itself."""
@@ -117,30 +118,39 @@ class EvidenceClient:
         format: str = "jsonl",  # noqa: A002
         progress: Progress | None = None,
     ) -> Json:
-        """Write all records of a filter into a new file, checked against the digest that was recorded.
+        """Write all records of a filter into a new file, which has its name only when it is whole.
 
         Raises:
+            InputError: there is such a file.
             AlteredError: what came is not what was recorded; no file is left.
+        """
+        with new_file(destination) as file:
+            return self.export_into(file, filter, format=format, progress=progress)
+
+    def export_into(
+        self,
+        file: IO[bytes],
+        filter: Mapping[str, str | int] | None = None,  # noqa: A002
+        *,
+        format: str = "jsonl",  # noqa: A002
+        progress: Progress | None = None,
+    ) -> Json:
+        """Write all records of a filter into an open file, checked against what was recorded.
+
+        Raises:
+            AlteredError: what came is not that; nothing of the file may be used.
         """
         made = self._post("/v1/exports", {"filter": dict(filter or {}), "format": format})
         ready = made["export"]
         digest, done = hashlib.sha256(), 0
-        try:
-            with destination.open("xb") as file:
-                for part in range(ready["parts"]):
-                    content = self._send("GET", f"/v1/exports/{ready['export_id']}/parts/{part}", None).content
-                    digest.update(content)
-                    file.write(content)
-                    done += len(content)
-                    if progress is not None:
-                        progress(done, ready["bytes"])
-        except FileExistsError as error:
-            raise InputError(f"`{destination}` exists", hint="name another file") from error
-        except BaseException:
-            destination.unlink(missing_ok=True)
-            raise
-        if digest.hexdigest() != ready["digest"]:
-            destination.unlink(missing_ok=True)
+        for part in range(ready["parts"]):
+            content = self._send("GET", f"/v1/exports/{ready['export_id']}/parts/{part}", None).content
+            digest.update(content)
+            file.write(content)
+            done += len(content)
+            if progress is not None:
+                progress(done, ready["bytes"])
+        if (done, digest.hexdigest()) != (ready["bytes"], ready["digest"]):
             raise AlteredError("the export is not what was recorded", hint="make it again")
         return made
 

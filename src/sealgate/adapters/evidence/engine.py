@@ -13,6 +13,7 @@ from typing import Any, Final
 import duckdb
 import duckdb_extension_httpfs
 
+from sealgate.evidence import stopping
 from sealgate.model.errors import ConfigurationError, UnavailableError
 
 _EXTENSION: Final = "extensions/v{version}/httpfs.duckdb_extension"
@@ -102,16 +103,17 @@ class ReadingConnection:
         _run(connection, "BEGIN TRANSACTION READ ONLY", ())
 
     def fetch(self, sql: str, parameters: Sequence[Any] = (), *, timeout_s: float = 60.0) -> list[tuple[Any, ...]]:
-        """Run one statement; interrupted after ``timeout_s``.
+        """Run one statement; interrupted after ``timeout_s``, and when its question is told to stop.
 
         Raises:
-            UnavailableError: too slow, too large, or the disk failed.
+            UnavailableError: too slow, too large, told to stop, or the disk failed.
         """
         timer = threading.Timer(timeout_s, self._connection.interrupt)
         timer.daemon = True
         timer.start()
         try:
-            return _run(self._connection, sql, parameters)
+            with stopping.stoppable(self._connection.interrupt):
+                return _run(self._connection, sql, parameters)
         finally:
             timer.cancel()
 

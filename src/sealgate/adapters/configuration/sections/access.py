@@ -19,8 +19,12 @@ class Access:
     socket: Path = optional(Path("evidence/evidence.sock"), "Its Unix socket; relative to the data directory.")
     listen: str = optional("", "Address and port of its HTTPS listener, with the certificate of `[tls]`; empty: none.")
     policies: Path = optional(Path(), "A folder with reading policies (`*.cedar`) of your own; empty: those we ship.")
-    query_timeout_s: int = optional(10, "A question that takes longer is given up.", "seconds", least=1, most=3600)
-    export_timeout_s: int = optional(600, "An export that takes longer is given up.", "seconds", least=1, most=86_400)
+    query_timeout_s: int = optional(
+        10, "A question that takes longer, waiting included, is stopped.", "seconds", least=1, most=3600
+    )
+    export_timeout_s: int = optional(
+        600, "An export that takes longer, waiting included, is stopped.", "seconds", least=1, most=86_400
+    )
     queries: int = optional(2, "Questions that run at once.", "questions", least=1, most=64)
     waiting: int = optional(16, "Questions that wait at once; more are refused.", "questions", least=0, most=4096)
     max_rows: int = optional(1000, "Rows of one page.", "rows", least=1, most=10_000)
