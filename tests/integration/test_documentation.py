@@ -386,21 +386,7 @@ def test_the_life_of_a_decision_is_the_table():
 
 
 def test_every_metric_of_the_authority_is_documented(world):
-    """What `/metrics` shows is on the page of the API, and what that page names exists.
-
-    A count by outcome is shown from the first such decision on: here there is one of each, whatever ran before.
-    """
-    script = (
-        "from sealgate import Client; client = Client(agent='invoice-bot')\n"
-        "pay = {'recipient': 'GB29', 'subject': 'rent', 'date': '2026-11-21', 'amount': 100}\n"
-        "print(client.decide('rob', {}, server='bank').outcome)\n"
-        "for _ in range(11):\n"  # more than the page's limit of a day
-        "    print(client.decide('send_money', pay, server='bank').outcome)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=world.environment, cwd="/", capture_output=True, text=True, check=True
-    )
-    assert set(done.stdout.split()) == {"PERMIT", "DENY", "SILENCE"}
+    """What `/metrics` shows is on the page of the API, and what that page names exists, from the start on."""
     authority = Authority(world.home / "sealgate")
     shown = set(re.findall(r"^# TYPE (\S+)", authority.get("/metrics")[1].decode(), re.MULTILINE))
     page = (DOCS / "reference" / "api.md").read_text("utf-8")

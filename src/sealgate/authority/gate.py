@@ -98,7 +98,7 @@ class Gate:
         self._deadlines = Deadlines(_give_up)
         self.stopping = False
         self.halted: str | None = None
-        self.counts: dict[str, int] = {}
+        self.counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
 
     @property
     def remembered(self) -> int:
@@ -132,8 +132,7 @@ class Gate:
                 waiter.set_result(Reason.NOT_RECORDED)
                 if asked.remembered_as is not None:
                     self._memory.remembered.forget(asked.remembered_as)
-        outcome = answer.context.outcome
-        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+        self.counts[answer.context.outcome] += 1
         return answer
 
     async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
