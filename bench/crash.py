@@ -181,10 +181,15 @@ def fail_every_call(seconds: float, *, full: bool, rounds: int | None = None) ->
                 return part
             if _inject(part, call, fault, nth):
                 part.by_call[call] = part.by_call.get(call, 0) + 1
-            elif full or nth > 3:
-                del alive[call, fault]  # the script makes fewer calls than that
+            elif (full or nth > 3) and not _elsewhere(nth):
+                del alive[call, fault]  # the script makes fewer calls than that; two processes share them
     part.seconds = time.perf_counter() - start
     return part
+
+
+def _elsewhere(nth: int) -> bool:
+    """Tell whether a building process is at work at this point: the fault is its own, or the authority's."""
+    return nth % 3 == 0
 
 
 def _inject(part: Part, call: str, fault: str, nth: int) -> bool:
@@ -198,9 +203,8 @@ def _inject(part: Part, call: str, fault: str, nth: int) -> bool:
     def stopped(report: int) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         # On an event loop the kernel syncs, asked by `io_submit`; every other point of the other calls goes there too.
-        # So does a building process: every third point has one, and the fault is its own or the authority's.
         on_loop = call == "io_submit" or nth % 2 == 0
-        crash_child.run_script(directory, report, 1, on_loop=on_loop, elsewhere=nth % 3 == 0)
+        crash_child.run_script(directory, report, 1, on_loop=on_loop, elsewhere=_elsewhere(nth))
 
     life = _fork(stopped)
     os.waitpid(life.pid, os.WUNTRACED)
