@@ -6,6 +6,7 @@ But for the directory of a log's export that says of itself that it is not finis
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,10 +209,10 @@ def _left(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def _killed_at(command, there, begin=lambda: None):
-    """Start a program again and again until it is killed in a moment of which ``there`` tells."""
-    for _ in range(30):
-        begin()
+def _killed_at(command, out, there):
+    """Kill a program in a moment that ``there`` tells; one that is done first runs again without what it made."""
+    for tried in range(30):
+        _cleared(out)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None:
             os.kill(process.pid, signal.SIGSTOP)
@@ -220,8 +221,15 @@ def _killed_at(command, there, begin=lambda: None):
                 process.wait(10)
                 return
             os.kill(process.pid, signal.SIGCONT)
-            time.sleep(0.001)
+            time.sleep(0.001 / (1 + tried))
     raise AssertionError("each program was done before it could be killed")
+
+
+def _cleared(out):
+    """Remove what a program that was done too early has made."""
+    if out.is_dir():
+        shutil.rmtree(out)
+    out.unlink(missing_ok=True)
 
 
 def _exporting(authority, *arguments):
@@ -232,20 +240,21 @@ def _exporting(authority, *arguments):
 def test_a_client_killed_while_it_fetches_leaves_no_file(site, tmp_path):
     """It had a part of the export in a file without a name; the same command makes it whole."""
     folder, authority = site
-    command = _exporting(authority, tmp_path / "out.jsonl")
+    out = tmp_path / "out.jsonl"
+    command = _exporting(authority, out)
     seen = []
 
     def fetching(pid):
         seen[:] = _left(tmp_path)
         return _held(pid)
 
-    _killed_at(command, fetching)
+    _killed_at(command, out, fetching)
 
     assert (seen, _left(tmp_path)) == ([], [])
     assert _saying(folder, IN_MEMORY) == []
     made = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["export"]
     assert _left(tmp_path) == ["out.jsonl"]
-    whole = (tmp_path / "out.jsonl").read_bytes()
+    whole = out.read_bytes()
     assert (len(whole), hashlib.sha256(whole).hexdigest()) == (made["bytes"], made["digest"])
     assert whole.count(MARK) >= EVENTS
 
@@ -256,7 +265,7 @@ def test_a_client_that_names_its_file_first_is_found(site, tmp_path):
     out = tmp_path / "out.jsonl"
     command = [sys.executable, "-c", NAMING, str(authority.folder / "evidence" / "evidence.sock"), str(out)]
 
-    _killed_at(command, lambda _pid: _saying(tmp_path), begin=lambda: out.unlink(missing_ok=True))
+    _killed_at(command, out, lambda _pid: _saying(tmp_path))
 
     assert _saying(tmp_path) == [out]
     assert out.read_bytes().count(MARK) < EVENTS
@@ -277,7 +286,7 @@ def test_an_export_of_a_log_killed_before_it_has_bodies_leaves_a_mark_alone(site
         seen[:] = _left(tmp_path)
         return seen == ["out", "out/UNFINISHED"] and _bundles(pid)
 
-    _killed_at(_exporting_log(authority, out), fetching)
+    _killed_at(_exporting_log(authority, out), out, fetching)
 
     assert _left(tmp_path) == ["out", "out/UNFINISHED"]
     assert out.stat().st_mode & 0o777 == 0o700
@@ -298,7 +307,7 @@ def test_an_export_of_a_log_killed_with_bodies_is_named_unfinished_and_cleared(s
     """No command takes it for a log; the next run clears it first, also one that is refused."""
     folder, authority = site
     out = tmp_path / "out"
-    _killed_at(_exporting_log(authority, out), lambda _pid: _saying(out) and not (out / "checkpoint").exists())
+    _killed_at(_exporting_log(authority, out), out, lambda _pid: _saying(out) and not (out / "checkpoint").exists())
 
     assert _saying(tmp_path)  # what it is about: the bodies are there
     assert (out / "UNFINISHED").exists()
