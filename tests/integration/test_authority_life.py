@@ -86,7 +86,7 @@ def test_a_crash_soon_after_the_first_policy_set(kit):
 
     async def scenario():
         authority = await kit.started(policies=None)
-        authority._store_last_snapshot()
+        await authority._snapshots.finish()
         await authority.publish_policy(bundle(limits=LIMITS), CALLER)
         for _ in range(3):
             await authority.evaluate(question(), CALLER, None)

@@ -131,7 +131,7 @@ class Execution:
         try:
             receipt = await self._record(draft, decision, caller, request.request_id)
         except SealgateError:
-            decision.state = before  # it may be reported again
+            self._memory.decisions.put(decision, before)  # it may be reported again
             raise
         self._memory.decisions.close(record_id)
         self._ended(record_id, "outcome")

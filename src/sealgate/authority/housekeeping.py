@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from sealgate.authority.approvals import Approvals
@@ -10,6 +9,7 @@ from sealgate.authority.credentials import Broker
 from sealgate.authority.erasure import Erasures
 from sealgate.authority.execution import Execution
 from sealgate.authority.recorder import Recorder
+from sealgate.authority.snapshots import Snapshots
 from sealgate.authority.tasks import Tasks
 from sealgate.model.errors import SealgateError, UnavailableError
 
@@ -45,7 +45,7 @@ class _Reminder:
 
 
 class Housekeeping:
-    """Sweeps, heals, saves. ``snapshot`` takes a snapshot and returns what stores it."""
+    """Sweeps, heals, saves."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Housekeeping:
         approvals: Approvals,
         broker: Broker,
         erasures: Erasures,
-        snapshot: Callable[[], Callable[[], None]],
+        snapshots: Snapshots,
     ) -> None:
         self._recorder = recorder
         self._execution = execution
@@ -64,7 +64,7 @@ class Housekeeping:
         self._approvals = approvals
         self._broker = broker
         self._erasures = erasures
-        self._snapshot = snapshot
+        self._snapshots = snapshots
         self._sweeping, self._healing = _Reminder(), _Reminder()
 
     async def run(self) -> None:
@@ -86,10 +86,8 @@ class Housekeeping:
                 self._broker.sweep()
                 if now >= next_snapshot:
                     began = loop.time()
-                    store = self._snapshot()
+                    self._snapshots.begin()
                     next_snapshot = now + max(_SNAPSHOT_S, (loop.time() - began) * _SNAPSHOT_SHARE)
-                    # In a thread: a slow disk must not hold up the loop that keeps the deadlines.
-                    await loop.run_in_executor(None, store)
                 self._sweeping.over()
             except SealgateError as error:
                 if self._sweeping.due(error, now):

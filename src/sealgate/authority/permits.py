@@ -25,8 +25,12 @@ MAX_OPEN: Final = 1_000_000
 """Open decisions kept in memory; at about 500 bytes each. Beyond it new decisions are SILENCE (``overloaded``)."""
 
 
-class OpenDecision(msgspec.Struct):
-    """A PERMIT whose story is not finished. ``expires_ms`` is the permit's, then the outcome's, due time."""
+class OpenDecision(msgspec.Struct, frozen=True, gc=False):
+    """A PERMIT whose story is not finished. ``expires_ms`` is the permit's, then the outcome's, due time.
+
+    Frozen, so that a snapshot can be written on another thread; without a cycle in it, so that the collector need not
+    walk through a million of them.
+    """
 
     record_id: str
     agent: str
@@ -158,8 +162,7 @@ class OpenDecisions:
             raise NotPermittedError(
                 "the policy set changed since the decision", code="permit-mismatch", hint="ask for a new decision"
             )
-        self._move(decision, following, due_ms)
-        return decision
+        return self._move(decision, following, due_ms)
 
     def report(self, record_id: str) -> tuple[OpenDecision, bool]:
         """Take in an outcome; return the decision and whether the report is late.
@@ -175,8 +178,7 @@ class OpenDecisions:
                 hint="it is unknown, was refused, or its time for a report is over",
             )
         late = decision.state is State.UNKNOWN
-        decision.state = advance(decision.state, Event.REPORT)
-        return decision, late
+        return self.put(decision, advance(decision.state, Event.REPORT)), late
 
     def take_due(self, now_ms: int, limit: int = 256) -> list[tuple[OpenDecision, Event]]:
         """Return what fell due, oldest first, each moved to UNKNOWN; forget what was over long ago."""
@@ -190,8 +192,7 @@ class OpenDecisions:
                 del self._open[record_id]
                 continue
             event = Event.EXPIRE if decision.state is State.PERMITTED else Event.OVERDUE
-            self._move(decision, advance(decision.state, event), now_ms + self.late_window_ms)
-            due.append((decision, event))
+            due.append((self._move(decision, advance(decision.state, event), now_ms + self.late_window_ms), event))
         return due
 
     def replace(self, decision: OpenDecision, state: State, due_ms: int) -> None:
@@ -202,7 +203,15 @@ class OpenDecisions:
         """Forget a decision whose outcome is on stable storage."""
         self._open.pop(record_id, None)
 
-    def _move(self, decision: OpenDecision, state: State, due_ms: int) -> None:
-        decision.state = state
-        decision.expires_ms = due_ms
+    def put(self, decision: OpenDecision, state: State) -> OpenDecision:
+        """Set the state alone and return the decision as it is then. One that was closed stays closed."""
+        return self._keep(msgspec.structs.replace(decision, state=state))
+
+    def _move(self, decision: OpenDecision, state: State, due_ms: int) -> OpenDecision:
         heappush(self._due, (due_ms, decision.record_id))
+        return self._keep(msgspec.structs.replace(decision, state=state, expires_ms=due_ms))
+
+    def _keep(self, decision: OpenDecision) -> OpenDecision:
+        if decision.record_id in self._open:
+            self._open[decision.record_id] = decision
+        return decision

@@ -4,7 +4,7 @@ The snapshot is sealed like a body. It is a convenience: if it is missing, damag
 journal, it is ignored and everything is rebuilt from the first record.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +36,12 @@ RENEW_REQUESTS: Final = 100_000
 """Records before the snapshot that are read again at a start, so that repeated requests are still recognized."""
 
 
+_PART: Final = 256
+"""Members of a list that are encoded in one go: some tenths of a millisecond."""
+
+_JSON: Final = msgspec.json.encode
+
+
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The memory at ``cursor``; ``limits`` is the policy limits' own dump."""
 
@@ -62,21 +68,24 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sessions_lost_until_ms: int = 0
 
 
-def save(memory: Memory, limits: dict[str, Any]) -> bytes:
-    """Return the snapshot of ``memory`` as it is now, not sealed yet."""
-    snapshot = Snapshot(
+def capture(memory: Memory, limits: dict[str, Any]) -> Snapshot:
+    """Return what ``memory`` is now. Nothing in it changes afterwards, so another thread may write it.
+
+    Called on the loop's thread, and quick: a million decisions wait meanwhile. It copies references and no content.
+    """
+    return Snapshot(
         VERSION,
         memory.cursor,
         memory.last_ms,
         memory.policy_version,
-        memory.paused,
-        [decision for decision in memory.decisions if decision.state is not State.REPORTED],
+        dict(memory.paused),
+        list(memory.decisions),
         limits,
         memory.batches.dump(),
         memory.pending,
         list(memory.grants.values()),
         memory.configuration_sha256,
-        memory.settings,
+        list(memory.settings),
         list(memory.holds.values()),
         list(memory.tasks.values()),
         list(memory.ended_tasks),
@@ -87,7 +96,33 @@ def save(memory: Memory, limits: dict[str, Any]) -> bytes:
         memory.sessions.dump(),
         memory.sessions.lost_until_ms,
     )
-    return msgspec.json.encode(snapshot)
+
+
+def encode(snapshot: Snapshot, rest: Callable[[], None]) -> bytes:
+    """Return a captured snapshot as JSON, not sealed yet.
+
+    Long lists are written in parts with a ``rest`` after each: the encoder keeps the interpreter's lock.
+    """
+    members = {name: getattr(snapshot, name) for name in snapshot.__struct_fields__}
+    members["decisions"] = [each for each in snapshot.decisions if each.state is not State.REPORTED]
+    return _object(members, rest)
+
+
+def _object(members: Mapping[str, Any], rest: Callable[[], None]) -> bytes:
+    written = (_JSON(name) + b":" + _value(value, rest) for name, value in members.items())
+    return b"{" + b",".join(written) + b"}"
+
+
+def _value(value: Any, rest: Callable[[], None]) -> bytes:
+    if isinstance(value, dict):
+        return _object(value, rest)
+    if not isinstance(value, list):
+        return _JSON(value)
+    parts = []
+    for start in range(0, len(value), _PART):
+        parts.append(_JSON(value[start : start + _PART])[1:-1])
+        rest()
+    return b"[" + b",".join(parts) + b"]"
 
 
 def seal(snapshot: bytes, cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:

@@ -9,7 +9,7 @@ takes a last step.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sealgate.authority import answers, configuration, key_rotation, replay, resumption, snapshots, status
@@ -32,7 +32,7 @@ from sealgate.authority.roles import Roles
 from sealgate.authority.supply import SupplyChain
 from sealgate.authority.tasks import TaskListener, Tasks
 from sealgate.model.credentials import Cause
-from sealgate.model.errors import SealgateError, UnavailableError
+from sealgate.model.errors import UnavailableError
 from sealgate.model.evaluation import Identity, Recorded
 
 _LOG = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Authority:
             holds=self._holds,
             backup_days=parts.backup_days,
         )
+        self._snapshots = snapshots.Snapshots(parts, lambda: self._administration.rulebook)
         self._house = Housekeeping(
             recorder=parts.recorder,
             execution=self._execution,
@@ -104,7 +105,7 @@ class Authority:
             approvals=self.approvals,
             broker=self.broker,
             erasures=self._erasures,
-            snapshot=self._snapshot,
+            snapshots=self._snapshots,
         )
         self._housekeeping: asyncio.Task[None] | None = None
         self._started = False
@@ -272,18 +273,9 @@ class Authority:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._parts.publisher.stop)
         if self._started:
-            await loop.run_in_executor(None, self._store_last_snapshot)
+            await self._snapshots.finish()
         await loop.run_in_executor(None, self._parts.journal.close)
         self._batches.close()
         if self._parts.judges is not None:
             self._parts.judges.close()
         self._parts.close()
-
-    def _store_last_snapshot(self) -> None:
-        try:
-            self._snapshot()()
-        except SealgateError as error:  # it only makes the next start longer
-            _LOG.warning("no snapshot: %s", error)
-
-    def _snapshot(self) -> Callable[[], None]:
-        return snapshots.take(self._parts, self._administration.rulebook)

@@ -193,11 +193,12 @@ class Tasks:
             if decision.task_id in over and decision.state is State.PERMITTED
         ]
         for decision in unused:
-            decision.state = advance(decision.state, Event.REVOKE)
+            self._memory.decisions.put(decision, advance(decision.state, Event.REVOKE))
         done = await asyncio.gather(*(self._revoke(decision) for decision in unused), return_exceptions=True)
         for decision, result in zip(unused, done, strict=True):
             if isinstance(result, BaseException):
-                decision.state = State.PERMITTED  # still refused: its task is over. Recorded at the next turn
+                # Still refused: its task is over. Recorded at the next turn.
+                self._memory.decisions.put(decision, State.PERMITTED)
                 self._unfinished.add(decision.task_id or "")
         for task_id in over:
             for listener in self.listeners:

@@ -19,7 +19,7 @@ It belongs to one event loop and makes no system call; ``dump`` and ``load`` car
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -179,18 +179,17 @@ def _entity(value: Json, rule_id: str) -> Uid | None:
     return match[1], match[2]
 
 
-@dataclass(slots=True)
-class _Use:
+class _Use(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """In JSON ``[at_ms, "amount", reservation]``. Frozen: a snapshot is written while the ledger goes on."""
+
     at_ms: int
     amount: Decimal
     reservation: str
-    settled: bool = False
 
 
-@dataclass(slots=True)
-class _Usage:
+class _Usage(msgspec.Struct, gc=False):
     total: Decimal = Decimal(0)
-    uses: deque[_Use] = field(default_factory=deque)
+    uses: deque[_Use] = msgspec.field(default_factory=deque)
 
 
 class LimitLedger:
@@ -282,23 +281,21 @@ class LimitLedger:
         return ledger
 
     def dump(self) -> Json:
-        """Return the whole state as JSON; amounts are texts."""
+        """Return the whole state as it is now and stays, for msgspec's encoder of JSON: amounts become texts."""
         return {
             "now_ms": self._now_ms,
-            "usage": [
-                [*counter, [[use.at_ms, str(use.amount), use.reservation] for use in usage.uses]]
-                for counter, usage in sorted(self._usage.items())
-            ],
-            "open": sorted(self._reservations),
+            "usage": [(*counter, tuple(usage.uses)) for counter, usage in self._usage.items()],
+            "open": list(self._reservations),
         }
 
     def load(self, state: Json) -> None:
-        """Take over a dumped state; counters of rules that no longer exist are dropped.
+        """Take over a dumped state, as it is or read back from JSON; counters of rules that are no more are dropped.
 
         Raises:
             InputError: not a state that ``dump`` made.
         """
         known = {limit.id for limit in self._limits if limit.window}
+        state = msgspec.to_builtins(state)
         usage: dict[Counter, _Usage] = {}
         reservations: dict[str, list[Counter]] = {}
         try:

@@ -57,10 +57,13 @@ ASKED: Final[Mapping[str, str]] = {
 }
 """Words of a person's request that tell what was asked for, and the verb that each stands for."""
 
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+"""One object for all: most of thousands of tasks have read nothing, and the collector walks through every set."""
+
 _WORD: Final = re.compile(r"[a-z]+")
 
 
-class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """The part of a task's facts that survives a restart; fingerprints do not, so the restored task is not whole."""
 
     agent: str
@@ -69,10 +72,10 @@ class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     calls: int = 0
     refused: int = 0
     untrusted_entered: bool = False
-    tools: list[str] = []
-    classes: list[str] = []
-    reads: list[str] = []
-    asked: list[str] = []
+    tools: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
 
 class TaskFacts:
@@ -97,10 +100,10 @@ class TaskFacts:
         self.calls = 0
         self.refused = 0
         self.untrusted = False
-        self.tools: set[str] = set()
-        self.classes: set[str] = set()
-        self.reads: set[str] = set()
-        self.asked: set[str] = set()
+        self.tools = _NO_NAMES
+        self.classes = _NO_NAMES
+        self.reads = _NO_NAMES
+        self.asked = _NO_NAMES
         self.last_ms = 0
         self._recent: deque[int] = deque(maxlen=MAX_RECENT)
         self._kept: Kept | None = None
@@ -114,7 +117,7 @@ class TaskFacts:
             return
         self.calls += 1
         self._recent.append(now_ms)
-        self._name(self.tools, tool)
+        self.tools = self._named(self.tools, tool)
 
     def observed(
         self,
@@ -130,10 +133,10 @@ class TaskFacts:
         self.last_ms = max(self.last_ms, now_ms)
         self.untrusted = self.untrusted or origin == UNTRUSTED
         if source:
-            self._name(self.reads, source)
+            self.reads = self._named(self.reads, source)
         if classification:
-            self._name(self.classes, classification)
-        self.asked.update(asked)
+            self.classes = self._named(self.classes, classification)
+        self.asked = _names((*self.asked, *asked))
 
     def content(self, origin: Origin, values: Iterable[Json], text: str) -> tuple[str, ...]:
         """Fingerprint what entered; return the verbs that a person's text asks for."""
@@ -143,11 +146,13 @@ class TaskFacts:
         self.prints.add_text(origin, text)
         return asked_for(text) if origin == PERSON else ()
 
-    def _name(self, names: set[str], name: str) -> None:
+    def _named(self, names: frozenset[str], name: str) -> frozenset[str]:
+        if name in names:
+            return names
         if len(names) < MAX_NAMES:
-            names.add(name)
-        elif name not in names:
-            self.prints.whole = False
+            return names | {name}
+        self.prints.whole = False
+        return names
 
     def session(self, now_ms: int) -> dict[str, Json]:
         """Return ``context.session``, in an order that depends on nothing but the facts."""
@@ -182,10 +187,10 @@ class TaskFacts:
             calls=self.calls,
             refused=self.refused,
             untrusted_entered=self.untrusted,
-            tools=sorted(self.tools),
-            classes=sorted(self.classes),
-            reads=sorted(self.reads),
-            asked=sorted(self.asked),
+            tools=_sorted(self.tools),
+            classes=_sorted(self.classes),
+            reads=_sorted(self.reads),
+            asked=_sorted(self.asked),
         )
 
     @classmethod
@@ -193,10 +198,18 @@ class TaskFacts:
         """Return a task after a restart: what it had seen is gone, so unknown values count as untrusted."""
         facts = cls(salt, whole=False)
         facts.calls, facts.refused, facts.untrusted = kept.calls, kept.refused, kept.untrusted_entered
-        facts.tools, facts.classes = set(kept.tools), set(kept.classes)
-        facts.reads, facts.asked = set(kept.reads), set(kept.asked)
+        facts.tools, facts.classes = _names(kept.tools), _names(kept.classes)
+        facts.reads, facts.asked = _names(kept.reads), _names(kept.asked)
         facts.last_ms = kept.last_ms
         return facts
+
+
+def _names(kept: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(kept) if kept else _NO_NAMES
+
+
+def _sorted(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(names)) if names else ()
 
 
 UNKNOWN: Final = TaskFacts(b"", whole=False)
