@@ -98,9 +98,10 @@ class Twin:
         return Recorded(receipt.record_id, receipt)
 
     async def evaluate(
-        self, request: EvaluationRequest, caller: Identity, request_id: str | None
+        self, request: EvaluationRequest, caller: Identity, request_id: str | None, *, alone: bool = False
     ) -> EvaluationResponse:
         """Decide by the action's name."""
+        del alone
         name = request.action.name
         if not caller.speaks_for(request.subject.id):
             raise NotPermittedError(f"`{caller.principal}` may not speak for `{request.subject.id}`")

@@ -106,9 +106,9 @@ class Gate:
         return self._judging.remembered
 
     async def evaluate(
-        self, request: EvaluationRequest, caller: Identity, request_id: str | None
+        self, request: EvaluationRequest, caller: Identity, request_id: str | None, *, alone: bool = False
     ) -> EvaluationResponse:
-        """Answer one question; see the module for the steps.
+        """Answer one question; see the module for the steps. One that is ``alone`` does not wait for others to join it.
 
         Raises:
             InputError: a name, trace context or argument is not acceptable.
@@ -125,7 +125,7 @@ class Gate:
             self._memory.remembered.remember(asked.remembered_as, waiter, self._recorder.time.last_ms)
         self._under_way += 1
         try:
-            answer = await self._decide(asked, waiter)
+            answer = await self._decide(asked, waiter, alone=alone)
         finally:
             self._under_way -= 1
             if not waiter.done():  # refused before the append, or nobody waits any more
@@ -135,7 +135,7 @@ class Gate:
         self.counts[answer.context.outcome] += 1
         return answer
 
-    async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]") -> EvaluationResponse:
+    async def _decide(self, asked: Asked, waiter: "asyncio.Future[Answer]", *, alone: bool) -> EvaluationResponse:
         if self.stopping:
             return self._unrecorded(asked, Reason.STOPPING, "the authority is stopping")
         if len(self._memory.decisions) >= MAX_OPEN:
@@ -146,7 +146,8 @@ class Gate:
             return self._unrecorded(asked, Reason.NOT_RECORDED, "the journal cannot record")
         # All that arrived in one turn of the loop is admitted before any of it is judged: it shares one sync, and the
         # same code for many decisions on end runs faster than all code for each (ADR 0197).
-        await asyncio.sleep(0)
+        if not alone:
+            await asyncio.sleep(0)
         started = self._recorder.time.monotonic_s()
         deadline_s = self._deadline_s(asked.request)
         rules = await self._judging.judge(asked, self._under_way, started + deadline_s)

@@ -18,8 +18,8 @@ from sealgate.adapters.identity.configured import authorities_of
 from sealgate.gateway.configuration import Gateway
 from sealgate.model.errors import ConfigurationError
 from sealgate.ports.identity import Peer
-from sealgate.server.connection import peer_of
 from sealgate.server.listeners import HttpsListener, tls_context
+from sealgate.server.peers import peer_of
 
 _log = logging.getLogger("sealgate.gateway")
 

@@ -54,13 +54,12 @@ class Application:
             route.handler: getattr(api.handlers, route.handler) for route in api.routes
         }
 
-    def max_body_bytes(self, path: str, method: str) -> int:
-        """Return how long the body of such a request may be; a transport stops reading there."""
+    def route(self, path: str, method: str) -> Route | None:
+        """Return where such a request goes, None where nothing is: a transport looks there for its bounds."""
         try:
-            route = self._router.methods(path)[0].get(method)
+            return self._router.methods(path)[0].get(method)
         except InputError:
-            return 0
-        return route.max_bytes if route else 0
+            return None
 
     async def handle(self, request: Request) -> Response:
         """Return the answer to one request. Never raises: what is not expected is a 500 problem, logged with an id."""

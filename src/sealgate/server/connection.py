@@ -13,21 +13,19 @@ A connection is in one phase at a time::
 ``Connections.sweep`` compares each phase with its deadline once a second; there is no timer for each request.
 """
 
-import _ssl
 import asyncio
-import socket
-import struct
+import types
 from collections import deque
+from collections.abc import Coroutine, Generator
 from email.utils import formatdate
 from typing import Any, Final, Literal, cast
 
 import httptools
 
-from sealgate.ports.identity import Peer, UnixPeer
-
 from . import bounds, problems
 from .application import Application
 from .messages import NOBODY, Request
+from .peers import peer_of
 from .problems import Kind
 from .wire import response_bytes
 
@@ -42,7 +40,9 @@ TIMEOUT_S: Final[dict[Phase, float]] = {
 """How long a phase may last. `answering` is not here: the authority has its own deadline, and a record that is being
 written is not given up because its caller is impatient."""
 
-_PEER_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_CROWD_S: Final = 0.02
+"""Who asks within this time after another connection is one of many, which are answered in groups."""
+
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SINGLE: Final = frozenset(
     {b"host", b"content-length", b"content-type", b"content-encoding", b"authorization", b"x-request-id"}
@@ -64,10 +64,25 @@ class Connections:
         """Set once the last connection is gone after ``stop``."""
         self.max_open = max_open
         self.date = _date()
+        self._last: Connection | None = None
+        self._asked_at = 0.0
+
+    def alone(self, connection: "Connection") -> bool:
+        """Take note that a connection asks; tell whether no other has asked for a moment."""
+        now = self.loop.time()
+        alone = self._last is connection or now - self._asked_at > _CROWD_S
+        self._last, self._asked_at = connection, now
+        return alone
 
     def protocol(self) -> "Connection":
         """Make the protocol of a new connection."""
         return Connection(self)
+
+    def forget(self, connection: "Connection") -> None:
+        """Take note that a connection is gone."""
+        self.open.discard(connection)
+        if self._last is connection:
+            self._last = None
 
     def sweep(self) -> None:
         """Close every connection whose phase has lasted too long. To be called once a second."""
@@ -125,6 +140,8 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._body = b""
         self._max_body_bytes = 0
+        self._method = ""
+        self._at_once = False
 
     # Transport
 
@@ -149,7 +166,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection. A decision that is under way is finished: its record may already be written."""
         del exc
-        self._all.open.discard(self)
+        self._all.forget(self)
         self._all.check_all_closed()
         self._application.metrics.connections = len(self._all.open)
         self._queue.clear()
@@ -169,6 +186,8 @@ class Connection(asyncio.Protocol):
             pass  # refused when its head was complete
         except httptools.HttpParserError:
             self._refuse(problems.BAD_HTTP, "the bytes are not a valid HTTP/1.1 request", "see RFC 9112")
+        if self._queue and self._worker is None:
+            self._begin()
         if self._in_head and self._head_feeds > bounds.MAX_HEAD_BYTES:  # the parser keeps what it has not handed out
             self._refuse(problems.HEAD_TOO_LARGE, f"over {bounds.MAX_HEAD_BYTES} bytes", "send fewer headers")
         if len(self._queue) > bounds.MAX_PIPELINED and not self._transport.is_closing():
@@ -220,11 +239,14 @@ class Connection(asyncio.Protocol):
             return
         parser, headers = self._parser, self._headers
         self._path = _path(self._target)
-        self._max_body_bytes = self._application.max_body_bytes(self._path, parser.get_method().decode("ascii"))
+        self._method = parser.get_method().decode("ascii")
+        route = self._application.route(self._path, self._method)
+        if route is not None:
+            self._max_body_bytes, self._at_once = route.max_bytes, route.at_once
         length = headers.get(b"content-length")
         if length is not None and int(length) > max(self._max_body_bytes, bounds.MAX_HEAD_BYTES):
             self._too_large()
-        elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and self._worker is None:
+        elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and not self._busy:
             self._transport.write(_CONTINUE)
 
     def _judge_head(self) -> tuple[Kind, str, str] | None:
@@ -257,7 +279,7 @@ class Connection(asyncio.Protocol):
             return
         headers = self._headers
         request = Request(
-            self._parser.get_method().decode("ascii"),
+            self._method,
             self._path,
             self._body,
             self._peer,
@@ -267,12 +289,23 @@ class Connection(asyncio.Protocol):
             headers.get(b"prefer"),
             headers.get(b"content-encoding", b""),
             self._target.partition(b"?")[2].decode("latin-1") if b"?" in self._target else "",
+            self._all.alone(self) and self._at_once,
         )
         self._queue.append((request, self._parser.should_keep_alive()))
-        if self._worker is None:
-            self._worker = self._loop.create_task(self._work())
 
     # Answers
+
+    def _begin(self) -> None:
+        """Answer what waits: in a task, or at once where nobody else asks and the route allows it (ADR 0201)."""
+        if not self._queue[0][0].alone:
+            self._worker = self._loop.create_task(self._work())
+            return
+        work = self._work()
+        try:
+            waits_for = work.send(None)
+        except StopIteration:
+            return
+        self._worker = self._loop.create_task(_go_on(work, waits_for))
 
     async def _work(self) -> None:
         """Answer what waits, in order. Ends when nothing waits or the connection does."""
@@ -301,6 +334,11 @@ class Connection(asyncio.Protocol):
             self._enter("idle")
             transport.resume_reading()
 
+    @property
+    def _busy(self) -> bool:
+        """Whether an answer is under way or will be."""
+        return self._worker is not None or bool(self._queue)
+
     def _too_large(self) -> None:
         limit = self._max_body_bytes
         self._refuse(problems.TOO_LARGE, f"over {limit} bytes", f"send at most {limit} bytes to this path")
@@ -314,7 +352,7 @@ class Connection(asyncio.Protocol):
         self._application.metrics.count_request("(none)", kind.status)
         response = problems.answer(problems.problem(kind, detail, hint=hint))
         self._refusal = response_bytes(response, date=self._all.date, close=True)
-        if self._worker is None:
+        if not self._busy:
             self._linger()
 
     def _linger(self) -> None:
@@ -354,36 +392,15 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
 
+@types.coroutine
+def _go_on(work: Coroutine[Any, None, None], waits_for: Any) -> Generator[Any, None, None]:
+    """Await in a task what ``work``, begun without one, waits for; then let it go on."""
+    yield waits_for
+    yield from work
+
+
 def _date() -> bytes:
     return formatdate(usegmt=True).encode()
-
-
-def peer_of(transport: asyncio.Transport) -> Peer:
-    """Return what a connection proves: the process behind a Unix socket, or a verified client certificate."""
-    tls = transport.get_extra_info("ssl_object")
-    if tls is not None:
-        return _tls_peer(tls)
-    connection: Any = transport.get_extra_info("socket")
-    if connection is None or connection.family != socket.AF_UNIX:
-        return NOBODY
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    return Peer(unix=UnixPeer(*_PEER_CREDENTIALS.unpack(raw)))
-
-
-def _tls_peer(tls: Any) -> Peer:
-    certificate = tls.getpeercert(binary_form=True)
-    if certificate is None:
-        return Peer()
-    try:
-        chain = tls._sslobj.get_verified_chain() or ()  # noqa: SLF001  # public only from Python 3.13 on
-        return Peer(certificate=certificate, chain=tuple(_der(each) for each in chain))
-    except AttributeError:
-        return Peer(certificate=certificate)  # who needs the chain refuses the certificate
-
-
-def _der(certificate: Any) -> bytes:
-    """Return a certificate's DER: an object of the TLS stack before Python 3.13, bytes since."""
-    return certificate if isinstance(certificate, bytes) else certificate.public_bytes(_ssl.ENCODING_DER)
 
 
 def _path(target: bytes) -> str:

@@ -25,6 +25,8 @@ class Request(msgspec.Struct):
     prefer: bytes | None = None
     content_encoding: bytes = b""
     query: str = ""
+    alone: bool = False
+    """Nobody else has asked for a moment: it is begun at once, and gains nothing by waiting for others."""
 
 
 class Response(msgspec.Struct):

@@ -82,9 +82,11 @@ class Operations(Protocol):
         """Return who asks people, and takes their answers."""
 
     async def evaluate(
-        self, request: EvaluationRequest, caller: Identity, request_id: str | None
+        self, request: EvaluationRequest, caller: Identity, request_id: str | None, *, alone: bool = False
     ) -> EvaluationResponse:
         """Decide, and return once the record is durable. A decision never raises: what cannot be decided is SILENCE.
+
+        ``alone``: no other question has come for a moment, so this one need not wait for any.
 
         Raises:
             InputError: the request cannot be understood.

@@ -31,6 +31,9 @@ class Route:
     takes: Any = None
     max_bytes: int = 0
     authzen: bool = False
+    at_once: bool = False
+    """Whether its handler may be begun outside of a task: it does not ask which task it is in before it first waits."""
+
     query: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     parameters: tuple[str, ...] = field(init=False, default=())

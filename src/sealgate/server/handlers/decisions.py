@@ -25,7 +25,8 @@ class DecisionHandlers(Area):
         question = (
             decode(body, EvaluationRequest, max_bytes=limit) if strict else decode_leniently(body, max_bytes=limit)
         )
-        return Response(200, encode(await self._decide(question, call.caller, call.request_id)))
+        alone = call.request.alone
+        return Response(200, encode(await self._decide(question, call.caller, call.request_id, alone=alone)))
 
     async def evaluate_batch(self, call: Call) -> Response:
         """Decide many questions; without an ``evaluations`` member, one."""
@@ -42,7 +43,7 @@ class DecisionHandlers(Area):
         return Response(200, encode(await evaluations.decide_all(asked, decide)))
 
     async def _decide(
-        self, question: EvaluationRequest, caller: Identity, request_id: str | None
+        self, question: EvaluationRequest, caller: Identity, request_id: str | None, *, alone: bool = False
     ) -> EvaluationResponse:
         counts = self._counts
         if self.stopping:
@@ -52,7 +53,7 @@ class DecisionHandlers(Area):
         started = time.perf_counter()
         counts.in_flight += 1
         try:
-            answer = await self._operations.evaluate(question, caller, request_id)
+            answer = await self._operations.evaluate(question, caller, request_id, alone=alone)
         finally:
             counts.in_flight -= 1
         counts.count_decision(answer.context.outcome, time.perf_counter() - started)

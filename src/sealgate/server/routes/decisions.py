@@ -35,6 +35,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=EvaluationResponse,
         roles=roles("enforce"),
         authzen=True,
+        at_once=True,
         codes=("request-id-reused",),
     ),
     post(
