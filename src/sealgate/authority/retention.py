@@ -150,13 +150,18 @@ class Retention:
     def _compact(self, *, paced: bool = False) -> int:
         waiting = [segment for segment in self._parts.journal.closed() if not segment.archived]
         self._parts.progress.segments, self._parts.progress.segments_done = len(waiting), 0
-        for segment in waiting:
-            self._check_stop()
-            packer = self._packer()
-            if paced:
-                packer.pace = Pace(lambda: self._parts.recorder.recorded).step
-            self._parts.journal.rewrite(segment.sequence, packer)
-            self._parts.progress.segments_done += 1
+        archiver = self._parts.archiver
+        try:
+            for segment in waiting:
+                self._check_stop()
+                packer = self._packer()
+                if paced:
+                    packer.pace = Pace(lambda: self._parts.recorder.recorded).step
+                self._parts.journal.rewrite(segment.sequence, packer, archiver)
+                self._parts.progress.segments_done += 1
+        finally:
+            if archiver is not None:
+                archiver.close()  # it was given data keys
         return len(waiting)
 
     def _packer(
