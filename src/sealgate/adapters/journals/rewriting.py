@@ -1,9 +1,9 @@
 """Writes closed segments anew as archives: smaller, without what expired. The append path never comes here.
 
-The new file gets its content (``archive_writing``), then its name, and only when both are durable the old file loses its
-own. A crash leaves the old file, or both, and then a start takes the newer one and removes the other (``recovery``). A
-reader that still has the old file open finishes with it; one that comes too late for it finds the new one in the list
-of segments.
+The new file gets its content (``archive_writing``), then its name, and only when both are durable the old file loses
+its own. A crash leaves the old file, or both, and then a start takes the newer one and removes the other
+(``recovery``). A reader that still has the old file open finishes with it; one that comes too late for it finds the new
+one in the list of segments.
 """
 
 import os

@@ -57,8 +57,8 @@ class Retention:
     compact: str = optional("yes", "Whether closed journal segments are archived by themselves.", choices=_YES_NO)
     archivers: int = optional(
         1,
-        "Processes that archive full segments, given the data keys that these need; 0: the authority does it alone, as on "
-        "one processor.",
+        "Processes that archive full segments, given the data keys that these need; 0: the authority does it alone, "
+        "as on one processor.",
         "processes",
         least=0,
         most=1,
