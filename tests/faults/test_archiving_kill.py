@@ -1,4 +1,4 @@
-"""Killed before any system call of archiving, the authority, its archiving process or both: no record is lost or changed.
+"""Killed before any system call of archiving, the authority, its process or both: no record is lost or changed.
 
 A real authority's parts archive a real journal; the process beside it writes, syncs, and dies where it is told to.
 """

@@ -1,4 +1,4 @@
-"""A journal with closed segments of every sort of record, archived here or in another process, and what it then holds."""
+"""A journal with closed segments of every sort of record, archived here or elsewhere, and what it then holds."""
 
 import asyncio
 import shutil

@@ -1,7 +1,7 @@
 """Archives segments in a process of its own (ports.archiving.Archiver).
 
 Opening, compressing and sealing every record of a segment took the interpreter from the decisions for seconds. What is
-left on the authority's side is telling data keys, looking whether the archive is whole, and its name (ADR 0199).
+left on the authority's side is telling data keys, looking whether the archive keeps all, and its name (ADR 0199).
 """
 
 import logging
@@ -14,7 +14,7 @@ from sealgate.adapters.archiving import messages
 from sealgate.adapters.archiving.messages import Archive, Current, Done, Facts, Failed, Find, Gone, GoOn, Key, Known
 from sealgate.adapters.children.waiting import ChildLostError, WaitingChild
 from sealgate.adapters.journals.archive import decode_header
-from sealgate.adapters.journals.archive_writing import is_whole
+from sealgate.adapters.journals.archive_writing import keeps_all
 from sealgate.authority.archiving import LEDGER_SCOPE
 from sealgate.model.errors import AlteredError, EncodingError, SealgateError, UnavailableError
 from sealgate.ports.archiving import ClosedSegment
@@ -69,7 +69,7 @@ class ProcessArchiver:
         if isinstance(result, Failed):
             raise _error(result)
         expected = decode_header(header)
-        if result is None or expected is None or not is_whole(target, expected):
+        if result is None or expected is None or not keeps_all(target, expected):
             _LOG.warning("the archiving process did not do what it was asked; it is ended")
             self._child.close()
             return False

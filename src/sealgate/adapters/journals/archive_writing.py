@@ -1,4 +1,4 @@
-"""Writes the content of an archived segment, and looks whether one is whole. What gives it its name is ``rewriting``.
+"""Writes the content of an archived segment, and looks whether one keeps all. What gives it its name is ``rewriting``.
 
 It runs on the thread that archives, or in a process beside it (``ports.archiving.Archiver``).
 """
@@ -63,14 +63,15 @@ def pack(
         yield builder.encode(draw)
 
 
-def is_whole(path: Path, header: ArchiveHeader) -> bool:
-    """Tell whether an archive with this header is there: blocks of all its records, unaltered, and nothing behind."""
+def keeps_all(path: Path, header: ArchiveHeader) -> bool:
+    """Tell whether an archive with this header is there, each of its records with statement and body, nothing behind.
+
+    Reads it all and opens nothing: what statements and bodies say is checked by who reads them.
+    """
     try:
         with ArchiveFile(path) as file:
-            end = len(header.encode())
-            for first, offset, length in file.places():
-                file.frame(first, offset, length)
-                end = offset + length
-            return file.header == header and end == path.stat().st_size
+            end = max(offset + length for _, offset, length in file.places())
+            ours = file.header == header and end == path.stat().st_size
+            return ours and all(block.complete for block in file.blocks())
     except (AlteredError, OSError):
         return False
