@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from bench.ingest_world import children
 from sealgate.adapters.archiving import process
 from sealgate.adapters.archiving.process import LARGE
 from sealgate.adapters.journals.file import nobody_else
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.authority.archiving import LEDGER_SCOPE
+from sealgate.demo.authority import Authority
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, ConfigurationError, UnavailableError
 from tests.integration import archiving_world
@@ -333,7 +336,7 @@ def test_an_altered_segment_stays(folder, said):
 
 
 def test_a_disk_that_refuses_costs_no_segment(folder, expected, said):
-    """A write that fails in the middle, a file that cannot be made: the segment stays, and is archived once it can be."""
+    """A write that fails in the middle, a file that cannot be made: the segment stays, and is archived later."""
     target = folder / "journal" / "00000001-0001.archive.new"
 
     async def scenario():
@@ -570,3 +573,45 @@ def test_it_ends_with_its_authority_and_keeps_others_out_until_then(folder, expe
         await _whole(world, expected)
 
     asyncio.run(scenario())
+
+
+def _archiving(pid):
+    """Return the archiving processes of an authority."""
+    found = []
+    for child in children(pid):
+        try:
+            if b"sealgate.adapters.archiving.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("archivers", [1, 0])
+def test_a_served_authority_does_as_it_is_configured(tmp_path, archivers):
+    """A full segment is archived by a process that is gone afterwards; or by none, where none is wanted."""
+    settings = {"SEALGATE_RETENTION_ARCHIVERS": str(archivers), "SEALGATE_JOURNAL_SEGMENT_BYTES": str(1 << 20)}
+    seen, question = (
+        set(),
+        b'{"subject":{"type":"agent","id":"a"},"action":{"name":"b"},"resource":{"type":"c","id":"d"}}',
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (settings | {"SEALGATE_RETENTION_COMPACT": "no"}).items():
+            patch.setenv(name, value)
+        authority = Authority(tmp_path / "a")
+        with authority:
+            while not (tmp_path / "a" / "journal" / "00000002.segment").exists():
+                load = [sys.executable, "-m", "bench.load", str(authority.socket), "16", "1"]
+                subprocess.run(load, input=question, check=True, capture_output=True)
+            with ThreadPoolExecutor() as threads:
+                asked = threads.submit(authority.post, "/v1/log/compact", {})
+                while not asked.done():
+                    seen.update(_archiving(authority.pid))
+            status, _ = asked.result()
+            left = _archiving(authority.pid)
+
+    assert status == 200
+    assert (tmp_path / "a" / "journal" / "00000001-0001.archive").exists()
+    assert bool(seen) is (archivers == 1 and len(os.sched_getaffinity(0)) > 1)
+    assert left == []
