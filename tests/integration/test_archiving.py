@@ -543,6 +543,10 @@ asyncio.run(main())
 """
 
 
+def _states(pid):
+    return {path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")}
+
+
 def test_it_ends_with_its_authority_and_keeps_others_out_until_then(folder, expected):
     """Killed, the authority leaves it nothing to do; while it is not gone, nobody else may own the journal."""
     with subprocess.Popen(
@@ -550,6 +554,8 @@ def test_it_ends_with_its_authority_and_keeps_others_out_until_then(folder, expe
     ) as asker:
         pid = int(asker.stdout.readline())
         os.kill(pid, signal.SIGSTOP)
+        while _states(pid) != {"T"}:  # until every thread stands still, one might still see the end of the pipe
+            time.sleep(0.005)
         asker.kill()
         asker.wait()
         asker.stdout.close()  # the archiving process holds its other end
