@@ -18,6 +18,7 @@ from sealgate.adapters.archiving.process import LARGE
 from sealgate.adapters.journals.file import nobody_else
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.authority.archiving import LEDGER_SCOPE
+from sealgate.authority.pacing import Pace
 from sealgate.demo.authority import Authority
 from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, ConfigurationError, UnavailableError
@@ -143,6 +144,32 @@ def test_an_archive_that_expires_is_written_anew_here(folder, said):
 
     assert asyncio.run(scenario()) == len(said.kinds) > 0
     assert files(folder)[0] == "00000001-0002.archive"
+
+
+def test_it_gives_way_where_nobody_waits(folder, expected, said, monkeypatch):
+    """After each block it waits for as long as decisions need."""
+
+    async def scenario():
+        world = await open_world(folder)
+        steps = []
+        monkeypatch.setattr(Pace, "step", lambda pace: steps.append((pace._every, said.kinds[-1])))
+        await world.retention.compact(paced=True)
+        await _whole(world, expected)
+        return steps
+
+    assert asyncio.run(scenario()) == [(1, "Written")] * 2
+
+
+def test_it_does_not_where_somebody_waits(folder, expected, monkeypatch):
+    """The control is the test before."""
+    monkeypatch.setattr(Pace, "step", lambda _: pytest.fail("it waited"))
+
+    async def scenario():
+        world = await open_world(folder)
+        await world.retention.compact()
+        await _whole(world, expected)
+
+    asyncio.run(scenario())
 
 
 def test_a_small_segment_needs_no_process(folder, said, monkeypatch):

@@ -90,8 +90,8 @@ def _parts(content: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
                 yield item
 
 
-def _at_once() -> None:
-    pass
+def at_once() -> None:
+    """Wait for nothing: somebody waits for the work."""
 
 
 class Packer:
@@ -112,7 +112,7 @@ class Packer:
         self._labels = labels or {}
         self._verdicts = verdicts or {}
         self._ledger_keys: set[bytes] | None = None
-        self.pace: Callable[[], None] = _at_once
+        self.pace: Callable[[], None] = at_once
         """Called once for each record that is packed; may wait."""
 
     def touches(self, start: int, stop: int) -> bool:

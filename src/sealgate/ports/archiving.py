@@ -73,7 +73,12 @@ class Packer(Protocol):
 
 
 class Archiver(Protocol):
-    """Whoever writes archives elsewhere. It only ever adds speed: without it the journal writes them by itself."""
+    """Whoever writes archives elsewhere. It only ever adds speed: without it the journal writes them by itself.
+
+    ``pace`` is called by the waiting thread once for each block that is written; the next one waits for it.
+    """
+
+    pace: Callable[[], None]
 
     def write(self, segment: ClosedSegment, *, source: Path, target: Path, header: bytes) -> bool:
         """Write all that the never archived ``segment`` in ``source`` holds into ``target``, behind this header.

@@ -42,7 +42,7 @@ class Current(msgspec.Struct, tag="current", array_like=True, frozen=True):
 
 
 class Written(msgspec.Struct, tag="written", array_like=True, frozen=True):
-    """A block is written. Answered by GoOn: the authority waits for nobody who makes no progress."""
+    """A block is written. Answered by GoOn, when it is time: decisions come first, and who is silent is given up."""
 
 
 class Done(msgspec.Struct, tag="done", array_like=True, frozen=True):

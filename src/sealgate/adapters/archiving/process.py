@@ -5,6 +5,7 @@ left on the authority's side is telling data keys, looking whether the archive k
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from sealgate.adapters.archiving.messages import Archive, Current, Done, Facts, 
 from sealgate.adapters.children.waiting import ChildLostError, WaitingChild
 from sealgate.adapters.journals.archive import decode_header
 from sealgate.adapters.journals.archive_writing import keeps_all
-from sealgate.authority.archiving import LEDGER_SCOPE
+from sealgate.authority.archiving import LEDGER_SCOPE, at_once
 from sealgate.model.errors import AlteredError, EncodingError, SealgateError, UnavailableError
 from sealgate.ports.archiving import ClosedSegment
 from sealgate.ports.datakeys import DataKey, SealingDataKeys
@@ -44,6 +45,7 @@ class ProcessArchiver:
         self._origin = origin
         self._data_keys = data_keys
         self._large = large
+        self.pace: Callable[[], None] = at_once
         self._child = WaitingChild(
             "sealgate.adapters.archiving.worker", "archiving process", patience_s=_PATIENCE_S, inherited=[lock]
         )
@@ -101,6 +103,7 @@ class ProcessArchiver:
             return _key(self._data_keys.current(LEDGER_SCOPE, question.unix_ms))
         if isinstance(question, Facts):
             return Known(self._data_keys.facts(LEDGER_SCOPE))
+        self.pace()
         return GoOn()
 
     def close(self) -> None:
