@@ -278,6 +278,7 @@ def test_a_stuck_process_is_given_up(folder, expected, said):
 
 LIAR = """
 import os, socket, sys
+from dataclasses import replace
 from pathlib import Path
 from sealgate.adapters.archiving import messages, worker
 from sealgate.adapters.archiving.asking import Conversation
@@ -305,6 +306,7 @@ LIES = {
     "an empty file": "target.write_bytes(b'')",
     "a part": "target.write_bytes(data[:-1])",
     "a header alone": "target.write_bytes(work.header)",
+    "an archive of nothing": "target.write_bytes(replace(worker.decode_header(work.header), records=0).encode())",
     "no bodies": "worker.Packer.keep = lambda _, index, record: Kept(record.statement, 1, 'c')\n"
     "    worker.archive(work, conversation)",
     "no statements": "worker.Packer.keep = lambda _, index, record: Kept(b'', 1, 'c', sealed=record.sealed_body)\n"

@@ -70,7 +70,7 @@ def keeps_all(path: Path, header: ArchiveHeader) -> bool:
     """
     try:
         with ArchiveFile(path) as file:
-            end = max(offset + length for _, offset, length in file.places())
+            end = max((offset + length for _, offset, length in file.places()), default=0)
             ours = file.header == header and end == path.stat().st_size
             return ours and all(block.complete for block in file.blocks())
     except (AlteredError, OSError):
