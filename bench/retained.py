@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.ledger_world import ORIGIN, SeedSigner, keys
+from sealgate.adapters.archiving.process import ProcessArchiver
 from sealgate.adapters.journals.file import FileJournal
 from sealgate.adapters.keys.datakeys import SqliteDataKeys
 from sealgate.adapters.keys.file import FileWrappingKey
@@ -67,6 +68,7 @@ class World:
     lock: SqliteLock
     holds: Holds
     retention: Retention
+    archiver: ProcessArchiver | None
 
     async def record(self, kind: Kind, fields: dict[str, Any], **more: Any) -> Receipt:
         """Record one thing now."""
@@ -90,9 +92,15 @@ def make(folder: Path) -> None:
 
 
 async def open_world(
-    folder: Path, classes: Classes, clock: SetClock, *, segment_bytes: int = 1 << 26, prune: bool = False
+    folder: Path,
+    classes: Classes,
+    clock: SetClock,
+    *,
+    segment_bytes: int = 1 << 26,
+    prune: bool = False,
+    elsewhere: bool = False,
 ) -> World:
-    """Open what ``make`` made; writes the first record where there is none."""
+    """Open what ``make`` made; writes the first record where there is none. ``elsewhere``: a process archives."""
     loop = asyncio.get_running_loop()
     journal = FileJournal(folder / "journal", ORIGIN, deliver=loop.call_soon_threadsafe, segment_bytes=segment_bytes)
     data_keys = SqliteDataKeys(
@@ -119,6 +127,7 @@ async def open_world(
     lock = SqliteLock(folder / "lock.db", ORIGIN)
     public = DirectoryLog(folder / "log")
     ledger = Ledger(ORIGIN, Stores(journal, public, DirectoryStaging(folder / "staging"), lock), keys())
+    archiver = ProcessArchiver(ORIGIN, data_keys, lock=journal.lock, large=1) if elsewhere else None
     retention = Retention(
         Parts(
             memory=memory,
@@ -130,10 +139,11 @@ async def open_world(
             notes=AuthorityFiles(folder),
             settings=Settings(classes, prune=prune),
             entropy=os.urandom,
+            archiver=archiver,
         )
     )
     holds = Holds(memory=memory, recorder=recorder)
-    world = World(folder, clock, journal, data_keys, recorder, reader, memory, ledger, lock, holds, retention)
+    world = World(folder, clock, journal, data_keys, recorder, reader, memory, ledger, lock, holds, retention, archiver)
     if journal.size == 0:
         await world.record(Kind.GENESIS, _genesis())
     return world

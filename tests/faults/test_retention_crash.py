@@ -15,6 +15,7 @@ from sealgate.authority.retention_survey import decode_indexes
 from sealgate.model.records import Kind
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import DAY_MS, Terms
+from tests.faults.dying import in_child
 
 CLASSES = Classes(
     [
@@ -23,7 +24,6 @@ CLASSES = Classes(
         Rule("brief", Terms(0, 2, 2), kinds=(Kind.SESSION_ENDED.value,)),
     ]
 )
-CALLS = ("rename", "fsync", "fdatasync", "unlink", "pwrite")
 SEGMENT_BYTES = 60_000
 KINDS = (Kind.EVENT_LOGGED, Kind.SESSION_ENDED, Kind.SESSION_STARTED)
 
@@ -51,35 +51,6 @@ async def _run(folder: Path) -> None:
     world.close()
 
 
-def _die_before(count: int) -> None:
-    """Let this process die before its ``count``-th call."""
-    left = [count]
-    for name in CALLS:
-        real = getattr(os, name)
-
-        def call(*args, _real=real, **more):
-            left[0] -= 1
-            if left[0] == 0:
-                os._exit(9)
-            return _real(*args, **more)
-
-        setattr(os, name, call)
-
-
-def _in_child(work, die_before: int = 0) -> int:
-    child = os.fork()
-    if child == 0:
-        try:
-            if die_before:
-                _die_before(die_before)
-            asyncio.run(work)
-        except BaseException:  # noqa: BLE001 - the parent sees the status
-            os._exit(1)
-        os._exit(0)
-    work.close()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 async def _state(folder: Path):
     """Return (indexes without a body, indexes without a statement, how often each is named in an expiry record)."""
     world = await _open(folder)
@@ -102,10 +73,10 @@ async def _state(folder: Path):
 def test_a_kill_anywhere_leaves_a_run_that_the_next_one_finishes(tmp_path: Path):
     """After each kill: what is gone is named already; after the next run: the same as without a kill, named once."""
     template = tmp_path / "template"
-    assert _in_child(_fill(template)) == 0
+    assert in_child(_fill(template)) == 0
     whole = tmp_path / "whole"
     shutil.copytree(template, whole)
-    assert _in_child(_run(whole)) == 0
+    assert in_child(_run(whole)) == 0
     expected = asyncio.run(_state(whole))
     assert len(expected[0]) == 400
     assert 0 < len(expected[1]) < 200
@@ -113,12 +84,12 @@ def test_a_kill_anywhere_leaves_a_run_that_the_next_one_finishes(tmp_path: Path)
     while True:
         folder = tmp_path / f"killed-{point}"
         shutil.copytree(template, folder)
-        status = _in_child(_run(folder), point)
+        status = in_child(_run(folder), point)
         assert status in {0, 9}, point
         bodies, statements, named = asyncio.run(_state(folder))
         assert bodies <= set(named["body"]), point
         assert statements <= set(named["statement"]), point
-        assert _in_child(_run(folder)) == 0, point
+        assert in_child(_run(folder)) == 0, point
         bodies, statements, named = asyncio.run(_state(folder))
         assert (bodies, statements) == expected[:2], point
         assert sorted(named["body"]) == sorted(expected[0]), point

@@ -362,7 +362,7 @@ def test_the_key_is_in_no_argument_and_no_variable(kit, monkeypatch):
 
 PROTECTED = """
 import ctypes
-from sealgate.adapters.signing.worker import protect
+from sealgate.adapters.children.secrecy import protect
 dumpable = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
 print(dumpable(), end=" ")
 protect()

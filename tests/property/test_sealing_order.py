@@ -4,7 +4,6 @@ import asyncio
 import os
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +63,7 @@ class OneKey:
     """A data key, except when it cannot be had."""
 
     def __init__(self):
-        self.key, self.fails = DataKey(bytes(16), AESGCM(bytes(32))), None
+        self.key, self.fails = DataKey.of(bytes(16), bytes(32)), None
 
     def current(self, _scope, _unix_ms):
         """Return it."""

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import orjson
 
-from sealgate.authority.reader import Reader
+from sealgate.authority.reader import Opener
 from sealgate.authority.state import unix_ms
 from sealgate.encoding import sealed_body, statement
 from sealgate.model.records import Kind
 from sealgate.model.scopes import DEFAULT_TENANT, Scope
 from sealgate.ports.archiving import Kept, Label
-from sealgate.ports.datakeys import DataKey, DataKeys
+from sealgate.ports.datakeys import DataKey, SealingDataKeys
 from sealgate.ports.journal import JournalRecord
 from sealgate.retention.classes import LEDGER, LEDGER_KINDS
 from sealgate.retention.holds import Entry
@@ -90,8 +90,8 @@ def _parts(content: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
                 yield item
 
 
-def _at_once() -> None:
-    pass
+def at_once() -> None:
+    """Wait for nothing: somebody waits for the work."""
 
 
 class Packer:
@@ -99,25 +99,25 @@ class Packer:
 
     def __init__(
         self,
-        reader: Reader,
-        data_keys: DataKeys,
+        opener: Opener,
+        data_keys: SealingDataKeys,
         entropy: Entropy,
         *,
         labels: Mapping[int, Label] | None = None,
         verdicts: Mapping[int, Verdict] | None = None,
     ) -> None:
-        self._reader = reader
+        self._opener = opener
         self._data_keys = data_keys
         self._entropy = entropy
         self._labels = labels or {}
         self._verdicts = verdicts or {}
         self._ledger_keys: set[bytes] | None = None
-        self.pace: Callable[[], None] = _at_once
+        self.pace: Callable[[], None] = at_once
         """Called once for each record that is packed; may wait."""
 
     def touches(self, start: int, stop: int) -> bool:
         """Tell whether a verdict names one of these records."""
-        return any(index in self._verdicts for index in range(start, stop))
+        return bool(self._verdicts) and any(index in self._verdicts for index in range(start, stop))
 
     def nonce(self) -> bytes:
         """Return a fresh nonce."""
@@ -131,7 +131,7 @@ class Packer:
         if verdict is not None and label is not None and verdict.action in {Action.DROP_BODY, Action.DROP_STATEMENT}:
             left = b"" if verdict.action is Action.DROP_STATEMENT else record.statement
             return Kept(left, label.time_ms, label.retention_class)
-        opened = self._reader.open(index, record)
+        opened = self._opener.open(index, record)
         if opened.body is None:
             return self._closed(record, label)
         known = _known(label, opened.content())

@@ -24,6 +24,7 @@ from sealgate.authority.retention_parts import Parts as RetentionParts
 from sealgate.authority.retention_parts import Settings as RetentionSettings
 from sealgate.authority.state import Memory
 from sealgate.model.records import Kind
+from sealgate.ports.archiving import Archiver
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.judging import Judges
 from sealgate.privacy import FieldPolicy, RedactionKeys, redact_item
@@ -88,6 +89,7 @@ class Parts:
     backup_days: int = 30
     retention: RetentionSettings | None = None
     bundles: Bundles | None = None
+    archiver: Archiver | None = None
     unproven: Unproven = "judge"
     """What becomes of `on_behalf_of` that no delegation proves."""
     approvals: ApprovalSettings = field(default_factory=lambda: ApprovalSettings({}))
@@ -141,5 +143,6 @@ def retention_of(parts: Parts) -> Retention | None:
             notes=parts.storage,
             settings=parts.retention,
             entropy=os.urandom,
+            archiver=parts.archiver,
         )
     )

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sealgate.encoding import canonical, sealed_group, statement
 from sealgate.model.errors import AlteredError
 from sealgate.model.limits import MAX_BODY_BYTES
-from sealgate.ports.datakeys import DataKeys
+from sealgate.ports.datakeys import ReadableDataKeys
 from sealgate.ports.journal import Journal, JournalRecord
 
 _RECORD_ID: Final = b',"record_id":"'
@@ -49,13 +49,42 @@ def _second(stored: StoredRecord) -> int:
     return statement.parse(stored.statement).claims.iat if stored.statement else -1
 
 
-class Reader:
-    """Opens records of one log. Read-only; may be used from any thread that may read the journal."""
+class Opener:
+    """Opens the bodies of one log's records, wherever these were read. Any thread may call it."""
 
-    def __init__(self, *, journal: Journal, data_keys: DataKeys, origin: str) -> None:
-        self._journal = journal
+    def __init__(self, *, data_keys: ReadableDataKeys, origin: str) -> None:
         self._data_keys = data_keys
         self._bodies = sealed_group.Bodies(origin, self._cipher)
+
+    def open(self, index: int, record: JournalRecord) -> StoredRecord:
+        """Open a journal record's body, and check it against the commitment.
+
+        Raises:
+            AlteredError: the body does not open, or is not what the statement commits to.
+        """
+        sealed = record.sealed_body
+        body = self._bodies.open(sealed, record.group, lambda: statement.entry_of(record.statement))
+        if body is None:
+            return StoredRecord(index, record.statement, None)
+        if canonical.sha256(body) != statement.parse(record.statement).commitment:
+            raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
+        return StoredRecord(index, record.statement, body)
+
+    def forget(self) -> None:
+        """Drop opened bodies from memory: some expired or a key was destroyed."""
+        self._bodies.forget()
+
+    def _cipher(self, key_id: bytes) -> AESGCM | None:
+        key = self._data_keys.find(key_id)
+        return None if key is None else key.cipher
+
+
+class Reader(Opener):
+    """Reads and opens records of one log. Read-only; may be used from any thread that may read the journal."""
+
+    def __init__(self, *, journal: Journal, data_keys: ReadableDataKeys, origin: str) -> None:
+        super().__init__(data_keys=data_keys, origin=origin)
+        self._journal = journal
 
     @property
     def size(self) -> int:
@@ -72,24 +101,6 @@ class Reader:
         for found, record in self._journal.read(index, index + 1):
             return self.open(found, record)
         raise IndexError(index)
-
-    def open(self, index: int, record: JournalRecord) -> StoredRecord:
-        """Open a journal record's body."""
-        sealed = record.sealed_body
-        body = self._bodies.open(sealed, record.group, lambda: statement.entry_of(record.statement))
-        if body is None:
-            return StoredRecord(index, record.statement, None)
-        if canonical.sha256(body) != statement.parse(record.statement).commitment:
-            raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
-        return StoredRecord(index, record.statement, body)
-
-    def forget(self) -> None:
-        """Drop opened bodies from memory: some expired or a key was destroyed."""
-        self._bodies.forget()
-
-    def _cipher(self, key_id: bytes) -> AESGCM | None:
-        key = self._data_keys.find(key_id)
-        return None if key is None else key.cipher
 
     def find(self, record_id: str) -> StoredRecord | None:
         """Return the record with this id, or None. Ids grow with the index, so this bisects: O(log n), no memory.

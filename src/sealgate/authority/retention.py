@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from sealgate.authority.archiving import Packer, encode_indexes
+from sealgate.authority.archiving import Packer, at_once, encode_indexes
 from sealgate.authority.drafts import Receipt
 from sealgate.authority.pacing import Pace
 from sealgate.authority.retention_parts import Note, Parts, Progress
@@ -150,14 +150,24 @@ class Retention:
     def _compact(self, *, paced: bool = False) -> int:
         waiting = [segment for segment in self._parts.journal.closed() if not segment.archived]
         self._parts.progress.segments, self._parts.progress.segments_done = len(waiting), 0
-        for segment in waiting:
-            self._check_stop()
-            packer = self._packer()
-            if paced:
-                packer.pace = Pace(lambda: self._parts.recorder.recorded).step
-            self._parts.journal.rewrite(segment.sequence, packer)
-            self._parts.progress.segments_done += 1
+        archiver = self._parts.archiver
+        if archiver is not None:
+            archiver.pace = self._pace(beside=True) if paced else at_once
+        try:
+            for segment in waiting:
+                self._check_stop()
+                packer = self._packer()
+                if paced:
+                    packer.pace = self._pace()
+                self._parts.journal.rewrite(segment.sequence, packer, archiver)
+                self._parts.progress.segments_done += 1
+        finally:
+            if archiver is not None:
+                archiver.close()  # it was given data keys
         return len(waiting)
+
+    def _pace(self, *, beside: bool = False) -> Callable[[], None]:
+        return Pace(lambda: self._parts.recorder.recorded, beside=beside).step
 
     def _packer(
         self, labels: Mapping[int, Label] | None = None, verdicts: Mapping[int, Verdict] | None = None

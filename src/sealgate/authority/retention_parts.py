@@ -10,7 +10,7 @@ from sealgate.authority.archiving import Entropy
 from sealgate.authority.reader import Reader
 from sealgate.authority.recorder import Recorder
 from sealgate.authority.state import Memory
-from sealgate.ports.archiving import ArchivingJournal
+from sealgate.ports.archiving import Archiver, ArchivingJournal
 from sealgate.ports.datakeys import DataKeys
 from sealgate.ports.journal import Journal
 from sealgate.retention.classes import Classes
@@ -89,4 +89,5 @@ class Parts:
     notes: RunStore
     settings: Settings
     entropy: Entropy
+    archiver: Archiver | None = None
     progress: Progress = field(default_factory=Progress)

@@ -11,6 +11,7 @@ from pathlib import Path
 from sealgate.adapters import protected_files
 from sealgate.adapters.approval_webhook import Webhook
 from sealgate.adapters.approver_roles import approver_roles
+from sealgate.adapters.archiving.process import ProcessArchiver
 from sealgate.adapters.building.process import ProcessBuilding
 from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.settings import Configuration
@@ -195,6 +196,9 @@ def _authority(
         lock.close()
         data_keys.close()
 
+    archiver = None
+    if configuration.retention.archivers and _has_second_processor():
+        archiver = ProcessArchiver(place.origin, data_keys, lock=journal.lock)
     token_signer = ring.open_token_signer()
     authority = Authority(
         Parts(
@@ -232,6 +236,7 @@ def _authority(
             credentials=sources(configuration, token_signer),
             token_keys=key_set(token_signer),
             bundles=ShrinkingBundles(DirectoryLog(configuration.data_directory / "log"), ledger.size),
+            archiver=archiver,
             approvals=ApprovalSettings(
                 approver_roles(configuration), approvals.ttl_s * 1000, approvals.prompts_per_hour, approvals.max_open
             ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sealgate.ports.datakeys import DataKey
@@ -71,6 +72,29 @@ class Packer(Protocol):
         """Return 12 fresh random bytes."""
 
 
+class Archiver(Protocol):
+    """Whoever writes archives elsewhere. It only ever adds speed: without it the journal writes them by itself.
+
+    ``pace`` is called by the waiting thread once for each block that is written; the next one waits for it.
+    """
+
+    pace: Callable[[], None]
+
+    def write(self, segment: ClosedSegment, *, source: Path, target: Path, header: bytes) -> bool:
+        """Write all that the never archived ``segment`` in ``source`` holds into ``target``, behind this header.
+
+        Blocks; called by one thread at a time. True: the content is whole and durable. False: nobody could, or who
+        began was given up; then nobody writes into ``target`` any more, and what is in it means nothing.
+
+        Raises:
+            AlteredError: the segment or a data key was altered.
+            UnavailableError: the disk or the key store refuses.
+        """
+
+    def close(self) -> None:
+        """Let the other process end, until there is work again. Idempotent."""
+
+
 class ArchivingJournal(Protocol):
     """A journal whose closed segments can be written anew while it is appended to and read."""
 
@@ -87,10 +111,11 @@ class ArchivingJournal(Protocol):
     def key_ids(self, sequence: int) -> set[bytes]:
         """Return the data keys that bodies of an archived segment need."""
 
-    def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
+    def rewrite(self, sequence: int, packer: Packer, archiver: Archiver | None = None) -> ClosedSegment:
         """Write one closed segment anew. Durable on return, and the former content has no name any more.
 
-        A crash before leaves the former content or the new one, never a part.
+        A crash before leaves the former content or the new one, never a part. ``archiver``, given only with a packer
+        that keeps everything, may write the content of a segment that was never archived.
 
         Raises:
             AlteredError: the segment was altered; it stays.

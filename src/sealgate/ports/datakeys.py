@@ -1,8 +1,8 @@
 """Data keys: random AES-256 keys for bodies, kept wrapped, destroyed to erase."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -13,6 +13,12 @@ class DataKey:
 
     key_id: bytes
     cipher: AESGCM
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, key_id: bytes, secret: bytes) -> Self:
+        """Return the key whose 32 secret bytes these are."""
+        return cls(key_id, AESGCM(secret), secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class ReadableDataKeys(Protocol):
         """
 
 
-class DataKeys(ReadableDataKeys, Protocol):
-    """The store of wrapped data keys. ``current`` is called on the hot path and must answer from memory when it can.
+class SealingDataKeys(ReadableDataKeys, Protocol):
+    """Finds data keys, and gives those for new bodies; whoever seals needs no more.
 
     A key is durable (wrapped, on stable storage) before it is first returned: a body is never sealed under a key
     that a crash could lose.
@@ -59,6 +65,10 @@ class DataKeys(ReadableDataKeys, Protocol):
         Raises:
             UnavailableError: the store cannot be used.
         """
+
+
+class DataKeys(SealingDataKeys, Protocol):
+    """The store of wrapped data keys. ``current`` is called on the hot path and must answer from memory when it can."""
 
     def scopes(self, prefix: str) -> list[str]:
         """Return the scopes that begin with ``prefix``, sorted, each once. Raises as ``facts``."""

@@ -14,11 +14,11 @@ class World:
         self.now += seconds
         self.slept += seconds
 
-    def run(self, steps):
+    def run(self, steps, step_s=0.0001, *, beside=False):
         """Do so many steps of a tenth of a millisecond."""
-        pace = Pace(lambda: int(self.now * self.per_s), clock=lambda: self.now, sleep=self.sleep)
+        pace = Pace(lambda: int(self.now * self.per_s), clock=lambda: self.now, sleep=self.sleep, beside=beside)
         for _ in range(steps):
-            self.now += 0.0001
+            self.now += step_s
             pace.step()
         return self
 
@@ -32,3 +32,9 @@ def test_it_sleeps_while_decisions_come():
 def test_it_does_not_when_none_come():
     """A quiet authority archives at full speed."""
     assert World(10).run(10_000).slept == 0
+
+
+def test_work_in_another_process_takes_half_of_the_time():
+    """Each of its large steps is followed by as long a rest; none while no decisions come."""
+    assert abs(World(5000).run(10, 0.2, beside=True).slept - 2.0) < 0.01
+    assert World(2).run(10, 0.2, beside=True).slept == 0

@@ -39,7 +39,7 @@ class WaitingChild:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> bool:
-        """Start the process unless it runs; tell whether it does. It is started twice at most."""
+        """Start the process unless it runs; tell whether it does. What was given up twice is not started again."""
         if self._connection is not None:
             return True
         if self._starts >= _MAX_STARTS:
@@ -87,6 +87,12 @@ class WaitingChild:
             _LOG.warning("the %s ended or did not answer; its work goes on without it", self._name)
             raise ChildLostError
         return answer
+
+    def rest(self) -> None:
+        """End a process that did well, until there is work again: its start does not count. Idempotent."""
+        if self._connection is not None:
+            self._starts -= 1
+            self.close()
 
     def close(self) -> None:
         """End the process. It holds nothing that would have to be saved. Idempotent."""

@@ -265,6 +265,11 @@ class Block:
         bodies = any(number != NO_GROUP for number in self._column)
         return Summary(tuple(self._classes), min(self._times), bodies, any(self._statement_lengths))
 
+    @property
+    def complete(self) -> bool:
+        """Whether each record has its statement and its body."""
+        return NO_GROUP not in self._column and 0 not in self._statement_lengths
+
     def labels(self) -> Iterator[Label]:
         """Yield what is known of each record."""
         for slot in range(self.count):

@@ -27,7 +27,7 @@ from sealgate.adapters.journals.segment import MAX_SEALED_BYTES
 from sealgate.adapters.journals.writer import SegmentWriter, create_first_segment
 from sealgate.model.errors import ConfigurationError, InputError, JournalError, SealgateError
 from sealgate.model.limits import MAX_STATEMENT_BYTES
-from sealgate.ports.archiving import ClosedSegment, Label, Packer, Wanted
+from sealgate.ports.archiving import Archiver, ClosedSegment, Label, Packer, Wanted
 from sealgate.ports.journal import Completion, JournalRecord
 
 DEFAULT_SEGMENT_BYTES: Final = 64 * 1024 * 1024
@@ -252,9 +252,9 @@ class FileJournal:
         """Return the data keys that bodies of an archived segment need."""
         return self._rewriter.key_ids(sequence)
 
-    def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
+    def rewrite(self, sequence: int, packer: Packer, archiver: Archiver | None = None) -> ClosedSegment:
         """Write one closed segment anew. Blocks; from one thread at a time, never the one that appends."""
-        done = self._rewriter.rewrite(sequence, packer)
+        done = self._rewriter.rewrite(sequence, packer, archiver)
         self._blocks.clear()
         return done
 

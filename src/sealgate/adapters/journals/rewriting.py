@@ -1,26 +1,25 @@
 """Writes closed segments anew as archives: smaller, without what expired. The append path never comes here.
 
-The new file gets its content, then its name, and only when both are durable the old file loses its own. A crash leaves
-the old file, or both, and then a start takes the newer one and removes the other (``recovery``). A reader that still
-has the old file open finishes with it; one that comes too late for it finds the new one in the list of segments.
+The new file gets its content (``archive_writing``), then its name, and only when both are durable the old file loses
+its own. A crash leaves the old file, or both, and then a start takes the newer one and removes the other
+(``recovery``). A reader that still has the old file open finishes with it; one that comes too late for it finds the new
+one in the list of segments.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from sealgate.adapters.durable import sync_directory, write_all
-from sealgate.adapters.journals.archive import ArchiveHeader, BlockBuilder
+from sealgate.adapters.durable import sync_directory
+from sealgate.adapters.journals.archive import ArchiveHeader
 from sealgate.adapters.journals.archive_reading import ArchiveFile
-from sealgate.adapters.journals.reading import segment_frames
+from sealgate.adapters.journals.archive_writing import pack, pack_segment, write_archive
 from sealgate.adapters.journals.recovery import Segment, archive_path
 from sealgate.model.errors import InputError, UnavailableError
-from sealgate.ports.archiving import ClosedSegment, Label, Packer, Wanted
-from sealgate.ports.journal import JournalRecord
+from sealgate.ports.archiving import Archiver, ClosedSegment, Label, Packer, Wanted
 
-_MODE: Final = 0o600
 _MAX_GENERATION: Final = 9999
 
 
@@ -59,7 +58,7 @@ class Rewriter:
         with ArchiveFile(segment.path) as file:
             return file.key_ids()
 
-    def rewrite(self, sequence: int, packer: Packer) -> ClosedSegment:
+    def rewrite(self, sequence: int, packer: Packer, archiver: Archiver | None = None) -> ClosedSegment:
         """Write one closed segment anew; see ``ports.archiving``."""
         slot, segment, stop = self._find(sequence)
         if segment.generation >= _MAX_GENERATION:
@@ -70,7 +69,7 @@ class Rewriter:
         )
         try:
             temporary = path.with_name(path.name + ".new")
-            self._write(temporary, header, self._frames(segment, stop, packer))
+            self._write(temporary, header, segment, stop, packer, archiver)
             os.rename(temporary, path)  # noqa: PTH104 - the system call is the point here
             # If we die before this, the old file is found, or both; the new one is whole.
             sync_directory(self._directory)
@@ -84,56 +83,28 @@ class Rewriter:
             raise UnavailableError(f"journal segment {sequence} cannot be written anew: {error.strerror}") from error
         return _describe(self._segments[slot], stop)
 
-    @staticmethod
-    def _write(path: Path, header: ArchiveHeader, frames: Iterator[bytes]) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
-        try:
-            data = header.encode()
-            write_all(descriptor, data, 0)
-            at = len(data)
-            for frame in frames:
-                write_all(descriptor, frame, at)
-                at += len(frame)
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+    def _write(
+        self, path: Path, header: ArchiveHeader, segment: Segment, stop: int, packer: Packer, archiver: Archiver | None
+    ) -> None:
+        """Have the content written elsewhere where that can be, else write it here. Only new archives go elsewhere."""
+        if archiver is not None and not segment.generation:
+            described = _describe(segment, stop)
+            if archiver.write(described, source=segment.path, target=path, header=header.encode()):
+                return
+        write_archive(path, header, self._frames(segment, stop, packer))
 
     def _frames(self, segment: Segment, stop: int, packer: Packer) -> Iterator[bytes]:
         if not segment.generation:
-            yield from self._pack(_records_of(segment, stop), segment.header.first_index, packer)
+            yield from pack_segment(self._origin, segment, stop, packer)
             return
         with ArchiveFile(segment.path) as file:
             places = list(file.places())
             ends = [first for first, _, _ in places[1:]] + [stop]
             for (first, offset, length), end in zip(places, ends, strict=True):
                 if packer.touches(first, end):
-                    yield from self._pack(file.records(first, end), first, packer, limit=end)
+                    yield from pack(self._origin, file.records(first, end), first, packer, whole=True)
                 else:
                     yield file.frame(first, offset, length)
-
-    def _pack(
-        self,
-        records: Iterator[tuple[int, JournalRecord]],
-        first: int,
-        packer: Packer,
-        *,
-        limit: int | None = None,
-    ) -> Iterator[bytes]:
-        """Yield blocks. Of a block that was archived before, one block is made again: places stay where they are."""
-        builder = BlockBuilder(self._origin, first)
-        draw: Callable[[], bytes] = packer.nonce
-        for index, record in records:
-            builder.add(packer.keep(index, record))
-            if builder.full and limit is None:
-                yield builder.encode(draw)
-                builder = BlockBuilder(self._origin, index + 1)
-        if len(builder):
-            yield builder.encode(draw)
-
-
-def _records_of(segment: Segment, stop: int) -> Iterator[tuple[int, JournalRecord]]:
-    for index, data, at, middle, behind in segment_frames(segment, segment.header.first_index, stop):
-        yield index, JournalRecord(data[at:middle], data[middle:behind])
 
 
 def _describe(segment: Segment, stop: int) -> ClosedSegment:

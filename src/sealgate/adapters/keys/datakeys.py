@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from sealgate.adapters.keys import datakeys_file
 from sealgate.model.errors import UnavailableError
 from sealgate.model.limits import KEY_ID_BYTES
@@ -192,7 +190,7 @@ class SqliteDataKeys:
         with self._lock:
             if len(self._opened) >= _MAX_CACHED:
                 del self._opened[next(iter(self._opened))]
-            return self._opened.setdefault(key_id, DataKey(key_id, AESGCM(secret)))
+            return self._opened.setdefault(key_id, DataKey.of(key_id, secret))
 
     def _forget(self, doomed: set[bytes]) -> None:
         """Drop keys from memory before they go from disk: whoever needs one of their scopes waits, then makes anew."""

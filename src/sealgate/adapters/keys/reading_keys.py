@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from sealgate.adapters.keys import datakeys_file
 from sealgate.model.errors import UnavailableError
 from sealgate.ports.datakeys import DataKey
@@ -60,7 +58,7 @@ class ReadingKeys:
 
     def _load(self, key_id: bytes) -> DataKey | None:
         wrapped = self._wrapped(key_id)
-        key = None if wrapped is None else DataKey(key_id, AESGCM(self._wrapping_key.unwrap(wrapped)))
+        key = None if wrapped is None else DataKey.of(key_id, self._wrapping_key.unwrap(wrapped))
         if len(self._opened) >= _MAX_CACHED:
             del self._opened[next(iter(self._opened))]
         self._opened[key_id] = key

@@ -5,17 +5,14 @@ Started as ``python -m sealgate.adapters.signing.worker FD`` with one end of a s
 It opens no file, writes nothing, and holds no other key: a new one takes the place of the former.
 """
 
-import ctypes
 import socket
 import sys
-from typing import Final
 
 from sealgate.adapters.children import frames
+from sealgate.adapters.children.secrecy import protect
 from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.adapters.keys import sodium
 from sealgate.adapters.signing import messages
-
-_PR_SET_DUMPABLE: Final = 4  # prctl(2)
 
 
 def serve(connection: socket.socket) -> None:
@@ -31,11 +28,6 @@ def serve(connection: socket.socket) -> None:
         del message
         signatures = [sodium.sign(one, secret) for one in inputs]
         connection.sendall(frames.frame(messages.answer(number, signatures)))
-
-
-def protect() -> None:
-    """From now on there is no core dump of this process, and no debugger of the same user gets in."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Packer:
         if opened is None:
             return Kept(item.statement, index * 1000, "c")
         key_id = sealed_body.key_id_of(item.sealed_body)
-        return Kept(item.statement, index * 1000, "c", opened, DataKey(key_id, KEYS[key_id]))
+        return Kept(item.statement, index * 1000, "c", opened, DataKey.of(key_id, bytes([1 + index % 3]) * 32))
 
 
 def append(journal, numbers):

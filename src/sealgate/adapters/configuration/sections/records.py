@@ -55,6 +55,14 @@ class Retention:
         0, "How often what is due is deleted; 0: only when asked for.", "seconds", least=0, most=31_536_000
     )
     compact: str = optional("yes", "Whether closed journal segments are archived by themselves.", choices=_YES_NO)
+    archivers: int = optional(
+        1,
+        "Processes that archive full segments, given the data keys that these need; 0: the authority does it alone, "
+        "as on one processor.",
+        "processes",
+        least=0,
+        most=1,
+    )
     prune: str = optional(
         "no", "Whether entries and tiles before the oldest statement are pruned too.", choices=_YES_NO
     )

@@ -1,0 +1,1 @@
+"""Archiving journal segments in another process (ports.archiving.Archiver)."""
