@@ -86,9 +86,10 @@ def copy(store: DuckStore, copies: int, days: int) -> None:
         database = store.database
         engine.execute(f"CREATE OR REPLACE TEMP TABLE shifted AS SELECT {columns} FROM sample")
         ordered = f"SELECT {tables.NAMES} FROM shifted ORDER BY journal_index, position"
-        engine.execute(f"INSERT INTO {database}.rows {ordered}")
-        engine.execute(f"INSERT INTO {database}.chains {tables.chains_of('shifted')}")
-        engine.execute(f"UPDATE {database}.state SET next_index = {(number + 1) * width}")
+        with store._hot.transaction() as execute:  # noqa: SLF001  # see above
+            execute(f"INSERT INTO {database}.rows {ordered}")
+            execute(f"INSERT INTO {database}.chains {tables.chains_of('shifted')}")
+            execute(f"UPDATE {database}.state SET next_index = {(number + 1) * width}")
         if number % 16 == 0:
             store.roll()
     store.roll()

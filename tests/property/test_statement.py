@@ -45,6 +45,7 @@ def test_round_trip(value, commitment, signature):
 
     assert parsed == statement.parse_general(data)
     assert (value, commitment, signature) == (parsed.claims, parsed.commitment, parsed.signature)
+    assert statement.commitment_of(data) == commitment
 
 
 @given(claims.filter(lambda value: value.alg == -8))
@@ -75,6 +76,8 @@ def test_readers_agree_on_damaged_statements(data):
     fast = _either(statement.parse, damaged)
 
     assert _either(statement.parse_general, damaged) == fast
+    if fast is not None:
+        assert statement.commitment_of(damaged) == fast.commitment
     if fast is not None:
         again = statement.assemble(statement.encode_claims(fast.claims), fast.commitment, fast.signature)
         assert damaged == again
@@ -151,3 +154,14 @@ def test_hostile_cbor_is_refused(data, why):
     """Each known trick of lax decoders is refused for its own reason."""
     with pytest.raises(EncodingError, match=why):
         cbor.decode(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xd2\x84", bytes(300), b"\xd2\x84\x58" + bytes(297)])
+def test_no_frame_has_no_commitment(data):
+    """What is not even framed as a statement has no commitment; with the frame around it, it has."""
+    with pytest.raises(EncodingError):
+        statement.commitment_of(data)
+
+    framed = statement.assemble(bytes(64), b"c" * 32, bytes(64))
+
+    assert statement.commitment_of(framed) == b"c" * 32

@@ -32,14 +32,7 @@ class Parts(NamedTuple):
 
 def split(data: bytes) -> Parts | None:
     """Return the parts of a statement in the usual layout, or None where the general decoder has to decide."""
-    size = len(data) - _TAIL - 4
-    if (
-        size < _MIN_LONG
-        or data[:3] != b"\xd2\x84\x58"
-        or data[3] != size
-        or data[-101:-98] != b"\xa0\x58\x20"
-        or data[-66:-64] != b"\x58\x40"
-    ):
+    if not _framed(data):
         return None
     protected = data[4:-101]
     try:
@@ -49,6 +42,22 @@ def split(data: bytes) -> Parts | None:
     if claims is None:
         return None
     return Parts(*claims, protected, data[-98:-66], data[-64:])
+
+
+def commitment(data: bytes) -> bytes | None:
+    """Return the commitment of a statement framed as usual, or None. What lies in the frame's header is not read."""
+    return data[-98:-66] if _framed(data) else None
+
+
+def _framed(data: bytes) -> bool:
+    size = len(data) - _TAIL - 4
+    return (
+        size >= _MIN_LONG
+        and data[:3] == b"\xd2\x84\x58"
+        and data[3] == size
+        and data[-101:-98] == b"\xa0\x58\x20"
+        and data[-66:-64] == b"\x58\x40"
+    )
 
 
 def _claims(data: bytes) -> tuple[bytes, str, str, int, bytes, int] | None:

@@ -117,6 +117,17 @@ def entry_of(statement: bytes) -> bytes:
     return sha256(statement)
 
 
+def commitment_of(statement: bytes) -> bytes:
+    """Return a statement's commitment without reading its claims: for who holds the body and believes no claim.
+
+    Of bytes that ``parse`` accepts, the same as there. Others may have one too: this proves no statement.
+
+    Raises:
+        EncodingError: not even the frame is a statement's.
+    """
+    return layout.commitment(statement) or parse(statement).commitment
+
+
 def key_id(public_key: bytes) -> bytes:
     """Return the key identifier of a raw public key: the first 16 bytes of its SHA-256."""
     return sha256(public_key)[:KEY_ID_BYTES]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from sealgate.evidence.columns import NUMBER_OF
+from sealgate.evidence.columns import NAMES
 from sealgate.model import items
 from sealgate.model.errors import EncodingError, InputError
 from sealgate.model.records import CAPTURED_KINDS, Kind
@@ -18,25 +18,9 @@ from sealgate.model.records import CAPTURED_KINDS, Kind
 Row = tuple[Any, ...]
 """One value for each of ``columns.COLUMNS``."""
 
-_WIDTH: Final = len(NUMBER_OF)
 _ENFORCED: Final = "enforced"
-_COMMON: Final = frozenset(
-    {
-        "kind",
-        "record_id",
-        "time",
-        "salt",
-        "producer",
-        "agent",
-        "trace",
-        "task_id",
-        "request_id",
-        "region",
-        "environment",
-        "retention_class",
-    }
-)
 _NEVER: Final = frozenset({"digest", "input_digest", "output_digest", "salt", "root_signature", "definition_sha256"})
+_NOTHING: Final[tuple[Any, ...]] = (None, [], {})
 _MAX_TEXT_CHARS: Final = 4096
 
 
@@ -65,24 +49,34 @@ class _Draft(dict[str, Any]):
 
     def row(self, rest: dict[str, Any], texts: list[str | None]) -> Row:
         text = "\n".join([part for part in texts if part])[:_MAX_TEXT_CHARS]
-        kept = {name: value for name, value in _plain(rest).items() if value not in (None, [], {})}
+        kept = {name: value for name, value in _plain(rest).items() if value or value not in _NOTHING}
         self["text"] = text or None
         self["rest"] = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode() if kept else None
-        values: list[Any] = [None] * _WIDTH
-        for name, value in self.items():
-            values[NUMBER_OF[name]] = value
-        return tuple(values)
+        return tuple(map(self.get, NAMES))
 
 
-def _plain(value: Any) -> Any:
-    """Return ``value`` without digests and salts at any depth, and without members that say nothing."""
-    if isinstance(value, dict):
-        return {
-            name: _plain(inner) for name, inner in value.items() if name not in _NEVER and inner not in (None, [], {})
-        }
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
+def _plain(members: dict[str, Any]) -> dict[str, Any]:
+    """Return ``members`` without digests and salts at any depth, and without members that say nothing.
+
+    Every record goes through it, so it asks first what is true of most members: they say something.
+    """
+    kept = {}
+    for name, value in members.items():
+        if name in _NEVER:
+            continue
+        if value:
+            kind = type(value)
+            kept[name] = _plain(value) if kind is dict else _plain_list(value) if kind is list else value
+        elif value not in _NOTHING:
+            kept[name] = value
+    return kept
+
+
+def _plain_list(values: list[Any]) -> list[Any]:
+    return [
+        _plain(value) if isinstance(value, dict) else _plain_list(value) if isinstance(value, list) else value
+        for value in values
+    ]
 
 
 def _span(text: str | None) -> int | None:
@@ -94,35 +88,38 @@ def _ms(time: str) -> str:
 
 
 def _single(body: dict[str, Any], index: int, key: str | None) -> Row:
-    trace, agent = body.get("trace") or {}, body.get("agent") or {}
+    take = body.pop
+    trace, agent = take("trace", None) or {}, take("agent", None) or {}
+    kind, record_id = take("kind"), take("record_id")
     draft = _Draft(
         journal_index=index,
         position=0,
-        id=body["record_id"],
-        record_id=body["record_id"],
-        time=_ms(body["time"]),
-        kind=body["kind"],
+        id=record_id,
+        record_id=record_id,
+        time=_ms(take("time")),
+        kind=kind,
         agent=agent.get("id"),
         principal=agent.get("principal"),
-        task_id=body.get("task_id"),
+        task_id=take("task_id", None),
         trace_id=trace.get("trace_id"),
         span_id=_span(trace.get("span_id")),
         parent_span_id=_span(trace.get("parent_span_id")),
-        request_id=body.get("request_id"),
+        request_id=take("request_id", None),
         coverage=_ENFORCED,
         source="gate",
-        region=body.get("region"),
-        environment=body.get("environment"),
-        retention_class=body.get("retention_class"),
+        region=take("region", None),
+        environment=take("environment", None),
+        retention_class=take("retention_class", None),
         key_id=key,
     )
-    rest = {name: value for name, value in body.items() if name not in _COMMON}
+    take("salt", None)
+    take("producer", None)
+    rest = body  # what has no column
     if agent.get("on_behalf_of"):
         rest["on_behalf_of"] = agent["on_behalf_of"]
     if agent.get("proof"):
         rest["agent_proof"] = agent["proof"]
-    special = _SINGLE.get(body["kind"], _other)
-    texts = special(draft, rest)
+    texts = _SINGLE.get(kind, _other)(draft, rest)
     return draft.row(rest, texts)
 
 

@@ -1,8 +1,8 @@
 """Opens records of the followed journal with reading keys; what was erased or expired has no body."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealgate.encoding import canonical, sealed_body, sealed_group, statement
@@ -12,8 +12,7 @@ from sealgate.ports.evidence import FollowedJournal
 from sealgate.ports.journal import JournalRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """One record: its statement (empty: expired), its body and the key that opened it (None: gone)."""
 
     index: int
@@ -64,7 +63,7 @@ class Records:
         if body is None:
             return Opened(index, signed, None, None)
         # A body whose statement expired is not expected; without one there is nothing to check it against.
-        if not signed or canonical.sha256(body) != statement.parse(signed).commitment:
+        if not signed or canonical.sha256(body) != statement.commitment_of(signed):
             raise AlteredError(f"body of record {index} is not what its statement commits to", index=index)
         return Opened(index, signed, body, sealed_body.key_id_of(sealed))
 

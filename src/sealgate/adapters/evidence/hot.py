@@ -1,10 +1,11 @@
 """The hot database: newest rows, and what is known about everything else. Its key file says which one counts."""
 
 import contextlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sealgate.adapters.durable import sync_directory
 from sealgate.adapters.evidence import keyfile, tables
@@ -12,8 +13,12 @@ from sealgate.adapters.evidence.engine import Engine
 from sealgate.adapters.evidence.keyfile import HotKey
 from sealgate.adapters.evidence.places import WARM, key_name
 from sealgate.adapters.evidence.turnstile import Turnstile
+from sealgate.evidence.columns import NUMBER_OF
 from sealgate.model.errors import ConfigurationError, UnavailableError
 from sealgate.ports.wrapping import WrappingKey
+
+_TIME: Final = NUMBER_OF["time"]
+_MONTH_CHARS: Final = len("2026-09")
 
 
 class Hot:
@@ -24,6 +29,7 @@ class Hot:
         self._wrapping = wrapping
         self._engine = engine
         self._turnstile = turnstile
+        self._months: Counter[str] | None = None
 
     def open(self) -> None:
         """Open the database that counts, or make one; remove what a crash left over."""
@@ -53,8 +59,12 @@ class Hot:
         self._engine.attach(self._directory / hot.file_name, f"hot{hot.generation}", hot.key)
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """Run statements together or not at all; they are durable afterwards."""
+    def transaction(self, *, adding: Sequence[tuple[Any, ...]] | None = None) -> Iterator[Any]:
+        """Run statements together or not at all; they are durable afterwards.
+
+        ``adding``: all that they do to the table of rows is to add these. Without it they may do anything.
+        """
+        known, self._months = self._months, None  # what a transaction that fails left is for the database to say
         self._engine.execute("BEGIN TRANSACTION")
         try:
             yield self._engine.execute
@@ -63,6 +73,19 @@ class Hot:
             with contextlib.suppress(UnavailableError):  # a failed commit has rolled back already
                 self._engine.execute("ROLLBACK")
             raise
+        if known is not None and adding is not None:
+            known.update(row[_TIME][:_MONTH_CHARS] for row in adding)
+            self._months = known
+
+    def months(self) -> Counter[str]:
+        """Return how many rows are of each month (`2026-09`), by what happened when; rows without a time are of ``""``.
+
+        Asked after each append: so the database counts once, and what is appended since is added in memory.
+        """
+        if self._months is None:
+            sql = f"SELECT coalesce(strftime(time, '%Y-%m'), ''), count(*) FROM {self.database}.rows GROUP BY 1"
+            self._months = Counter(dict(self._engine.execute(sql)))
+        return self._months
 
     def renew(self, *, done: bool = False) -> None:
         """Write the hot database anew under a new key: what was deleted has no bytes and no key any more.

@@ -34,18 +34,21 @@ class Segments:
 
     def _roll_bound(self, *, everything: bool) -> int | None:
         """Return the last index of the next segment, or None when nothing is to be rolled."""
-        sql = f"SELECT count(*), max(journal_index), max(date_trunc('month', time)) FROM {self._hot.database}.rows"
-        count, last, month = self._engine.execute(sql)[0]
+        months = self._hot.months()
+        count = months.total()
         if not count:
             return None
+        rows = f"FROM {self._hot.database}.rows"
         if count >= 2 * self._rows or (everything and count > self._rows):
-            sql = f"SELECT journal_index FROM {self._hot.database}.rows ORDER BY 1 LIMIT 1 OFFSET {self._rows - 1}"
+            sql = f"SELECT journal_index {rows} ORDER BY 1 LIMIT 1 OFFSET {self._rows - 1}"
             return int(self._engine.execute(sql)[0][0])
         if everything:
-            return int(last)
-        sql = f"SELECT max(journal_index), count(*) FROM {self._hot.database}.rows WHERE time < ?"
-        bound, older = self._engine.execute(sql, [month])[0]
-        return int(bound) if older >= self._rows // 20 else None
+            return int(self._engine.execute(f"SELECT max(journal_index) {rows}")[0][0])
+        newest = max(months)
+        if count - months[newest] < max(1, self._rows // 20):
+            return None
+        bound = self._engine.execute(f"SELECT max(journal_index) {rows} WHERE time < CAST(? AS DATE)", [f"{newest}-01"])
+        return None if bound[0][0] is None else int(bound[0][0])
 
     def _compact(self) -> None:
         """Join neighbouring segments that are small."""

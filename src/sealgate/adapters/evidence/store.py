@@ -71,6 +71,7 @@ class DuckStore:
             raise
         self._segments = Segments(self.directory, self._engine, self._hot, segment_rows)
         self._forgetting = Forgetting(self._engine, self._hot, self._segments)
+        self._pending = bool(self._engine.execute(f"SELECT 1 FROM {self.database}.pending LIMIT 1"))
 
     @property
     def database(self) -> str:
@@ -106,19 +107,27 @@ class DuckStore:
 
     def append(self, rows: Sequence[tuple[Any, ...]], next_index: int, erasures: Sequence[Erasure] = ()) -> None:
         """Take in rows and the next index in one transaction, durable on return."""
-        with self._writing, self._hot.transaction() as execute:
-            if rows:
-                fresh = self._without_known(rows)
-                self._engine.register(tables.INCOMING, tables.table(fresh))
-                try:
-                    execute(f"INSERT INTO {self.database}.rows SELECT {tables.CAST} FROM {tables.INCOMING}")
-                    chains = tables.chains_of(f"(SELECT {tables.CAST} FROM {tables.INCOMING})")
-                    execute(f"INSERT INTO {self.database}.chains {chains}")
-                finally:
-                    self._engine.unregister(tables.INCOMING)
-            for erasure in erasures:
-                execute(f"INSERT INTO {self.database}.pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _values(erasure))
-            execute(f"UPDATE {self.database}.state SET next_index = ?", [next_index])
+        with self._writing:
+            self._pending = self._pending or bool(erasures)  # before they are there: too early does no harm
+            fresh = self._without_known(rows)
+            with self._hot.transaction(adding=fresh) as execute:
+                if fresh:
+                    self._insert(fresh)
+                for erasure in erasures:
+                    execute(f"INSERT INTO {self.database}.pending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _values(erasure))
+                execute(f"UPDATE {self.database}.state SET next_index = ?", [next_index])
+
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        table = tables.table(rows)
+        names = table.column_names
+        incoming = f"SELECT {tables.cast(names)} FROM {tables.INCOMING}"
+        self._engine.register(tables.INCOMING, table)
+        try:
+            self._engine.execute(f"INSERT INTO {self.database}.rows BY NAME {incoming}")
+            if not tables.CHAIN_KEYS.keys().isdisjoint(names):
+                self._engine.execute(f"INSERT INTO {self.database}.chains {tables.chains_of(f'({incoming})', names)}")
+        finally:
+            self._engine.unregister(tables.INCOMING)
 
     def _without_known(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Return the rows without items that are here already, or came earlier among them."""
@@ -153,19 +162,21 @@ class DuckStore:
     def pending(self) -> bool:
         """Tell whether erasures wait to be carried out."""
         with self._writing:
-            return bool(self._engine.execute(f"SELECT 1 FROM {self.database}.pending LIMIT 1"))
+            return self._pending
 
     def forget(self, remains: Remains) -> int:
         """Carry out remembered erasures; on return neither rows nor their bytes are there."""
         with self._writing:
             pending = self._engine.execute(f"SELECT * FROM {self.database}.pending ORDER BY record")
             if not pending:
+                self._pending = False
                 return 0
             gone = sum(
                 self._forgetting.carry_out(Erasure(record, tuple(keys), *rest), remains)
                 for record, keys, *rest in pending
             )
             self._hot.renew(done=True)
+            self._pending = False
             return gone
 
     def close(self) -> None:

@@ -23,18 +23,18 @@ _ARROW: Final = {
     "VARCHAR[]": pa.list_(pa.string()),
 }
 _FIELDS: Final = pa.schema([(column.name, _ARROW[column.transport or column.sql]) for column in COLUMNS])
-CAST: Final = ", ".join(
-    f'TRY_CAST("{column.name}" AS {column.sql}) AS "{column.name}"' if column.transport else f'"{column.name}"'
+_CAST: Final = {
+    column.name: f'TRY_CAST("{column.name}" AS {column.sql})' if column.transport else f'"{column.name}"'
     for column in COLUMNS
-)
-"""The columns of incoming rows in the types of the store."""
+}
 
-CHAIN_KEYS: Final = (
-    "'t' || task_id",
-    "'s' || session_id",
-    "'w' || CAST(trace_id AS VARCHAR)",
-    "'r' || CAST(refers_to AS VARCHAR)",
-)
+CHAIN_KEYS: Final = {
+    "task_id": "'t' || task_id",
+    "session_id": "'s' || session_id",
+    "trace_id": "'w' || CAST(trace_id AS VARCHAR)",
+    "refers_to": "'r' || CAST(refers_to AS VARCHAR)",
+}
+"""By column, what a chain is called."""
 
 
 _SEGMENTS: Final = (
@@ -64,10 +64,18 @@ TABLES: Final = ("rows", "chains", "segments", "pending", "state")
 
 
 def table(rows: Sequence[Sequence[Any]]) -> pa.Table:
-    """Return rows as an Arrow table."""
-    columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, _FIELDS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=_FIELDS)
+    """Return rows as an Arrow table of those columns that hold something: most kinds leave most columns empty."""
+    fields, arrays = [], []
+    for field, values in zip(_FIELDS, zip(*rows, strict=True), strict=True):
+        if values.count(None) < len(values):
+            fields.append(field)
+            arrays.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def cast(names: Iterable[str]) -> str:
+    """Return these columns of incoming rows in the types of the store, as SQL."""
+    return ", ".join(f'{_CAST[name]} AS "{name}"' for name in names)
 
 
 def column(name: str, values: Sequence[Any]) -> pa.Table:
@@ -75,10 +83,10 @@ def column(name: str, values: Sequence[Any]) -> pa.Table:
     return pa.table({name: list(values)})
 
 
-def chains_of(relation: str) -> str:
-    """Return the query of (key, low, high) over rows."""
-    keys = " UNION ALL ".join(f"SELECT {key} AS name, journal_index FROM {relation}" for key in CHAIN_KEYS)
+def chains_of(relation: str, names: Iterable[str] = CHAIN_KEYS) -> str:
+    """Return the query of (key, low, high) over rows that have these columns, one of CHAIN_KEYS among them."""
+    made = (f"SELECT {CHAIN_KEYS[name]} AS name, journal_index FROM {relation}" for name in names if name in CHAIN_KEYS)
     return (
-        f"SELECT md5_number_lower(name), min(journal_index), max(journal_index) FROM ({keys}) "
+        f"SELECT md5_number_lower(name), min(journal_index), max(journal_index) FROM ({' UNION ALL '.join(made)}) "
         "WHERE name IS NOT NULL GROUP BY ALL"
     )
