@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bench.quiet import MOMENT_S
 from bench.wire import answer_length
 
 _HEAD: Final = (
@@ -37,6 +38,7 @@ class Caller:
         self._sent = 0.0
         self._data = b""
         self.latencies: list[float] = []
+        self.ended: list[float] = []
         self.permits = 0
         self.other = b""
 
@@ -54,7 +56,9 @@ class Caller:
         length = answer_length(data)
         if length is None or len(data) < length:
             return False
-        self.latencies.append(time.perf_counter() - self._sent)
+        now = time.perf_counter()
+        self.latencies.append(now - self._sent)
+        self.ended.append(now)
         if _PERMIT in data:
             self.permits += 1
         else:
@@ -100,7 +104,19 @@ def _run(path: str, callers: int, seconds: float, lines: list[bytes]) -> dict[st
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
         "client_cpu_s": used,
+        "answers_by_moment": _by_moment(crew, started, started + seconds),
     }
+
+
+def _by_moment(crew: list[Caller], started: float, ended: float) -> list[tuple[float, int]]:
+    """Return when each whole moment of the run began, and how many answers came in it."""
+    first, last = int(started / MOMENT_S) + 1, int(ended / MOMENT_S)
+    counts = dict.fromkeys(range(first, last), 0)
+    for caller in crew:
+        for at in caller.ended:
+            if int(at / MOMENT_S) in counts:
+                counts[int(at / MOMENT_S)] += 1
+    return [(moment * MOMENT_S, count) for moment, count in counts.items()]
 
 
 def _cpu_s() -> float:
