@@ -6,6 +6,7 @@ It exists so that a measurement is of the server and not of a client library; it
 import json
 import socket
 import struct
+import time
 import uuid
 from typing import Any, Final
 
@@ -43,6 +44,8 @@ class Wire:
         for way in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # the kernel's: Python's own asks poll(2) before each call
             self._socket.setsockopt(socket.SOL_SOCKET, way, _TIMEOUT)
         self._socket.connect(path)
+        self.received = 0.0
+        """When the last byte of the last answer came; what is done with it afterwards is no time of the server's."""
 
     def exchange(self, data: bytes) -> bytes:
         """Send one request, return the whole answer."""
@@ -53,6 +56,7 @@ class Wire:
             part = self._socket.recv(65536)
             if not part:
                 raise ConnectionError("the authority closed the connection")
+            self.received = time.perf_counter()
             answer += part
             length = length or answer_length(answer)
         return bytes(answer)

@@ -48,7 +48,7 @@ class Recorder:
     ) -> None:
         self.place = place
         self._classes = classes
-        self._classified: dict[Facts, str] = {}
+        self._classified: dict[tuple[str, str | None, str | None, str | None], str] = {}
         self.time = time
         self.entropy = entropy = entropy or EntropyPool().take
         self._journal = journal
@@ -181,19 +181,16 @@ class Recorder:
     def _class_of(self, classes: Classes, draft: Draft, agent: dict[str, Any] | None) -> str:
         """Return the class that the rules give a record; remembered, as few combinations occur."""
         data, tool = draft.fields.get("data"), draft.fields.get("tool")
-        facts = Facts(
-            draft.kind.value,
-            data["classification"] if data else None,
-            self.place.regime,
-            self.place.region,
-            agent["id"] if agent else None,
-            tool["name"] if tool else None,
-        )
-        known = self._classified.get(facts)
+        classification = data["classification"] if data else None
+        who, what = agent["id"] if agent else None, tool["name"] if tool else None
+        combination = (draft.kind._value_, classification, who, what)
+        known = self._classified.get(combination)
         if known is None:
             if len(self._classified) >= _MAX_SCOPES:
                 self._classified.clear()
-            known = self._classified[facts] = classes.classify(facts)
+            place = self.place
+            facts = Facts(draft.kind.value, classification, place.regime, place.region, who, what)
+            known = self._classified[combination] = classes.classify(facts)
         return known
 
     def _content(
