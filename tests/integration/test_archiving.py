@@ -24,6 +24,7 @@ from sealgate.encoding import sealed_body
 from sealgate.model.errors import AlteredError, ConfigurationError, UnavailableError
 from tests.integration import archiving_world
 from tests.integration.archiving_world import SUBJECTS, copied, files, held, open_world, rekeyed
+from tests.integration.standing import stand_still
 
 ARCHIVED = ["00000001-0001.archive", "00000002-0001.archive", "00000003.segment"]
 
@@ -572,19 +573,13 @@ asyncio.run(main())
 """
 
 
-def _states(pid):
-    return {path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")}
-
-
 def test_it_ends_with_its_authority_and_keeps_others_out_until_then(folder, expected):
     """Killed, the authority leaves it nothing to do; while it is not gone, nobody else may own the journal."""
     with subprocess.Popen(
         [sys.executable, "-c", DIES, str(folder)], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
     ) as asker:
         pid = int(asker.stdout.readline())
-        os.kill(pid, signal.SIGSTOP)
-        while _states(pid) != {"T"}:  # until every thread stands still, one might still see the end of the pipe
-            time.sleep(0.005)
+        stand_still(pid)  # as a whole: no thread of it sees the end of the pipe
         asker.kill()
         asker.wait()
         asker.stdout.close()  # the archiving process holds its other end

@@ -21,6 +21,8 @@ from sealgate.ledger.recovery import Stores
 from sealgate.model.errors import ConfigurationError, ForkError, UnavailableError
 from sealgate.ports.building import BuilderLostError
 
+from .standing import stand_still
+
 PRODUCER = Producer()
 RECORDS = [PRODUCER.record(number) for number in range(2 * MANY)]
 
@@ -260,7 +262,7 @@ def test_it_ends_with_its_authority_and_keeps_others_out_until_then(tmp_path):
         [sys.executable, "-c", DIES, str(tmp_path / "one")], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
     )
     pid = int(asker.stdout.readline())
-    os.kill(pid, signal.SIGSTOP)
+    stand_still(pid)  # as a whole: no thread of it sees the end of the pipe
     asker.kill()
     asker.wait()
     asker.stdout.close()  # the building process holds its other end
