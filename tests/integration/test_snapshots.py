@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from sealgate.authority import replay
+from sealgate.authority.approval import Approval, Vote
 from sealgate.authority.permits import OpenDecisions
 from sealgate.authority.state import Memory
 from sealgate.encoding import canonical, sealed_body
+from sealgate.model.approvals import Needed
 from sealgate.model.errors import NotPermittedError, UnavailableError
 from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
 from sealgate.model.lifecycle import State
@@ -130,6 +132,29 @@ def test_a_captured_memory_does_not_change(kit):
     assert {each.state for each in after.decisions} == {State.PERMITTED, State.REDEEMED}
     assert (len(before.decisions), len(after.decisions), before.paused, after.paused) == (2, 3, {}, {"a2": "why"})
     assert [len(each.limits["usage"][0][3]) for each in (before, after)] == [2, 3]
+
+
+def test_approvals_do_not_change_in_it_either(kit):
+    """An answer or a use after the moment is not in it: replayed, it would count twice."""
+
+    async def scenario():
+        authority = await kit.started()
+        book = authority._parts.memory.approvals
+        book.add(
+            Approval("one", "action", "a1", "tester", [], "pay", None, None, [], "v", [Needed("lead", 2)], 1, 9**15)
+        )
+        before = captured(authority)
+        at_once = replay.encode(before, lambda: None)
+        book.vote("one", Vote("alice", "unix_peer", ["lead"], 2, "fine"), grant=True)
+        book.consume("one", "decision", "5")
+        assert replay.encode(before, lambda: None) == at_once
+        after = read(replay.encode(captured(authority), lambda: None))
+        await crash(authority, kit)
+        return read(at_once).approvals, after.approvals
+
+    before, after = asyncio.run(scenario())
+
+    assert [(len(each.approvals[0].votes), each.figures.used) for each in (before, after)] == [(0, 0), (1, 1)]
 
 
 def test_it_is_written_in_parts(kit):

@@ -208,8 +208,8 @@ class Book:
                 pass
 
     def dump(self) -> "Dump":
-        """Return what is durable, for a snapshot."""
-        return Dump(list(self), self.figures)
+        """Return a copy of what is durable, for a snapshot: it is written while approvals go on changing."""
+        return msgspec.json.decode(msgspec.json.encode(Dump(list(self), self.figures)), type=Dump)
 
     def load(self, dump: "Dump") -> None:
         """Take in what ``dump`` returned."""

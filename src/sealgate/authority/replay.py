@@ -71,7 +71,8 @@ class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def capture(memory: Memory, limits: dict[str, Any]) -> Snapshot:
     """Return what ``memory`` is now. Nothing in it changes afterwards, so another thread may write it.
 
-    Called on the loop's thread, and quick: a million decisions wait meanwhile. It copies references and no content.
+    Called on the loop's thread, and quick: a million decisions wait meanwhile. It copies references to what is frozen;
+    only approvals, which are few and change, are copied.
     """
     return Snapshot(
         VERSION,
