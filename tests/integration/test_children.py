@@ -80,6 +80,29 @@ def test_evidence_leaves_the_processors_to_decisions(authority):
     assert collectors == ours
 
 
+def test_priorities_are_among_one_session_and_a_terminal_stops_nobody_but_the_authority(authority):
+    """Linux divides processors among sessions first (sched(7), autogroup); Ctrl-C goes to a process group."""
+    _until(lambda: _told(authority) == "ok")
+    started = children(authority.pid)
+    helpers = [pid for pid in started if b"sealgate.cli._child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    assert len(helpers) == 2
+    for pid in helpers:
+        assert os.getsid(pid) == os.getsid(authority.pid)
+        assert os.getpgid(pid) == pid != os.getpgid(authority.pid)
+        assert _ignores(pid, signal.SIGTTOU)  # in the background of a terminal with "stty tostop"
+    assert not _ignores(authority.pid, signal.SIGTTOU)
+
+
+def _ignores(pid, number):
+    (mask,) = [
+        line.split()[1]
+        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+        if line.startswith("SigIgn:")
+    ]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def test_a_killed_authority_leaves_no_child_behind(authority):
     """Its next life finds the sockets free."""
     socket = authority.folder / "collector.sock"

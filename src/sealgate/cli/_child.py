@@ -1,7 +1,7 @@
 """``python -m sealgate.cli._child ARGUMENTS``: the command line, in a process that ends when its parent does.
 
 The kernel sends SIGTERM when the parent dies, however it dies: an authority that is killed leaves no collector behind
-that would hold the socket of the next one.
+that would hold the socket of the next one. Ctrl-C at the authority's terminal does not reach the child.
 """
 
 import ctypes
@@ -21,6 +21,16 @@ def _end_with_parent() -> None:
         sys.exit(1)
 
 
+def _leave_foreground() -> None:
+    """Leave the terminal's signals to the authority, which stops us in order; but write to it, whatever it is set to.
+
+    A session of our own would do as much, and make our priority mean nothing: see ``_children``.
+    """
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+
+
 if __name__ == "__main__":
     _end_with_parent()
+    _leave_foreground()
     main()

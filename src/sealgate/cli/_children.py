@@ -36,8 +36,9 @@ _KEPT_PREFIX: Final = "SEALGATE_"
 class Child:
     """A kind of child: its name, the arguments of ``sealgate`` that start it, whether the configuration asks for it.
 
-    ``nice`` is its priority below the authority's (setpriority(2)). ``reads_bodies`` says that it opens the wrapping
-    key, for which a device's library may need variables of its own.
+    ``nice`` is its priority below the authority's (setpriority(2)); it counts only because both are in one session, as
+    the kernel divides processors among sessions first (sched(7), autogroup). ``reads_bodies`` says that it opens the
+    wrapping key, for which a device's library may need variables of its own.
     """
 
     name: str
@@ -117,7 +118,6 @@ class Supervisor:
                     stdin=asyncio.subprocess.DEVNULL,
                     env={**environment, **signalled.variables},
                     pass_fds=(signalled.descriptor,),
-                    start_new_session=True,  # a Ctrl-C at the terminal reaches us alone; we stop them in order
                 )
                 self._processes[child.name] = process
                 signalled.listen(lambda: self.states.update({child.name: "ok"}))

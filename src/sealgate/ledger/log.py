@@ -87,11 +87,16 @@ class Ledger:
     # -- forward -----------------------------------------------------------------------------------------------------
 
     def step(self) -> bool:
-        """Sequence all durable records that are not in the tree yet, publish; tell whether there were any."""
+        """Sequence the durable records that are not in the tree yet, publish; tell whether there were any.
+
+        Records that become durable meanwhile are the next step's: under load a step would have no end, and put each
+        handful of records under a checkpoint of its own.
+        """
         moved = False
         with self._turn:
+            durable = self._stores.journal.size
             try:
-                while self._advance():
+                while self._advance(durable):
                     moved = True
             except BuilderLostError:  # it is begun anew at most once, so this ends
                 self._loaded = None
@@ -107,10 +112,10 @@ class Ledger:
         self._head = (loaded.published, loaded.held.size)
         return loaded
 
-    def _advance(self) -> bool:
+    def _advance(self, durable: int) -> bool:
         loaded = self._loaded or self._load()
         start = loaded.held.size
-        stop = min(self._stores.journal.size, start + self._max_batch)
+        stop = min(durable, start + self._max_batch)
         if stop <= start:
             return False
         if loaded.held.closed:

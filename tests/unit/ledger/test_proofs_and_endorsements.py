@@ -1,5 +1,6 @@
 """What the log gives out: proofs at every size, states as witnesses and time are added, exports, shards, fsck."""
 
+import itertools
 from hashlib import sha256
 
 import pytest
@@ -61,6 +62,36 @@ def verify(proof: bytes, index: int) -> int:
     leaf = tree.leaf_hash(sha256(parsed.extra).digest())
     tree.verify_inclusion(index, head.size, leaf, parsed.hashes, head.root)
     return head.size
+
+
+def test_what_becomes_durable_during_a_step_waits_for_the_next(monkeypatch):
+    """One checkpoint a step, however busy the gate is: each replacement of the checkpoint makes ten more records."""
+    parts, more = Parts(), iter(RECORDS[300:])
+    real = parts.public.replace
+
+    def replace(path, data):
+        real(path, data)
+        if path == "checkpoint":
+            for record in itertools.islice(more, 10):
+                parts.journal.append(record, lambda _: None)
+
+    monkeypatch.setattr(parts.public, "replace", replace)
+    parts.grow(300)
+    assert (parts.ledger.size(), parts.journal.size) == (300, 310)
+
+    assert parts.ledger.step()
+
+    assert (parts.ledger.size(), parts.journal.size) == (310, 320)
+
+
+def test_a_step_takes_as_many_batches_as_it_needs():
+    """All that was durable when it began is under the checkpoint when it ends."""
+    parts = Parts()
+    parts.ledger = Ledger(ORIGIN, parts.ledger._stores, parts.ledger._keys, max_batch=7)
+
+    parts.grow(100)
+
+    assert parts.ledger.size() == 100
 
 
 def test_every_record_is_provable_at_every_size():
