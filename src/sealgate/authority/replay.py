@@ -110,8 +110,11 @@ def encode(snapshot: Snapshot, rest: Callable[[], None]) -> bytes:
 
 
 def _object(members: Mapping[str, Any], rest: Callable[[], None]) -> bytes:
-    written = (_JSON(name) + b":" + _value(value, rest) for name, value in members.items())
-    return b"{" + b",".join(written) + b"}"
+    """As ``encode``. Bytes are joined and not added: that leaves the interpreter to others while much is copied."""
+    parts: list[bytes] = []
+    for name, value in members.items():
+        parts += (b"," if parts else b"{", _JSON(name), b":", _value(value, rest))
+    return b"".join((*parts, b"}")) if parts else b"{}"
 
 
 def _value(value: Any, rest: Callable[[], None]) -> bytes:
@@ -123,7 +126,7 @@ def _value(value: Any, rest: Callable[[], None]) -> bytes:
     for start in range(0, len(value), _PART):
         parts.append(_JSON(value[start : start + _PART])[1:-1])
         rest()
-    return b"[" + b",".join(parts) + b"]"
+    return b"".join((b"[", b",".join(parts), b"]"))
 
 
 def seal(snapshot: bytes, cipher: AESGCM, key_id: bytes, nonce: bytes, origin: str) -> bytes:

@@ -46,7 +46,8 @@ def associated_data(origin: str, entry: bytes) -> bytes:
 
 def seal(cipher: AESGCM, key_id: bytes, nonce: bytes, body: bytes, aad: bytes) -> bytes:
     """Return the sealed form of ``body``. The nonce is random and never reused under one key (at most 2^32 records)."""
-    return bytes((VERSION,)) + key_id + nonce + cipher.encrypt(nonce, body, aad)
+    # Joined and not added: a snapshot of the authority may have 100 MB, and a join leaves the interpreter to others.
+    return b"".join((bytes((VERSION,)), key_id, nonce, cipher.encrypt(nonce, body, aad)))
 
 
 def compressor() -> "zstandard.ZstdCompressionObj":

@@ -1,10 +1,11 @@
 """Open decisions and permit tokens."""
 
 import hashlib
+import itertools
 
 import pytest
 
-from sealgate.authority.permits import OpenDecision, OpenDecisions, PermitMac, record_id_of
+from sealgate.authority.permits import SWEPT, OpenDecision, OpenDecisions, PermitMac, record_id_of
 from sealgate.encoding.canonical import salted_digest
 from sealgate.model.errors import InputError, NotPermittedError
 from sealgate.model.lifecycle import Event, State
@@ -80,6 +81,18 @@ def test_expiry_becomes_unknown_once_then_is_forgotten(decisions):
     assert len(decisions) == 1
     decisions.take_due(1500)
     assert len(decisions) == 0
+
+
+def test_many_fall_due_a_few_at_a_time_oldest_first():
+    """So that a question which comes meanwhile does not wait for all of them; none is left out."""
+    held = OpenDecisions(late_window_ms=500)
+    for number in range(2 * SWEPT + 1):
+        held.add(decision(record_id=f"{number:032}", expires_ms=1000 - number))
+
+    turns = [[due.record_id for due, _ in held.take_due(1000)] for _ in range(4)]
+
+    assert [len(turn) for turn in turns] == [SWEPT, SWEPT, 1, 0]
+    assert list(itertools.chain(*turns)) == [f"{number:032}" for number in reversed(range(2 * SWEPT + 1))]
 
 
 def test_a_redeemed_one_falls_due_at_its_outcome_time(decisions):
