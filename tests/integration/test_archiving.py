@@ -111,13 +111,18 @@ def test_the_records_are_the_same_wherever_they_are_archived(folder, expected, s
             )
             for segment in world.journal.closed()
         ]
-        said.once("Done", lambda: pids.append(world.archiver.pid))
+
+        def note():
+            pids.append(world.archiver.pid)
+            pids.append(os.getpriority(os.PRIO_PROCESS, pids[0]))
+
+        said.once("Done", note)
         done = await world.retention.compact()
         left = world.archiver.pid
         await _whole(world, expected)
-        return done, sum(keys), pids[0], left
+        return done, sum(keys), *pids, left
 
-    done, keys, pid, left = asyncio.run(scenario())
+    done, keys, pid, nice, left = asyncio.run(scenario())
 
     assert done == 2
     assert said.kinds.count("Done") == 2
@@ -125,6 +130,7 @@ def test_the_records_are_the_same_wherever_they_are_archived(folder, expected, s
     assert said.kinds.count("Facts") == 2
     assert said.kinds.count("Current") == sum(rekeyed(index) for index, *_ in expected[1]) > 0
     assert said.kinds.count("Written") == 2
+    assert nice == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     assert not Path(f"/proc/{pid}").exists()
     assert left is None
     assert any(scope == LEDGER_SCOPE for _, _, _, scope, _ in expected[1])

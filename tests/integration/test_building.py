@@ -112,6 +112,14 @@ def test_the_files_are_the_same_wherever_they_are_built(tmp_path):
     assert list((there.folder / "staging").iterdir()) == []
 
 
+def test_it_leaves_the_processors_to_decisions(world):
+    """It runs at a lower priority than who asks it."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    world.publish(1)  # it answers: it is past its start
+
+    assert os.getpriority(os.PRIO_PROCESS, world.building.pid) == min(19, ours + 10)
+
+
 def test_few_records_need_no_process(tmp_path):
     """Nothing is started for them; the control is the fixture's: for many it is."""
     made = World(tmp_path / "one")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sealgate.adapters.archiving.asking import AskedKeys, Conversation
 from sealgate.adapters.archiving.messages import Archive, Done, Failed, Result
+from sealgate.adapters.children.priority import give_way
 from sealgate.adapters.children.secrecy import protect
 from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.adapters.children.waiting import end_with
@@ -56,6 +57,7 @@ def serve(connection: socket.socket) -> None:
 
 if __name__ == "__main__":
     leave_to_asker()
+    give_way()
     protect()
     end_with(int(sys.argv[2]))
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -13,6 +13,7 @@ from pathlib import Path
 from sealgate.adapters.building import messages
 from sealgate.adapters.building.messages import Begin, Done, Failed, Settle, Stage, Write
 from sealgate.adapters.children import frames
+from sealgate.adapters.children.priority import give_way
 from sealgate.adapters.children.signals import leave_to_asker
 from sealgate.adapters.children.waiting import end_with
 from sealgate.adapters.journals.following import FollowedSegments
@@ -75,5 +76,6 @@ def serve(connection: socket.socket) -> None:
 
 if __name__ == "__main__":
     leave_to_asker()
+    give_way()
     end_with(int(sys.argv[2]))
     serve(socket.socket(fileno=int(sys.argv[1])))
