@@ -10,24 +10,26 @@ A connection is in one phase at a time::
       │                      │                       │
       └────── deadline ──────┴────── refused ────────┴──▶ LINGERING ──▶ closed
 
-``Connections.sweep`` compares each phase with its deadline once a second; there is no timer for each request.
+``Connections.sweep`` compares each phase with its deadline once a second: no timer for each request.
 """
 
 import asyncio
 import types
 from collections import deque
 from collections.abc import Coroutine, Generator
-from email.utils import formatdate
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import httptools
 
 from . import bounds, problems
-from .application import Application
+from .heads import Head
 from .messages import NOBODY, Request
 from .peers import peer_of
 from .problems import Kind
 from .wire import response_bytes
+
+if TYPE_CHECKING:
+    from .connections import Connections
 
 Phase = Literal["fresh", "reading", "answering", "idle", "lingering"]
 
@@ -40,79 +42,13 @@ TIMEOUT_S: Final[dict[Phase, float]] = {
 """How long a phase may last. `answering` is not here: the authority has its own deadline, and a record that is being
 written is not given up because its caller is impatient."""
 
-_CROWD_S: Final = 0.02
-"""Who asks within this time after another connection is one of many, which are answered in groups."""
-
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_SINGLE: Final = frozenset(
-    {b"host", b"content-length", b"content-type", b"content-encoding", b"authorization", b"x-request-id"}
-)
-"""Header fields that may come once: two different readers could each believe another one."""
-
-
-class Connections:
-    """All open connections of all listeners."""
-
-    def __init__(
-        self, application: Application, loop: asyncio.AbstractEventLoop, *, max_open: int = bounds.MAX_CONNECTIONS
-    ) -> None:
-        self.application = application
-        self.loop = loop
-        self.open: set[Connection] = set()
-        self.stopping = False
-        self.all_closed = asyncio.Event()
-        """Set once the last connection is gone after ``stop``."""
-        self.max_open = max_open
-        self.date = _date()
-        self._last: Connection | None = None
-        self._asked_at = 0.0
-
-    def alone(self, connection: "Connection") -> bool:
-        """Take note that a connection asks; tell whether no other has asked for a moment."""
-        now = self.loop.time()
-        alone = self._last is connection or now - self._asked_at > _CROWD_S
-        self._last, self._asked_at = connection, now
-        return alone
-
-    def protocol(self) -> "Connection":
-        """Make the protocol of a new connection."""
-        return Connection(self)
-
-    def forget(self, connection: "Connection") -> None:
-        """Take note that a connection is gone."""
-        self.open.discard(connection)
-        if self._last is connection:
-            self._last = None
-
-    def sweep(self) -> None:
-        """Close every connection whose phase has lasted too long. To be called once a second."""
-        self.date = _date()
-        now = self.loop.time()
-        for connection in list(self.open):
-            connection.check_deadline(now)
-
-    def stop(self) -> None:
-        """Let each connection end: idle ones now, busy ones with the answer they are waiting for."""
-        self.stopping = True
-        for connection in list(self.open):
-            connection.stop()
-        self.check_all_closed()
-
-    def check_all_closed(self) -> None:
-        """Notice that the last connection is gone."""
-        if self.stopping and not self.open:
-            self.all_closed.set()
-
-    def abort(self) -> None:
-        """Drop every connection."""
-        for connection in list(self.open):
-            connection.abort()
 
 
 class Connection(asyncio.Protocol):
     """One connection. The methods named ``on_*`` are called by the parser, the others by the transport."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: "Connections") -> None:
         self._all = connections
         self._application = connections.application
         self._loop = connections.loop
@@ -133,11 +69,8 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         """Forget the last request."""
-        self._target = b""
+        self._head = Head()
         self._path = ""
-        self._headers: dict[bytes, bytes] = {}
-        self._header_count = 0
-        self._header_bytes = 0
         self._body = b""
         self._max_body_bytes = 0
         self._method = ""
@@ -214,31 +147,27 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request target."""
-        if len(self._target) <= bounds.MAX_TARGET_BYTES:
-            self._target += url
+        self._head.take_target(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailers, which come after the body, are ignored."""
         if not self._in_head or self._deaf:
             return
-        self._header_count += 1
-        self._header_bytes += len(name) + len(value) + 4
-        name = name.lower()
-        if name in self._headers and name in _SINGLE:
-            self._refuse(problems.BAD_HTTP, f"`{name.decode('latin-1')}` comes twice", "send it once")
-        self._headers[name] = value
+        if not self._head.take_field(name, value):
+            self._refuse(problems.BAD_HTTP, f"`{name.lower().decode('latin-1')}` comes twice", "send it once")
 
     def on_headers_complete(self) -> None:
         """Decide from the head whether the body may come."""
         self._in_head = False
         if self._deaf:
             return
-        refusal = self._judge_head()
+        parser, head = self._parser, self._head
+        refusal = head.refusal(parser.get_http_version(), upgrade=parser.should_upgrade())
         if refusal is not None:
             self._refuse(*refusal)
             return
-        parser, headers = self._parser, self._headers
-        self._path = _path(self._target)
+        headers = head.fields
+        self._path = head.path()
         self._method = parser.get_method().decode("ascii")
         route = self._application.route(self._path, self._method)
         if route is not None:
@@ -248,22 +177,6 @@ class Connection(asyncio.Protocol):
             self._too_large()
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and not self._busy:
             self._transport.write(_CONTINUE)
-
-    def _judge_head(self) -> tuple[Kind, str, str] | None:
-        """Return why this head is refused (kind, detail, hint), if it is."""
-        version = self._parser.get_http_version()
-        if self._header_count > bounds.MAX_HEADERS or self._header_bytes > bounds.MAX_HEAD_BYTES:
-            limits = f"over {bounds.MAX_HEADERS} headers or {bounds.MAX_HEAD_BYTES} bytes"
-            return problems.HEAD_TOO_LARGE, limits, "send fewer headers"
-        if len(self._target) > bounds.MAX_TARGET_BYTES:
-            return problems.TARGET_TOO_LONG, f"over {bounds.MAX_TARGET_BYTES} bytes", "send a shorter path"
-        if version not in {"1.1", "1.0"}:
-            return problems.BAD_HTTP, "only HTTP/1.1 and 1.0 are spoken here", "see RFC 9112"
-        if self._parser.should_upgrade():
-            return problems.BAD_HTTP, "no other protocol is offered here", "leave out `Upgrade`"
-        if b"host" not in self._headers and version == "1.1":
-            return problems.BAD_HTTP, "`Host` is missing", "RFC 9112 section 3.2 asks for it"
-        return None
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -277,7 +190,7 @@ class Connection(asyncio.Protocol):
         """Hand the request to the application, behind those that came before it."""
         if self._deaf:
             return
-        headers = self._headers
+        headers = self._head.fields
         request = Request(
             self._method,
             self._path,
@@ -288,7 +201,7 @@ class Connection(asyncio.Protocol):
             headers.get(b"x-request-id"),
             headers.get(b"prefer"),
             headers.get(b"content-encoding", b""),
-            self._target.partition(b"?")[2].decode("latin-1") if b"?" in self._target else "",
+            self._head.query(),
             self._all.alone(self) and self._at_once,
         )
         self._queue.append((request, self._parser.should_keep_alive()))
@@ -397,18 +310,3 @@ def _go_on(work: Coroutine[Any, None, None], waits_for: Any) -> Generator[Any, N
     """Await in a task what ``work``, begun without one, waits for; then let it go on."""
     yield waits_for
     yield from work
-
-
-def _date() -> bytes:
-    return formatdate(usegmt=True).encode()
-
-
-def _path(target: bytes) -> str:
-    """Return the path of a target in origin or absolute form; nothing else has one (RFC 9112 section 3.2)."""
-    if target.startswith(b"/"):  # always, but for proxies
-        return target.partition(b"?")[0].decode("latin-1")
-    try:
-        parsed = httptools.parse_url(target)
-    except httptools.HttpParserInvalidURLError:
-        return ""
-    return (parsed.path or b"").decode("latin-1")

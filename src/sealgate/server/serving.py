@@ -25,7 +25,7 @@ from . import bounds
 from .access_log import AccessLog
 from .api import Api
 from .application import Application
-from .connection import Connections
+from .connections import Connections
 from .listeners import HttpsListener, Listeners, close_unix, open_tcp, open_unix, tls_context
 
 _log = logging.getLogger("sealgate.server")

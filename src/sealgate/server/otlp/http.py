@@ -13,7 +13,7 @@ from sealgate.ports.identity import IdentityResolver
 from sealgate.server import bounds as server_bounds
 from sealgate.server.api import Api
 from sealgate.server.application import Application
-from sealgate.server.connection import Connections
+from sealgate.server.connections import Connections
 from sealgate.server.handlers import Call
 from sealgate.server.listeners import HttpsListener, open_tcp, tls_context
 from sealgate.server.messages import Request, Response
