@@ -2,24 +2,30 @@
 
 import contextlib
 import json
+import os
+import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from bench.ingest_world import children
 from bench.ledger_world import SeedSigner
 from sealgate.adapters.configuration import loading
 from sealgate.adapters.keys import file, passphrase
 from sealgate.adapters.keys.envelope import Purpose
 from sealgate.adapters.stores.directory import DirectoryLog
 from sealgate.authority import key_events
-from sealgate.cli import _published
+from sealgate.cli import _published, _running
 from sealgate.demo.authority import Authority, program
 from sealgate.encoding import canonical
 from sealgate.model.errors import UnavailableError
 from sealgate.proofs import notes, trust
+
+from .standing import stand_still
 
 
 @pytest.fixture(name="authority")
@@ -183,6 +189,38 @@ def _http(status, body):
         len(body),
         body,
     )
+
+
+def test_the_doctor_waits_for_a_process_that_is_being_started(authority, monkeypatch):
+    """One asks right after `sealgate serve`: what is not there yet is no failure. What never comes is told."""
+    authority.stop()
+    authority.start()
+    (process,) = _evidence_processes(authority)
+    stand_still(process)
+    assert json.loads(authority.get("/readyz")[1])["checks"]["child evidence"] == "starting"
+    found = loading.load(authority.configuration)
+    timer = threading.Timer(2, os.kill, (process, signal.SIGCONT))
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(_running, "_STARTING_S", 0.5)
+            (late,) = _running.evidence(found)
+        began = time.monotonic()
+        timer.start()
+        (waited_for,) = _running.evidence(found)
+    finally:
+        timer.join(10)
+        os.kill(process, signal.SIGCONT)
+
+    assert (late.status, late.detail) == ("warning", "it is being started")
+    assert (waited_for.status, waited_for.detail) == ("ok", "running, and it follows the journal")
+    assert time.monotonic() - began > 1.9
+
+
+def _evidence_processes(authority):
+    """Return the evidence services among the authority's children."""
+    return [
+        pid for pid in children(authority.pid) if b"evidence" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
 
 
 def test_the_doctor_asks_the_vault(authority):

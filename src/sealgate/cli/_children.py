@@ -36,9 +36,10 @@ _KEPT_PREFIX: Final = "SEALGATE_"
 class Child:
     """A kind of child: its name, the arguments of ``sealgate`` that start it, whether the configuration asks for it.
 
-    ``nice`` is its priority below the authority's (setpriority(2)); it counts only because both are in one session, as
-    the kernel divides processors among sessions first (sched(7), autogroup). ``reads_bodies`` says that it opens the
-    wrapping key, for which a device's library may need variables of its own.
+    ``nice`` is its priority below the authority's once it serves (setpriority(2)); until then it is as urgent. It
+    counts only because both are in one session, as the kernel divides processors among sessions first (sched(7),
+    autogroup). ``reads_bodies`` says that it opens the wrapping key, for which a device's library may need variables
+    of its own.
     """
 
     name: str
@@ -120,18 +121,17 @@ class Supervisor:
                     pass_fds=(signalled.descriptor,),
                 )
                 self._processes[child.name] = process
-                signalled.listen(lambda: self.states.update({child.name: "ok"}))
-                status = await self._accompany(child, process)
+                signalled.listen(lambda: self._serves(child, process.pid))
+                _LOG.info("%s is process %d", child.name, process.pid)
+                status = await process.wait()
         except OSError as error:
             return f"could not be started: {error.strerror}"
         return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
 
-    async def _accompany(self, child: Child, process: asyncio.subprocess.Process) -> int:
-        """Return the status with which the process ends."""
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + child.nice)
-        _LOG.info("%s is process %d", child.name, process.pid)
-        return await process.wait()
+    def _serves(self, child: Child, pid: int) -> None:
+        self.states[child.name] = "ok"
+        if child.nice:
+            _lower(pid, child.nice)
 
     async def stop(self) -> None:
         """Stop them in the order of the table; one that does not is killed."""
@@ -145,6 +145,13 @@ class Supervisor:
             if process is not None and process.returncode is None:
                 await _stop(child.name, process)
             self.states[child.name] = "stopped"
+
+
+def _lower(pid: int, steps: int) -> None:
+    """Lower the priority of a process so far below ours: all its threads, each of which has one; they pass it on."""
+    with contextlib.suppress(OSError):  # it ended, or a sandbox forbids it: then it is as it was
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  # only names are asked for
+            os.setpriority(os.PRIO_PROCESS, int(thread), os.getpriority(os.PRIO_PROCESS, 0) + steps)
 
 
 async def _stop(name: str, process: asyncio.subprocess.Process) -> None:

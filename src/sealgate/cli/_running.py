@@ -1,5 +1,6 @@
 """What ``sealgate doctor`` asks the running processes: the authority, and those that it starts beside itself."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,8 @@ from sealgate.adapters.configuration import Configuration
 from sealgate.cli._finding import Finding, Status
 
 _ASK_TIMEOUT_S: Final = 3.0
+_STARTING_S: Final = 15.0
+"""How long a process that is being started is waited for: one asks right after `sealgate serve`."""
 
 
 def authority(found: Configuration) -> Iterator[Finding]:
@@ -76,6 +79,8 @@ def _beside(
 ) -> Finding:
     if enabled == "no":
         return Finding(name, "ok", "not configured")
+    if _starting(found, name):
+        return Finding(name, "warning", "it is being started", "ask again; the authority's messages say more")
     if not socket.exists():
         status: Status = "failed" if found.server.socket.exists() else "warning"
         return Finding(name, status, "not running: there is no socket", "`sealgate serve` starts it and says why not")
@@ -86,6 +91,24 @@ def _beside(
     except httpx.HTTPError as error:
         return Finding(name, "failed", f"the socket does not answer: {error}", "see the authority's messages")
     return Finding(name, "failed", f"not ready: {wrong}", harm) if wrong else Finding(name, "ok", good)
+
+
+def _starting(found: Configuration, name: str) -> bool:
+    """Wait while the authority says that it starts this process; tell whether it still does."""
+    until = time.monotonic() + _STARTING_S
+    transport = httpx.HTTPTransport(uds=str(found.server.socket))
+    with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ASK_TIMEOUT_S) as client:
+        while time.monotonic() < until:
+            try:
+                state = _json(client.get("/readyz"))
+            except httpx.HTTPError:
+                return False
+            match state:
+                case {"checks": {**checks}} if checks.get(f"child {name}") == "starting":
+                    time.sleep(0.1)
+                case _:
+                    return False
+    return True
 
 
 def _not_ready(answer: httpx.Response) -> str:

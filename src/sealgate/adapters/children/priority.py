@@ -1,5 +1,6 @@
 """The priority of a helping process whose work no decision waits for."""
 
+import contextlib
 import os
 from typing import Final
 
@@ -10,6 +11,7 @@ _BELOW: Final = 10
 def give_way() -> None:
     """Let the authority, its signatures and its judge have the processors first from now on (nice(2)).
 
-    It counts because all are in one session (ADR 0202).
+    It counts because all are in one session (ADR 0202). Where a sandbox forbids it, all is as it was.
     """
-    os.nice(_BELOW)
+    with contextlib.suppress(OSError):
+        os.nice(_BELOW)
