@@ -13,7 +13,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Tests start our programs more than a thousand times; without their compiled code each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo demo-agentdojo test adapters check lint format references lock bench clean
+.PHONY: setup demo demo-agentdojo test adapters service check lint format references lock bench clean
 
 setup: $(STAMP)
 
@@ -37,6 +37,10 @@ test: setup lint
 # Every adapter with its framework's own scripted model, each in an environment of its own.
 adapters: setup
 	@scripts/adapter-tests
+
+# The systemd unit in a system of its own, by its own instructions; needs root.
+service: setup
+	@scripts/service-test
 
 check: setup lint
 	@$(PYTEST) tests/unit tests/property

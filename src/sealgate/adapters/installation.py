@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sealgate.adapters import protected_files
-from sealgate.adapters.configuration import reference
+from sealgate.adapters.configuration import loading, reference
 from sealgate.adapters.configuration.loading import FILE_NAME
 from sealgate.adapters.configuration.roles import ROLES
 from sealgate.adapters.configuration.sections.keys import Keys
@@ -62,6 +62,9 @@ class Plan:
     device: Keys | None = None
     """The PKCS#11 device that holds statement, log, receipt and wrapping key already; None: they are made as files."""
 
+    settings: tuple[str, ...] = ()
+    """``section.key=value``: what the configuration says besides."""
+
     def check(self) -> None:
         """Refuse names that statements or notes cannot carry.
 
@@ -74,6 +77,11 @@ class Plan:
         if not _ORIGIN.fullmatch(self.origin) or len(self.origin) > 200:
             hint = "a host and a path without scheme, e.g. ledger.example.com/acme/2026h2"
             raise ConfigurationError(f"`{self.origin[:80]}` cannot be an origin", hint=hint)
+        for name in loading.set_by(self.settings):
+            if name.startswith(("authority.", "keys.")):
+                hint = "`sealgate init --help` has options for names and keys; or change the file afterwards"
+                raise ConfigurationError(f"`{name}` is not set like this", hint=hint)
+        loading.parse(_configuration(self), base=Path("/"), environment={})
 
 
 def create(directory: Path, plan: Plan, *, extra: Extra | None = None) -> None:
@@ -235,7 +243,7 @@ def _endorse(data: Path, plan: Plan, public: dict[Purpose, bytes], root_passphra
 
 
 def _configuration(plan: Plan) -> str:
-    values: dict[str, str] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
+    values: dict[str, Any] = {"authority.origin": plan.origin, "authority.id": plan.authority_id}
     values["collector.enabled"] = values["access.enabled"] = "yes"
     values["policies.approval"] = "one_person"
     if plan.passphrase_reference is not None:
@@ -246,6 +254,7 @@ def _configuration(plan: Plan) -> str:
         if plan.device.pkcs11_wrapping_token:
             values["keys.pkcs11_wrapping_token"] = plan.device.pkcs11_wrapping_token
             values["keys.pkcs11_wrapping_pin"] = plan.device.pkcs11_wrapping_pin
+    values |= loading.set_by(plan.settings)
     identity = f"""\
 # Who may call. The user that ran `sealgate init` may do everything, and speak for every agent: give each agent its own
 # entry with its own operating-system user before you rely on this (`sealgate doctor` reminds you).

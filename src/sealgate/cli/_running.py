@@ -95,6 +95,8 @@ def _beside(
 
 def _starting(found: Configuration, name: str) -> bool:
     """Wait while the authority says that it starts this process; tell whether it still does."""
+    if not found.server.socket.exists():
+        return False
     until = time.monotonic() + _STARTING_S
     transport = httpx.HTTPTransport(uds=str(found.server.socket))
     with httpx.Client(transport=transport, base_url="http://sealgate", timeout=_ASK_TIMEOUT_S) as client:

@@ -48,6 +48,7 @@ def _default_authority_id() -> str:
 @click.option("--pkcs11-pin", default="", metavar="REFERENCE", help="Where its user PIN is.")
 @click.option("--pkcs11-wrapping-token", default="", help="The label of another token, for the wrapping key alone.")
 @click.option("--pkcs11-wrapping-pin", default="", metavar="REFERENCE", help="Where that token's user PIN is.")
+@click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="What the configuration says, too.")
 @click.option("--predecessor", type=GivenPath(exists=True), help="The closed shard's last checkpoint.")
 def command(
     *,
@@ -62,6 +63,7 @@ def command(
     pkcs11_pin: str,
     pkcs11_wrapping_token: str,
     pkcs11_wrapping_pin: str,
+    settings: tuple[str, ...],
 ) -> None:
     """Make a new authority in DIRECTORY (./sealgate): keys, databases, configuration, trust file.
 
@@ -88,6 +90,7 @@ def command(
         passphrase_reference=passphrase,
         root_passphrase=_secret(root_passphrase),
         device=device,
+        settings=settings,
     )
 
     def create_rest(data: Path, origin: str) -> None:

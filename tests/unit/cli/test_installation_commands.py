@@ -95,6 +95,37 @@ def test_init_says_what_to_do_next(tmp_path):
     assert "holds an authority already" in Shell(tmp_path).run("init", "gate", fails=True)
 
 
+def test_init_writes_settings_into_the_configuration(tmp_path):
+    """What is given is what the file says, of its type, and in force without a flag; lists of the rest are comments."""
+    shell = Shell(tmp_path)
+    shell.run("init", "--set", "server.socket=/run/s.sock", "--set", "decisions.deadline_ms=300")
+
+    text = (tmp_path / "sealgate" / "sealgate.toml").read_text("utf-8")
+    assert '\nsocket = "/run/s.sock"\n' in text
+    assert "\ndeadline_ms = 300\n" in text
+    shown = shell.run("config", "show")
+    assert 'socket = "/run/s.sock"' in shown
+    assert "deadline_ms = 300" in shown
+
+
+@pytest.mark.parametrize(
+    ("flag", "told"),
+    [
+        ("decisions.deadline_ms=0", "allowed is 1 to 60000"),
+        ("decisions.deadline_ms=soon", "is not an integer"),
+        ("decisions.deadlin_ms=5", "is not a setting"),
+        ("decisions=5", "is not a setting"),
+        ("nothing", "does not set anything"),
+        ("authority.id=other", "is not set like this"),
+        ("keys.store=pkcs11", "is not set like this"),
+    ],
+)
+def test_init_with_a_wrong_setting_makes_nothing(tmp_path, flag, told):
+    """What the authority would refuse at its start, or what the new keys would not fit, is refused at once."""
+    assert told in Shell(tmp_path).run("init", "--set", flag, fails=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_init_with_own_passphrases_keeps_none(tmp_path, monkeypatch):
     """With passphrases by reference nothing that opens the keys lies beside them."""
     monkeypatch.setattr(installation, "COST_OF_HUMAN_PASSPHRASE", COST_OF_RANDOM_PASSPHRASE)

@@ -1,8 +1,10 @@
 """The systemd unit is well formed, hardened, and sets only what the configuration knows."""
 
 import configparser
+import grp
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -14,6 +16,7 @@ import httpx
 import pytest
 
 from sealgate.adapters import configuration
+from sealgate.sdk.settings import SYSTEM_SOCKET
 
 SEALGATE = str(Path(sys.executable).with_name("sealgate"))
 UNIT = Path(__file__).resolve().parents[3] / "packaging" / "sealgate.service"
@@ -56,17 +59,36 @@ def _read():
     )
 
 
+def _instructions():
+    """Return the commands that the unit's first lines give, words of each."""
+    lines = [line.removeprefix("#   ") for line in UNIT.read_text("utf-8").splitlines() if line.startswith("#   ")]
+    return [shlex.split(command, comments=True) for command in "\n".join(lines).replace("\\\n", "").splitlines()]
+
+
+def _initialize():
+    """Return the arguments with which the instructions have an authority made."""
+    (words,) = [words for words in _instructions() if "init" in words]
+    return words[words.index("init") + 1 :]
+
+
 def test_what_it_starts_serves(tmp_path):
-    """The unit's own command and environment, its passphrase as a credential: ready is told, and so is the stop."""
+    """Its own instructions, command and environment, the passphrase as a credential: ready is told, and so is the stop.
+
+    In a whole system, with the sandbox: `make service`.
+    """
     parser, environment = _read()
-    data, credentials, run = tmp_path / "data", tmp_path / "credentials", tmp_path / "run"
-    subprocess.run([SEALGATE, "init", str(data)], check=True, capture_output=True)
-    for folder in (credentials, run):
+    state, credentials, run = tmp_path / "state", tmp_path / "credentials", tmp_path / "run"
+    for folder in (state, credentials, run):
         folder.mkdir(mode=0o700)
-    (data / "keys" / "unlock").rename(credentials / "unlock")
-    environment = {name: value.replace("/run/sealgate", str(run)) for name, value in environment.items()}
-    environment |= {"SEALGATE_SERVER_SOCKET_GROUP": "", "CREDENTIALS_DIRECTORY": str(credentials)}
-    _, *arguments = parser["Service"]["ExecStart"].replace("/var/lib/sealgate", str(data)).split()
+    group = grp.getgrgid(os.getgid()).gr_name
+    places = {"/var/lib/sealgate": str(state), "/run/sealgate": str(run), "sealgate-clients": group}
+    arguments = _initialize()
+    for name, place in places.items():
+        arguments = [word.replace(name, place) for word in arguments]
+    subprocess.run([SEALGATE, "init", *arguments], check=True, capture_output=True)
+    (state / "sealgate" / "keys" / "unlock").rename(credentials / "unlock")
+    environment |= {"CREDENTIALS_DIRECTORY": str(credentials)}
+    _, *arguments = parser["Service"]["ExecStart"].replace("/var/lib/sealgate", str(state)).split()
 
     assert parser["Service"]["Type"] == "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -88,12 +110,18 @@ def test_what_it_starts_serves(tmp_path):
             process.wait(10)
 
 
-def test_its_environment_is_configuration():
-    """Each variable in the unit is a setting."""
+def test_what_it_and_its_instructions_set_is_configuration():
+    """Each variable in the unit is a setting, and so is what the instructions give; sockets are where clients look."""
     parser, pairs = _read()
-    found = configuration.parse('[authority]\norigin="o"\nid="a"\n', base=Path("/var/lib/sealgate"), environment=pairs)
+    arguments = _initialize()
+    flags = [arguments[at + 1] for at, word in enumerate(arguments) if word == "--set"]
+    base = Path(arguments[0])
+    found = configuration.parse('[authority]\norigin="o"\nid="a"\n', base=base, environment=pairs, flags=flags)
 
-    assert len(pairs) == 3
-    assert found.server.socket == Path("/run/sealgate/sealgate.sock")
+    assert parser["Service"]["ExecStart"].endswith(f" --config {base}/sealgate.toml")
+    assert (len(pairs), len(flags)) == (1, 4)
     assert found.keys.passphrase == "credential:unlock"
+    assert found.server.socket == SYSTEM_SOCKET
+    assert found.collector.socket == SYSTEM_SOCKET.with_name("collector.sock")
+    assert found.server.socket_group == parser["Service"]["Group"]
     assert parser["Service"]["User"] == "sealgate"

@@ -87,6 +87,16 @@ def parse(text: str, *, base: Path, environment: Mapping[str, str], flags: Itera
     return configuration
 
 
+def set_by(flags: Iterable[str]) -> dict[str, Any]:
+    """Return what flags (``section.key=value``) set, by ``section.key``, for a file that is going to be written.
+
+    Types and bounds are not checked here: parse the file. Raises as ``load``.
+    """
+    table: dict[str, Any] = {name: {} for name in SECTIONS}
+    _apply_flags(table, flags)
+    return {f"{name}.{key}": value for name, section in table.items() for key, value in section.items()}
+
+
 def callers(*, identity: Any, oidc: Any, spiffe: Any, base: Path) -> Callers:
     """Return the checked callers of these arrays of tables, paths absolute under ``base``. Raises as ``load``."""
     found = Callers(
