@@ -23,9 +23,9 @@ def test_the_users_own_authority_comes_first(tmp_path):
 
 
 def test_without_a_home_it_is_the_systems():
-    """A service without a home folder asks the system's authority, which listens where its unit says."""
+    """A service without a home folder asks the system's authority, which listens where its unit has it made."""
     assert default_socket({}) == SYSTEM_SOCKET
-    assert f"SEALGATE_SERVER_SOCKET={SYSTEM_SOCKET}\n" in UNIT.read_text("utf-8")
+    assert f" server.socket={SYSTEM_SOCKET} " in UNIT.read_text("utf-8")
 
 
 def test_the_working_directory_is_not_searched(tmp_path, monkeypatch):
