@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pg8000.native
 
+from sealgate.adapters.credentials.postgres import PostgresBackend
 from sealgate.authority.credential_endings import Endings
 from sealgate.authority.credentials import Broker
 from sealgate.authority.recorder import Recorder
@@ -19,6 +20,7 @@ from sealgate.cli import main
 
 FOLDER = Path(sys.argv.pop(1))
 _lock = threading.Lock()
+_thread = threading.local()
 _taken = {"issue": 0, "end": 0}
 
 
@@ -35,6 +37,7 @@ def step(phase, name):
 
 _PHASES = {"credential.requested": "issue", "credential.issued": "issue", "credential.revoked": "end"}
 _record, _run, _issue, _end = Recorder.record, pg8000.native.Connection.run, Broker.issue, Endings.end
+_live = PostgresBackend.live
 
 
 async def record(self, draft, **more):
@@ -50,11 +53,22 @@ async def record(self, draft, **more):
 
 def run(self, sql, **values):
     """A statement, with a step before it; those of the listing of strays do not count."""
+    if getattr(_thread, "listing", False):
+        return _run(self, sql, **values)
     name = threading.current_thread().name
     phase = "issue" if name.startswith("credential-") else "end" if name.startswith("revoke-") else None
-    if phase == "issue" or (phase == "end" and _taken["end"]):
+    if phase is not None:
         step(phase, f"before {sql.split(' ', 2)[0:2]}")
     return _run(self, sql, **values)
+
+
+def live(self):
+    """The listing of strays: it comes when it comes, after a start first of all, so it is no step of anything."""
+    _thread.listing = True
+    try:
+        return _live(self)
+    finally:
+        _thread.listing = False
 
 
 async def issue(self, request, caller):
@@ -75,4 +89,5 @@ def end(self, leases, cause, *more):
 
 
 Recorder.record, pg8000.native.Connection.run, Broker.issue, Endings.end = record, run, issue, end
+PostgresBackend.live = live
 main()
