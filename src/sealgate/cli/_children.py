@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sealgate.adapters.children.priority import BELOW
 from sealgate.adapters.configuration.settings import Configuration
 from sealgate.cli._ready import ReadySignal
 
@@ -56,7 +57,7 @@ CHILDREN: Final[tuple[Child, ...]] = (
         "evidence",
         ("evidence", "serve"),
         lambda configuration: configuration.access.enabled == "yes",
-        nice=10,
+        nice=BELOW,
         reads_bodies=True,
     ),
     Child("vault", ("vault", "serve"), lambda configuration: configuration.vault.enabled == "yes"),

@@ -48,7 +48,7 @@ def _default_authority_id() -> str:
 @click.option("--pkcs11-pin", default="", metavar="REFERENCE", help="Where its user PIN is.")
 @click.option("--pkcs11-wrapping-token", default="", help="The label of another token, for the wrapping key alone.")
 @click.option("--pkcs11-wrapping-pin", default="", metavar="REFERENCE", help="Where that token's user PIN is.")
-@click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="What the configuration says, too.")
+@click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Write a setting into the file.")
 @click.option("--predecessor", type=GivenPath(exists=True), help="The closed shard's last checkpoint.")
 def command(
     *,

@@ -96,7 +96,7 @@ def test_init_says_what_to_do_next(tmp_path):
 
 
 def test_init_writes_settings_into_the_configuration(tmp_path):
-    """What is given is what the file says, of its type, and in force without a flag; lists of the rest are comments."""
+    """What is given is what the file says, of its type, and in force without a flag."""
     shell = Shell(tmp_path)
     shell.run("init", "--set", "server.socket=/run/s.sock", "--set", "decisions.deadline_ms=300")
 

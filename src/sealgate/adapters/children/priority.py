@@ -4,8 +4,8 @@ import contextlib
 import os
 from typing import Final
 
-_BELOW: Final = 10
-"""As much below the authority as its evidence service: a tenth of a processor is left where others want all of it."""
+BELOW: Final = 10
+"""Steps below the authority: a tenth of a processor is left to such work where others want all of it."""
 
 
 def give_way() -> None:
@@ -14,4 +14,4 @@ def give_way() -> None:
     It counts because all are in one session (ADR 0202). Where a sandbox forbids it, all is as it was.
     """
     with contextlib.suppress(OSError):
-        os.nice(_BELOW)
+        os.nice(BELOW)
