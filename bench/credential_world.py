@@ -37,7 +37,10 @@ def permit(socket: Path, agent: str, number: int, task: str | None = None) -> An
         "resource": {"type": "tool_server", "id": "shop"},
         "context": {"input": {"since": number}, "redeem": True} | ({"task": {"id": task}} if task else {}),
     }
-    return ask(socket, "POST", "/access/v1/evaluation", question)[1]["context"]
+    answer = ask(socket, "POST", "/access/v1/evaluation", question)[1]
+    if not answer.get("decision"):
+        raise RuntimeError(f"not a permit: {answer}")
+    return answer["context"]
 
 
 def credential(socket: Path, decision_id: str, name: str) -> Any:
@@ -62,7 +65,8 @@ def world(folder: Path, serve: type[Authority] = Authority) -> Iterator[tuple[Au
 def _configure(authority: Authority, folder: Path, database: PostgresServer) -> None:
     from sealgate.demo.authority import run  # noqa: PLC0415  # the name is taken by benchmarks
 
-    run("init", authority.folder, *authority.INIT_OPTIONS)
+    # A disk that stands still for longer than a decision's usual deadline is not what is looked at here.
+    run("init", authority.folder, *authority.INIT_OPTIONS, "--set", "decisions.deadline_ms=60000")
     (folder / "policy" / "policies").mkdir(parents=True)
     (folder / "policy" / "tools").mkdir()
     (folder / "policy" / "policies" / "orders.cedar").write_text(POLICY)
