@@ -58,6 +58,9 @@ POLICIES = """
 @id("errs") permit (principal == Agent::"a2", action == Action::"pay", resource)
 when { context.input.amount + 9223372036854775807 > 0 };
 """
+PATIENT = Times(deadline_ms=20_000)
+"""A disk that stands still for a moment must not turn a decision into SILENCE where a test asks what is decided."""
+
 LIMITS = [{"id": "calls", "action": "pay", "max": 3, "per": "hour"}]
 
 
@@ -184,7 +187,7 @@ class Kit:
                 receipts=Receipts(reader=self.reader, log=log),
                 publisher=Publisher(log, interval_s=0.05),
                 storage=AuthorityFiles(self.folder),
-                times=times or Times(),
+                times=times or PATIENT,
                 genesis=self.genesis(),
                 rotations=NothingPrepared(),
                 judges=judges,

@@ -2,18 +2,18 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from sealgate.authority.gate import Times
 from sealgate.encoding import canonical
 from sealgate.model.decisions import REASONS_OF
 from sealgate.model.errors import InputError, NotPermittedError
 from sealgate.model.evaluation import CaptureRequest, Failure, Identity, OutcomeRequest, RedeemRequest
 from sealgate.model.records import MODEL
 
-from .conftest import CALLER, LIMITS, bundle, question
+from .conftest import CALLER, LIMITS, PATIENT, bundle, question
 
 ARGUMENTS = hashlib.sha256(canonical.encode_arguments({"to": "bob", "amount": 5})).hexdigest()
 
@@ -240,7 +240,7 @@ def test_expired_permits_become_unknown_by_themselves(kit):
     """A permit that nobody redeems ends as ``outcome_unknown``, and cannot be redeemed any more."""
 
     async def scenario():
-        authority = await kit.started(times=Times(permit_ttl_ms=1))
+        authority = await kit.started(times=replace(PATIENT, permit_ttl_ms=1))
         answer = await authority.evaluate(question(), CALLER, None)
         await kit.until(lambda: kit.journal.size >= 4)
         with pytest.raises(NotPermittedError, match="expired"):
@@ -258,7 +258,7 @@ def test_overdue_outcomes_become_unknown_and_may_come_late(kit):
     """A redeemed permit without an outcome ends as unknown; a late report is recorded as late."""
 
     async def scenario():
-        authority = await kit.started(times=Times(outcome_due_ms=1))
+        authority = await kit.started(times=replace(PATIENT, outcome_due_ms=1))
         answer = await authority.evaluate(question(redeem=True), CALLER, None)
         await kit.until(lambda: kit.journal.size >= 4)
         report = OutcomeRequest(decision_id=answer.context.record_id, status="succeeded", duration_ms=9)
@@ -343,7 +343,7 @@ def test_every_body_fits_the_published_model(kit):
     """Each kind of record that the authority writes is exactly what its structure says, and canonical."""
 
     async def scenario():
-        authority = await kit.started(limits=LIMITS, times=Times(permit_ttl_ms=1))
+        authority = await kit.started(limits=LIMITS, times=replace(PATIENT, permit_ttl_ms=1))
         await authority.evaluate(question(), CALLER, "x")
         await authority.evaluate(question(to="mallory", amount=1), CALLER, None)
         answer = await authority.evaluate(question(redeem=True), CALLER, None)

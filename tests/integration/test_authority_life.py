@@ -10,6 +10,7 @@ import pytest
 
 from sealgate.adapters.journals import writer
 from sealgate.adapters.journals.kernel_sync import KernelSync
+from sealgate.authority.gate import Times
 from sealgate.encoding import canonical
 from sealgate.model.errors import AlteredError, JournalError, NotPermittedError, UnavailableError
 from sealgate.model.evaluation import OutcomeRequest, RedeemRequest
@@ -324,7 +325,7 @@ def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):
     disk = FailingDisk(monkeypatch)
 
     async def scenario():
-        authority = await kit.started()
+        authority = await kit.started(times=Times())
         disk.slow_s = 0.6
         answer = await authority.evaluate(question(), CALLER, None)
         disk.slow_s = 0.0

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -14,7 +15,6 @@ from sealgate.adapters.credentials.tokens import TokenBackend, TokenMaker
 from sealgate.adapters.keys.file import FileSigner
 from sealgate.authority import credential_endings
 from sealgate.authority.credential_sources import Source
-from sealgate.authority.gate import Times
 from sealgate.encoding import canonical
 from sealgate.model.credentials import CredentialRequest
 from sealgate.model.delegations import DelegationRequest
@@ -23,7 +23,7 @@ from sealgate.model.evaluation import Context, Identity, OutcomeRequest, RedeemR
 from sealgate.model.tasks import TaskRequest
 from sealgate.ports.credentials import Secret
 
-from .conftest import CALLER, question
+from .conftest import CALLER, PATIENT, question
 
 ARGUMENTS = hashlib.sha256(canonical.encode_arguments({"to": "bob", "amount": 5})).hexdigest()
 STRANGER = Identity(principal="stranger", proof="unix_peer", agents=frozenset({"a9"}), roles=frozenset({"enforce"}))
@@ -156,7 +156,7 @@ def test_an_unredeemed_permit_gets_it_by_its_token(kit, database):
     """Before the redemption as well; it ends when nobody redeems the permit in time."""
 
     async def scenario():
-        authority = await build(kit, database, times=Times(permit_ttl_ms=3000))
+        authority = await build(kit, database, times=replace(PATIENT, permit_ttl_ms=3000))
         answer = await authority.evaluate(question(), CALLER, None)
         token = answer.context.permit.token
         given = await authority.issue_credential(CredentialRequest("db", permit=token), CALLER)

@@ -6,7 +6,6 @@ import signal
 import pytest
 
 from sealgate.adapters.judging.process import ProcessJudge
-from sealgate.authority.gate import Times
 from sealgate.model.errors import NotPermittedError
 
 from .conftest import CALLER, LIMITS, POLICIES, bundle, question
@@ -21,10 +20,6 @@ QUESTIONS = [
     {"to": "bob", "amount": 5, "extra": 1},
     {"agent": "a2", "to": "bob", "amount": 5},
 ]
-
-
-PATIENT = Times(deadline_ms=5000)
-"""A busy machine must not turn a decision into SILENCE where a test asks what is decided."""
 
 
 async def ready(kit, judge):
@@ -87,7 +82,7 @@ def test_a_dead_or_stuck_judge_costs_no_decision(kit, how):
 
     async def scenario():
         judge = ProcessJudge(busy=4)
-        authority = await kit.started(judges=judge, times=PATIENT)
+        authority = await kit.started(judges=judge)
         await ready(kit, judge)
         asked = counted(judge)
         judge._child.process.send_signal(how)

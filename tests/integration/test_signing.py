@@ -12,14 +12,10 @@ import pytest
 
 from sealgate.adapters.keys.file import FileSigner
 from sealgate.adapters.signing.process import ProcessSigning
-from sealgate.authority.gate import Times
 from sealgate.encoding import statement
 from sealgate.proofs.keys import is_signed
 
 from .conftest import CALLER, question
-
-PATIENT = Times(deadline_ms=20_000)
-"""Hundreds at once on a busy machine; what is slow is no SILENCE here."""
 
 LIAR = """
 import socket, sys
@@ -91,7 +87,7 @@ def test_every_record_verifies_and_keeps_its_place(kit):
     async def scenario():
         signing = ProcessSigning(busy=2)
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         permitted = await ask_many(authority)
         records = verified(kit)
@@ -112,7 +108,7 @@ def test_a_lone_decision_is_signed_here(kit):
     async def scenario():
         signing = ProcessSigning(busy=2)
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         decisions = [(await authority.evaluate(question(), CALLER, None)).decision for _ in range(3)]
         unstarted = signing._child.process is None and signing._child._starting is None
         await ready(kit, signing)
@@ -136,7 +132,7 @@ def test_a_stop_of_the_service_leaves_it_at_work(kit):
     async def scenario():
         signing = ProcessSigning(busy=2)
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         process = signing._child.process
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -161,7 +157,7 @@ def test_a_dead_or_stuck_process_costs_no_record(kit, how):
     async def scenario():
         signing = ProcessSigning(busy=2)
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         signing._child.process.send_signal(signal.SIGSTOP)
         asking = asyncio.ensure_future(ask_many(authority))
@@ -193,7 +189,7 @@ def test_killed_again_and_again_under_load(kit):
 
     async def scenario():
         signing = ProcessSigning(busy=2)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         permitted = starts = 0
         for _ in range(3):
             if starts < 2:
@@ -225,7 +221,7 @@ def _liar(folder, monkeypatch, lie):
 def _ask_a_liar(kit, signing):
     async def scenario():
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         permitted = await ask_many(authority)
         records = verified(kit)
@@ -263,7 +259,7 @@ def test_a_process_with_another_key_gets_nothing_to_sign(kit, tmp_path, monkeypa
 
     async def scenario():
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         signing.busy(99)
         await kit.until(lambda: signing._child._starts == 2 and not signing._child.running, timeout_s=30)
         await kit.until(lambda: signing._child.process is None and signing._child._starting is None, timeout_s=30)
@@ -280,7 +276,7 @@ def test_a_stop_makes_durable_what_is_away(kit):
 
     async def scenario():
         signing = ProcessSigning(busy=2)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         signing._child.process.send_signal(signal.SIGSTOP)
         asking = [asyncio.ensure_future(authority.evaluate(question(), CALLER, None)) for _ in range(50)]
@@ -311,7 +307,7 @@ def test_a_key_in_a_device_is_not_handed_over(kit):
     async def scenario():
         signing = ProcessSigning(busy=2)
         answers = counted(signing)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         await ask_many(authority)
         process, before = signing._child.process, len(answers)
@@ -335,7 +331,7 @@ def test_the_key_is_in_no_argument_and_no_variable(kit, monkeypatch):
 
     async def scenario():
         signing = ProcessSigning(busy=2)
-        authority = await kit.started(signing=signing, times=PATIENT)
+        authority = await kit.started(signing=signing)
         await ready(kit, signing)
         folder = Path("/proc") / str(signing._child.process.pid)
         arguments = (folder / "cmdline").read_bytes()
@@ -381,7 +377,6 @@ ASKER = """
 import asyncio, os, sys
 from sealgate.adapters.keys.file import FileSigner
 from sealgate.adapters.signing.process import ProcessSigning
-from sealgate.authority.gate import Times
 
 async def main():
     signing = ProcessSigning()

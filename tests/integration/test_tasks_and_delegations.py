@@ -7,7 +7,6 @@ import json
 import msgspec
 import pytest
 
-from sealgate.authority.gate import Times
 from sealgate.encoding import canonical
 from sealgate.model.delegations import Bound, DelegationRequest
 from sealgate.model.errors import InputError, NotPermittedError
@@ -401,7 +400,7 @@ def test_a_delegation_for_a_task_ends_with_it(kit):
         await authority.end_task("t1", "", CALLER)
         assert authority.delegations(CALLER) == []
 
-    run(kit, scenario, times=Times())
+    run(kit, scenario)
 
 
 def test_callers_cannot_say_what_the_delegation_is(kit):

@@ -5,6 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,14 @@ class Wrapped:
         lines = [json.loads(line) for line in self.notes.read_text().splitlines()]
         return [line for line in lines if line.get("method") == method]
 
+    def awaited(self, method: str = "tools/call", seconds: float = 30) -> list[Any]:
+        """What the server got, once there is any: a notification has no answer that says that it came."""
+        deadline = time.monotonic() + seconds
+        while not (got := self.received(method)):
+            assert time.monotonic() < deadline, f"no {method} within {seconds} s"
+            time.sleep(0.02)
+        return got
+
     def stop(self) -> int:
         """Close its input and wait for its end."""
         if self.process.stdin is not None and not self.process.stdin.closed:
@@ -189,6 +198,14 @@ class Served:
         """What a server got."""
         lines = [json.loads(line) for line in (self.folder / f"{server}.notes").read_text().split("\n") if line]
         return [line for line in lines if line.get("method") == method]
+
+    def awaited(self, server: str, method: str = "tools/call", seconds: float = 30) -> list[Any]:
+        """What a server got, once there is any."""
+        deadline = time.monotonic() + seconds
+        while not (got := self.received(server, method)):
+            assert time.monotonic() < deadline, f"{server} got no {method} within {seconds} s"
+            time.sleep(0.02)
+        return got
 
     def post(self, method: str, params: Any = None, *, id: Any = 1, **headers: str | None) -> httpx.Response:  # noqa: A002
         """Make one request of the protocol without sessions; return the HTTP answer."""

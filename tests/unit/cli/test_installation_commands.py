@@ -98,14 +98,14 @@ def test_init_says_what_to_do_next(tmp_path):
 def test_init_writes_settings_into_the_configuration(tmp_path):
     """What is given is what the file says, of its type, and in force without a flag."""
     shell = Shell(tmp_path)
-    shell.run("init", "--set", "server.socket=/run/s.sock", "--set", "decisions.deadline_ms=300")
+    shell.run("init", "--set", "server.socket=/run/s.sock", "--set", "decisions.permit_ttl_s=40")
 
     text = (tmp_path / "sealgate" / "sealgate.toml").read_text("utf-8")
     assert '\nsocket = "/run/s.sock"\n' in text
-    assert "\ndeadline_ms = 300\n" in text
+    assert "\npermit_ttl_s = 40\n" in text
     shown = shell.run("config", "show")
     assert 'socket = "/run/s.sock"' in shown
-    assert "deadline_ms = 300" in shown
+    assert "permit_ttl_s = 40" in shown
 
 
 @pytest.mark.parametrize(
