@@ -27,7 +27,7 @@ def append(journal: FileJournal, number: int) -> int | JournalError:
     """Append and wait for the answer."""
     done, results = threading.Event(), []
     journal.append(record(number), lambda result: (results.append(result), done.set()))
-    assert done.wait(10)
+    assert done.wait(60)
     return results[0]
 
 
