@@ -213,13 +213,13 @@ def _inject(part: Part, call: str, fault: str, nth: int) -> bool:
         stderr=subprocess.PIPE,
     )
     assert strace.stderr is not None  # noqa: S101
-    for _ in range(2000):
+    for _ in range(30_000):  # on a busy machine it takes as long as it takes
         if _traced(life.pid) or strace.poll() is not None:
             break
         time.sleep(0.001)
     os.kill(life.pid, signal.SIGCONT)
     tally.take(life.rest())
-    strace.wait(10)
+    strace.wait(60)
     strace.stderr.close()
     written = trace.read_text(errors="replace") if trace.exists() else ""
     hit = "INJECTED" in written or "killed by SIGKILL" in written
@@ -264,7 +264,7 @@ def _recovered(directory: Path, tally: Tally, boot: int, *, context: str = "") -
 
 def _wait_for_the_end(directory: Path) -> None:
     """Wait until the journal is nobody's: a building process ends when it notices that its authority did."""
-    for _ in range(1000):
+    for _ in range(12_000):
         with contextlib.suppress(ConfigurationError), nobody_else(directory / "journal"):
             return
         time.sleep(0.005)
