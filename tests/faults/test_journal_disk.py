@@ -54,6 +54,7 @@ class Fault:
         monkeypatch.setattr(os, name, call)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("restart", [False, True], ids=["heal", "restart"])
 @pytest.mark.parametrize("happened", [False, True], ids=["lost", "persisted"])
 @pytest.mark.parametrize("nth", [1, 2, 3])

@@ -13,6 +13,8 @@ from sealgate.ports.journal import JournalRecord
 
 ORIGIN = "example.com/log"
 
+pytestmark = pytest.mark.timeout(600)  # thousands of syncs
+
 
 def record(number: int) -> JournalRecord:
     """A record that its number determines."""
