@@ -21,7 +21,7 @@ permit (principal, action == Action::"read_orders", resource);
 
 def ask(socket: Path, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     """Exchange one request over the authority's socket; return status and JSON."""
-    transport = UnixTransport(socket, 10.0)
+    transport = UnixTransport(socket, 60.0)
     try:
         answer = transport.send(Call(method, path, b"" if body is None else json.dumps(body).encode()))
     finally:

@@ -7,10 +7,10 @@ import pathlib
 import pytest
 
 with contextlib.suppress(ImportError):  # the environments of the adapters have no hypothesis
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
-    # How long one example takes says how busy the machine is; what must be fast is tested as such.
-    settings.register_profile("busy machine", settings(), deadline=None)
+    # How long an example takes, or is drawn, says how busy the machine is; what must be fast is tested as such.
+    settings.register_profile("busy machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("busy machine")
 
 

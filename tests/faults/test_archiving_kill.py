@@ -7,14 +7,11 @@ import asyncio
 import itertools
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from sealgate.adapters.journals.file import nobody_else
-from sealgate.model.errors import ConfigurationError
-from tests.faults.dying import in_child
+from tests.faults.dying import in_child, wait_until_owned_by_nobody
 from tests.integration import archiving_world
 from tests.integration.archiving_world import copied, files, held, open_world
 
@@ -56,21 +53,9 @@ async def _held(folder):
     return found
 
 
-def _wait_until_owned_by_nobody(folder) -> None:
-    """A killed authority's archiving process ends a moment later."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            with nobody_else(folder / "journal"):
-                return
-        except ConfigurationError:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-
 def _check(folder, expected, point) -> None:
     """All records are there now, and after the next run the archives are."""
-    _wait_until_owned_by_nobody(folder)
+    wait_until_owned_by_nobody(folder / "journal")
     records, labels = asyncio.run(_held(folder))
     assert records == expected[0], point
     assert labels == expected[1][: len(labels)], point
@@ -81,7 +66,7 @@ def _check(folder, expected, point) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_authority_killed_before_any_of_its_calls(template, expected, tmp_path):
     """Until it survives: names, syncs and removals are still its own."""
     for point in itertools.count(1):
@@ -95,7 +80,7 @@ def test_an_authority_killed_before_any_of_its_calls(template, expected, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("both", [False, True], ids=["alone", "both"])
 def test_an_archiving_process_killed_before_any_of_its_calls(template, expected, tmp_path, monkeypatch, both):
     """Alone: the authority ends the work itself. With it: the next one does. Until the process survives."""

@@ -6,6 +6,8 @@ import pytest
 
 from bench import crash
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.slow
 def test_kill_9_loses_nothing():

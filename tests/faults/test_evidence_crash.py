@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from sealgate.adapters.evidence.store import DuckStore
 from sealgate.adapters.keys.file import FileWrappingKey
 from sealgate.evidence import searching
@@ -31,6 +33,7 @@ def expected(size):
     }
 
 
+@pytest.mark.timeout(600)
 def test_kill_9_loses_no_row_and_doubles_none(tmp_path):
     """Whenever the process dies, the store opens, holds what its index says, and was told to nobody too early."""
     choose = random.Random(3)  # noqa: S311 - moments, not secrets

@@ -104,7 +104,7 @@ def test_altered_bytes_are_noticed_and_never_dropped_in_silence(tmp_path):
         path.write_bytes(data)
         running = Collector(folder / "collector.sock", folder / "db")
         with Client(agent="a1", socket=folder / "a.sock", spool=folder / "spool") as client:
-            client.flush(2)
+            client.flush(60)
             refused = list((client.core.recorder.spool.folder / "refused").iterdir())
         assert len(running.items()) == (1 if position == -1 else 0)
         assert [file.name for file in refused] == [f"{path.name}.damaged"]
@@ -140,7 +140,7 @@ def test_a_disk_that_refuses_is_an_error_and_then_heals(tmp_path, monkeypatch, c
     kept.append(client.log_event("after").item_id)
 
     running = Collector(tmp_path / "collector.sock", tmp_path / "db")
-    assert client.flush(3) == 0
+    assert client.flush(60) == 0
     arrived = [item["item_id"] for item in running.items()]
     assert set(kept) <= set(arrived)
     assert len(arrived) == len(set(arrived))
@@ -188,7 +188,7 @@ def test_a_forked_child_has_files_of_its_own(tmp_path):
         client.log_event("parent", {"n": number})
     assert os.waitpid(child, 0)[1] == 0
     running = Collector(tmp_path / "collector.sock", tmp_path / "db")
-    assert client.flush(5) == 0
+    assert client.flush(60) == 0
     producers: dict[str, list[int]] = {}
     for item in running.items():
         producers.setdefault(item["producer"]["epoch"], []).append(item["producer"]["seq"])

@@ -27,7 +27,7 @@ def append(journal: FileJournal, number: int) -> int | JournalError:
     """Append and wait for the answer."""
     done, results = threading.Event(), []
     journal.append(record(number), lambda result: (results.append(result), done.set()))
-    assert done.wait(10)
+    assert done.wait(60)
     return results[0]
 
 
@@ -54,6 +54,7 @@ class Fault:
         monkeypatch.setattr(os, name, call)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("restart", [False, True], ids=["heal", "restart"])
 @pytest.mark.parametrize("happened", [False, True], ids=["lost", "persisted"])
 @pytest.mark.parametrize("nth", [1, 2, 3])

@@ -85,7 +85,7 @@ def _follow():
 def _turn(follower):
     """Start a round, wait for its end, and raise its outcome by the next call."""
     follower()
-    follower._rounds._running.exception(timeout=10)
+    follower._rounds._running.exception(timeout=60)
     follower()
 
 
@@ -132,14 +132,14 @@ def test_a_slow_witness_does_not_block(follow):
     class Slow(_Witness):
         def cosign(self, checkpoint, prove):
             asked.append(1)
-            release.wait(10)
+            release.wait(60)
             return super().cosign(checkpoint, prove)
 
     follower = follow(WitnessFollower(log, [Slow("a")]))
     for _ in range(5):
         follower()
     release.set()
-    follower._rounds._running.result(timeout=10)
+    follower._rounds._running.result(timeout=60)
 
     assert len(asked) == 1
 
@@ -170,7 +170,7 @@ def test_timestamps_follow_their_interval(follow):
     for moment, size in ((0, 7), (5, 8), (11, 8), (22, 8), (33, 9)):  # the interval is 10
         now[0], log.size = float(moment), size
         follower()
-        follower._rounds._running.result(timeout=10)
+        follower._rounds._running.result(timeout=60)
 
     assert sorted(log.stamps) == [7, 8, 9]
     assert log.stamps[7] == b"stamped " + log.point(7).text.encode()
@@ -187,11 +187,11 @@ def test_a_missing_timestamp_is_asked_for_again(follow):
 
     follower = follow(TimestampFollower(log, Absent(), interval_s=3600, monotonic_s=lambda: now[0]))
     follower()
-    follower._rounds._running.exception(timeout=10)
+    follower._rounds._running.exception(timeout=60)
     now[0] = 61.0
     with pytest.raises(UnavailableError, match="away"):
         follower()
     follower()
-    follower._rounds._running.exception(timeout=10)
+    follower._rounds._running.exception(timeout=60)
 
     assert len(asked) == 2

@@ -77,7 +77,7 @@ def test_a_failure_leaves_nothing(tmp_path, own):
 def test_what_a_killed_program_left_is_cleared_by_the_next(tmp_path, writer):
     """It says that it is not finished; then nothing of it is left."""
     os.kill(writer.pid, signal.SIGKILL)
-    writer.wait(10)
+    writer.wait(60)
     assert _names(tmp_path / "out") == [MARKER, "body", "checkpoint.new"]
     assert "same command again" in (tmp_path / "out" / MARKER).read_text("utf-8")
 
@@ -92,7 +92,7 @@ def test_another_program_at_work_is_left_alone(tmp_path, writer):
     """Its mark is locked: nothing is cleared, and it ends well."""
     with pytest.raises(ConfigurationError, match="another program"):
         _fill(tmp_path / "out")
-    writer.communicate(b"", 10)
+    writer.communicate(b"", 60)
     assert writer.returncode == 0
     assert _names(tmp_path / "out") == ["body", "checkpoint.new"]
     with pytest.raises(ConfigurationError, match="not empty"):

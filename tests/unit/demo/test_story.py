@@ -73,7 +73,7 @@ def test_the_tap_writes_down_what_reaches_the_server(tmp_path, updated):
 
     done = subprocess.run(
         [sys.executable, "-P", tap.__file__, notes, "--", "cat"],
-        input="".join(json.dumps(line) + "\n" for line in sent), capture_output=True, text=True, check=True, timeout=20,
+        input="".join(json.dumps(line) + "\n" for line in sent), capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
 
     assert [json.loads(line) for line in notes.read_text().splitlines()] == [

@@ -84,6 +84,6 @@ def test_words_are_those_of_the_shell(line):
     if bare.endswith("\\"):  # what was stripped here was quoted there
         return
     script = 'f() { printf "%s\\0" "$@"; }; f ' + bare
-    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, timeout=10)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, timeout=60)
     if done.returncode == 0:
         assert done.stdout.decode().split("\0")[:-1] == words

@@ -102,8 +102,8 @@ def test_past_its_bounds_the_unknown_is_untrusted(monkeypatch):
 def test_linear(text):
     """No text costs more than its length: a second is a hundred times what any of these takes."""
     prints = Fingerprints(b"s" * 32)
-    started = time.perf_counter()
+    started = time.process_time()  # what it takes of a processor, which others on a busy machine do not lengthen
     prints.add_text("untrusted", text)
     prints.origins(text[:16_000])
 
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

@@ -100,6 +100,7 @@ STEPS = {
 }
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["append", *sorted(STEPS)]), st.integers(0, 2)), min_size=3, max_size=12))
 def test_what_is_remembered_is_what_the_database_says(tmp_path_factory, steps):

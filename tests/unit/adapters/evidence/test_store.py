@@ -204,6 +204,7 @@ def test_one_process_owns_a_store(store):
     DuckStore(store.directory, KEK).close()
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=25), st.integers(1, 11), st.booleans())
 def test_pages_show_every_row_exactly_once_while_rows_are_added(tmp_path_factory, sizes, limit, roll):

@@ -64,7 +64,7 @@ def append(journal, numbers):
     numbers = list(numbers)
     for number in numbers:
         journal.append(record(number), (lambda _: done.set()) if number == numbers[-1] else (lambda _: None))
-    assert done.wait(10)
+    assert done.wait(60)
 
 
 def opened(journal, start=0):
@@ -148,7 +148,7 @@ def test_the_segment_that_is_appended_to_is_closed_on_request(journal):
     for _ in range(2):
         done = threading.Event()
         journal.roll(lambda error, done=done: done.set() if error is None else None)
-        assert done.wait(5)
+        assert done.wait(60)
     assert [(segment.start, segment.stop) for segment in journal.closed()] == [(0, 5)]
     append(journal, range(5, 8))
     assert opened(journal) == expected(8)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,10 @@ def test_a_reader_never_fails_a_destruction(store, path, kek):
     for thread in threads:
         thread.start()
     try:
+        deadline = time.monotonic() + 60
+        while not looked_up:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
         assert [store.destroy(key.key_id) for key in keys[:10]] == [True] * 10
     finally:
         stop.set()
