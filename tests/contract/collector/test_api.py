@@ -56,13 +56,15 @@ class Both:
             Server(authority_api(self.twin, first), Resolver(), first),
             Server(collector_api(self.collector), Resolver(), second),
         ]
+        self.ready = [threading.Event(), threading.Event()]
         self.loop = uvloop.new_event_loop()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         async def both():
-            ready = self.ready = [asyncio.Event(), asyncio.Event()]
-            runs = [server.run(event.set, signals=False) for server, event in zip(self.servers, ready, strict=True)]
+            runs = [
+                server.run(event.set, signals=False) for server, event in zip(self.servers, self.ready, strict=True)
+            ]
             await asyncio.gather(*runs)
 
         self.loop.run_until_complete(both())
@@ -70,13 +72,13 @@ class Both:
     def client(self, name: str = "collector", key: str = "Bearer everything") -> httpx.Client:
         """A caller."""
         transport = httpx.HTTPTransport(uds=str(self.sockets[name]))
-        return httpx.Client(transport=transport, base_url="http://x", headers={"Authorization": key}, timeout=15)
+        return httpx.Client(transport=transport, base_url="http://x", headers={"Authorization": key}, timeout=60)
 
     def stop(self) -> None:
         """End both."""
         for server in reversed(self.servers):
             self.loop.call_soon_threadsafe(server.stop)
-        self.thread.join(20)
+        self.thread.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +86,8 @@ def both(tmp_path_factory):
     """Both, started."""
     made = Both(tmp_path_factory.mktemp("both"))
     made.thread.start()
-    while not all(path.exists() for path in made.sockets.values()):
-        assert made.thread.is_alive()
+    for event in made.ready:  # the name of a socket is there a moment before anybody listens
+        assert event.wait(60)
     yield made
     made.stop()
 

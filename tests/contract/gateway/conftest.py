@@ -55,6 +55,29 @@ POLICY = """
 """
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file at once: the server reads it whenever it likes, and half a plan is none."""
+    made = path.with_name(f".{path.name}.new")
+    made.write_text(text)
+    made.rename(path)
+
+
+def whole_lines(path: Path) -> list[Any]:
+    """The notes of a server, but for a line that it is just writing."""
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+
+
+class Counting(Authority):
+    """The authority; its counters are waited for: an outcome is reported behind the answer that a client has."""
+
+    def counted(self, name: str, wanted: float, seconds: float = 30) -> float:
+        """Return a counter at rest, once it has reached ``wanted`` or the time is over."""
+        deadline = time.monotonic() + seconds
+        while self.metric_at_rest(name) < wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.metric_at_rest(name)
+
+
 class Wrapped:
     """A gateway in a process of its own, spoken to line by line."""
 
@@ -95,7 +118,7 @@ class Wrapped:
     def tell(self, **plan: Any) -> None:
         """Change what the server does."""
         known = json.loads(self.plan.read_text()) if self.plan.exists() else {}
-        self.plan.write_text(json.dumps({**known, **plan}))
+        write_whole(self.plan, json.dumps({**known, **plan}))
 
     def send(self, message: Any) -> None:
         """Send a message, or raw bytes."""
@@ -104,7 +127,7 @@ class Wrapped:
         self.process.stdin.write(data + b"\n")
         self.process.stdin.flush()
 
-    def receive(self, seconds: float = 10) -> Any:
+    def receive(self, seconds: float = 60) -> Any:
         """Return the next message; None when the gateway ended."""
         return self._lines.get(timeout=seconds)
 
@@ -129,10 +152,9 @@ class Wrapped:
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 
-    def received(self, method: str = "tools/call") -> list[Any]:
-        """What the server got."""
-        lines = [json.loads(line) for line in self.notes.read_text().splitlines()]
-        return [line for line in lines if line.get("method") == method]
+    def received(self, method: str | None = "tools/call") -> list[Any]:
+        """What the server got; with None what is no request or notification."""
+        return [line for line in whole_lines(self.notes) if line.get("method") == method]
 
     def awaited(self, method: str = "tools/call", seconds: float = 30) -> list[Any]:
         """What the server got, once there is any: a notification has no answer that says that it came."""
@@ -146,7 +168,7 @@ class Wrapped:
         """Close its input and wait for its end."""
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 class Served:
@@ -176,11 +198,11 @@ class Served:
         )
         said: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, args=(said,), daemon=True).start()
-        line = said.get(timeout=20)
+        line = said.get(timeout=60)
         assert "listens on port" in line, line
         self.port = int(line.split()[-1])
         self.url = f"{'https://localhost' if self.tls else 'http://127.0.0.1'}:{self.port}/mcp"
-        self.http = httpx.Client(timeout=20, headers=BOTH, verify=self.tls or True)
+        self.http = httpx.Client(timeout=60, headers=BOTH, verify=self.tls or True)
 
     def _read(self, said: "queue.Queue[str]") -> None:
         assert self.process.stderr is not None
@@ -192,12 +214,11 @@ class Served:
         """Change what a server does."""
         path = self.folder / f"{server}.json"
         known = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**known, **plan}))
+        write_whole(path, json.dumps({**known, **plan}))
 
     def received(self, server: str, method: str = "tools/call") -> list[Any]:
         """What a server got."""
-        lines = [json.loads(line) for line in (self.folder / f"{server}.notes").read_text().split("\n") if line]
-        return [line for line in lines if line.get("method") == method]
+        return [line for line in whole_lines(self.folder / f"{server}.notes") if line.get("method") == method]
 
     def awaited(self, server: str, method: str = "tools/call", seconds: float = 30) -> list[Any]:
         """What a server got, once there is any."""
@@ -227,11 +248,11 @@ class Served:
         """End it."""
         self.http.close()
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="session", name="gate")
-def _gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+def _gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counting]:
     """An authority with a policy for the raw server's tools and the methods."""
     policy = tmp_path_factory.mktemp("policy")
     files = {
@@ -242,7 +263,7 @@ def _gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
     for name, text in files.items():
         (policy / name).parent.mkdir(exist_ok=True)
         (policy / name).write_text(text, encoding="utf-8")
-    with Authority(tmp_path_factory.mktemp("mcp") / "gate") as running:
+    with Counting(tmp_path_factory.mktemp("mcp") / "gate") as running:
         running.publish(policy)
         yield running
 
@@ -325,7 +346,7 @@ class People:
         key = self.key if key is None else key
         head = {"authorization": f"Bearer {key}"} if key else {}
         transport = httpx.HTTPTransport(uds=str(self.authority.socket))
-        with httpx.Client(transport=transport, base_url="http://sealgate", headers=head) as http:
+        with httpx.Client(transport=transport, base_url="http://sealgate", headers=head, timeout=60) as http:
             answer = http.request(method, path, json=body)
         return answer.status_code, answer.json()
 

@@ -110,18 +110,27 @@ def test_expiry_is_refusal(impatient, wrapped):
     """Granted too late is not granted; granted and used too late neither. In time it is (the control)."""
     server = wrapped(socket=impatient.authority.socket, tools=impatient.TOOLS)
     server.greet()
+    deadline = time.monotonic() + 60
+
+    def granted(pay):
+        """Have it granted; where the machine took longer than the two seconds it is asked for again."""
+        while impatient.answer(known := ticket(said(server.call("pay", pay)))) != 200:
+            assert time.monotonic() < deadline
+        return known
+
     late = ticket(said(server.call("pay", PAY)))
     time.sleep(2.5)
     assert impatient.answer(late) != 200
-    again = ticket(said(server.call("pay", PAY)))
-    assert again != late
-    assert impatient.answer(again) == 200
+    assert granted(PAY) != late
     time.sleep(2.5)
     assert server.call("pay", PAY)["isError"] is True
     assert server.received() == []
     other = {**PAY, "amount": "9"}
-    assert impatient.answer(ticket(said(server.call("pay", other)))) == 200
-    assert server.call("pay", other)["isError"] is False
+    granted(other)
+    while server.call("pay", other)["isError"]:  # used in time, however slow the machine: by one try or another
+        assert time.monotonic() < deadline
+        granted(other)
+    assert len(server.received()) == 1
 
 
 def test_approvals_outlive_restarts_of_gateway_and_authority(people, server):
@@ -160,7 +169,7 @@ def test_a_modern_client_is_sent_back_until_somebody_else_grants(people, server)
         again = pool.submit(server.call, "pay", pay, **CAN_ASK, **answered(asked))
         time.sleep(0.5)
         assert people.answer(known) == 200  # while the gateway waits for it
-        ran = again.result(10)
+        ran = again.result(60)
     assert ran["isError"] is False
     (received,) = server.received()
     assert received["params"] == {"name": "pay", "arguments": pay, **CAN_ASK}
@@ -234,7 +243,7 @@ def legacy(server, pay, action, *, before=len):
     assert asked["method"] == "elicitation/create"
     before(asked["params"]["message"])
     server.send({"jsonrpc": "2.0", "id": asked["id"], "result": {"action": action}})
-    return asked, server.receive(15)["result"]
+    return asked, server.receive()["result"]
 
 
 def test_a_legacy_client_is_asked_and_its_answer_goes_no_further(people, server):
@@ -251,9 +260,8 @@ def test_a_legacy_client_is_asked_and_its_answer_goes_no_further(people, server)
     _, ran = legacy(server, pay, "accept", before=lambda message: people.answer(ticket(message)))
 
     assert ran["isError"] is False
-    notes = [json.loads(line) for line in server.notes.read_text().splitlines()]
-    assert [note["params"]["arguments"] for note in notes if note.get("method") == "tools/call"] == [pay]
-    assert not [note for note in notes if "method" not in note]
+    assert [note["params"]["arguments"] for note in server.received()] == [pay]
+    assert not server.received(None)
 
 
 # Many callers, and clients that are trusted to ask their person

@@ -84,7 +84,7 @@ class PassedOn(simulator.Simulator):  # type: ignore[misc, name-defined]
     """Passes every request on to a real authority, and remembers what was recorded."""
 
     def __init__(self, path: pathlib.Path, real: pathlib.Path) -> None:
-        self._real = httpx.Client(transport=httpx.HTTPTransport(uds=str(real)), base_url="http://sealgate", timeout=10)
+        self._real = httpx.Client(transport=httpx.HTTPTransport(uds=str(real)), base_url="http://sealgate", timeout=60)
         super().__init__(path)
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -159,9 +159,9 @@ def _start(tmp_path: pathlib.Path) -> Iterator[Callable[[], Any]]:
 
 @pytest.fixture(name="client")
 def _client(tmp_path: pathlib.Path) -> Iterator[Client]:
-    """A client of ``tmp_path/a.sock``, also the default one."""
+    """A client of ``tmp_path/a.sock``, also the default one. It is patient: no test but one is about its time bound."""
     with Client(
-        agent="a1", server="bank", socket=tmp_path / "a.sock", spool=tmp_path / "spool", timeout_s=1.0
+        agent="a1", server="bank", socket=tmp_path / "a.sock", spool=tmp_path / "spool", timeout_s=30.0
     ) as client:
         configure(client)
         yield client
@@ -182,7 +182,7 @@ def _items(client: Client, collector: Collector) -> Callable[[], list[dict[str, 
     """Returns what arrived at the collector once everything has left this process."""
 
     def arrived() -> list[dict[str, Any]]:
-        assert client.flush(5) == 0
+        assert client.flush(60) == 0
         return collector.items()
 
     return arrived
@@ -190,10 +190,10 @@ def _items(client: Client, collector: Collector) -> Callable[[], list[dict[str, 
 
 @pytest.fixture(name="wait_until")
 def _wait_until() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something holds, ten seconds at most."""
+    """Waits until something holds, a minute at most."""
 
     def wait(check: Callable[[], bool]) -> None:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not check():
             assert time.monotonic() < until, "it did not happen in time"
             time.sleep(0.01)

@@ -122,7 +122,7 @@ def test_a_field_policy_keeps_what_it_says(tmp_path, collector):
     with Client(agent="a1", socket=tmp_path / "a.sock", spool=tmp_path / "spool", privacy=policy) as client:
         with client.tool_call("weather", {"city": "Bern"}) as call:
             call.output("sunny")
-        assert client.flush(5) == 0
+        assert client.flush(60) == 0
     asked, told = collector.items()
 
     assert told["attributes"]["output"]["value"] == "sunny"

@@ -110,7 +110,7 @@ class Served:
     def start(self) -> "Served":
         """Start, and return once the listeners are open."""
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(60)
         return self
 
     def call(self, function: Callable[[], object]) -> None:
@@ -121,17 +121,18 @@ class Served:
         """Stop and wait for the end."""
         if self._thread.is_alive():
             self.call(self.server.stop)
-            self._thread.join(15)
+            self._thread.join(60)
         assert not self._thread.is_alive()
 
     def join(self) -> None:
         """Wait for the end."""
-        self._thread.join(15)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def client(self, **options: object) -> httpx.Client:
         """Return a client on the Unix socket."""
-        return httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://localhost", **options)
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        return httpx.Client(transport=transport, base_url="http://localhost", **{"timeout": 60, **options})
 
     @property
     def url(self) -> str:
@@ -141,7 +142,7 @@ class Served:
     def connect(self) -> socket.socket:
         """Return a raw connection to the Unix socket."""
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(15)
+        connection.settimeout(60)
         connection.connect(str(self.socket))
         return connection
 

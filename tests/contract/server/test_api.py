@@ -1,6 +1,7 @@
 """Every other path: what it answers, to whom, and the one error shape."""
 
 import re
+import time
 
 import httpx
 import pytest
@@ -113,7 +114,7 @@ def test_the_public_log(client):
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
 def test_an_unknown_caller_is_401(served, question, headers):
     """Nobody asks anonymously; a wrong key on the local socket does not fall back to the process."""
-    with httpx.Client(verify=_trust(served), base_url=served.url) as client:
+    with httpx.Client(timeout=60, verify=_trust(served), base_url=served.url) as client:
         response = client.post("/access/v1/evaluation", json=question, headers=headers)
         assert _is_problem(response, 401, "unauthenticated")
         assert response.headers["www-authenticate"] == 'Bearer realm="sealgate"'
@@ -268,7 +269,7 @@ def test_too_many_decisions_at_once_are_silence(make_served, question):
     for thread in threads:
         thread.start()
     while served.twin.waiting < 2:
-        pass
+        time.sleep(0.01)
     with served.client() as client:
         response = client.post("/access/v1/evaluation", json=question, headers={"X-Request-ID": "third"})
         assert response.status_code == 200
@@ -277,6 +278,6 @@ def test_too_many_decisions_at_once_are_silence(make_served, question):
         assert (context["outcome"], context["reason"], context["request_id"]) == ("SILENCE", "overloaded", "third")
         served.call(served.twin.release.set)
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         assert answers == [True, True]
         assert client.post("/access/v1/evaluation", json=question).json()["decision"] is True

@@ -19,7 +19,7 @@ def _context(served, client=None) -> ssl.SSLContext:
 
 
 def _handshake(served, context: ssl.SSLContext) -> ssl.SSLSocket:
-    raw = socket.create_connection(("127.0.0.1", served.server.https_port), timeout=10)
+    raw = socket.create_connection(("127.0.0.1", served.server.https_port), timeout=60)
     return context.wrap_socket(raw, server_hostname="localhost")
 
 
@@ -52,7 +52,7 @@ def test_tls_1_2_is_the_floor(make_served):
 def test_a_client_certificate_is_the_identity(served, question):
     """A certificate of the configured authority proves the caller; its bytes reach the resolver."""
     pair = served.authority.issue("gateway")
-    with httpx.Client(verify=_context(served, pair), base_url=served.url) as client:
+    with httpx.Client(timeout=60, verify=_context(served, pair), base_url=served.url) as client:
         assert client.post("/access/v1/evaluation", json=question).status_code == 200
 
     assert served.resolver.peers[-1].certificate == ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
@@ -63,11 +63,11 @@ def test_a_foreign_certificate_is_refused(served, tmp_path, question):
     (tmp_path / "other").mkdir()
     foreign = type(served.authority)(tmp_path / "other").issue("gateway")
     with (
-        httpx.Client(verify=_context(served, foreign), base_url=served.url) as client,
+        httpx.Client(timeout=60, verify=_context(served, foreign), base_url=served.url) as client,
         pytest.raises(httpx.TransportError),
     ):
         client.post("/access/v1/evaluation", json=question)
-    with httpx.Client(verify=_context(served), base_url=served.url) as client:
+    with httpx.Client(timeout=60, verify=_context(served), base_url=served.url) as client:
         headers = {"Authorization": "Bearer everything"}
         assert client.post("/access/v1/evaluation", json=question, headers=headers).status_code == 200
 
@@ -75,9 +75,14 @@ def test_a_foreign_certificate_is_refused(served, tmp_path, question):
 def test_a_certificate_may_be_required(make_served):
     """Then a caller without one gets no answer at all, not even about health."""
     served = make_served(client_certificate="required")
-    with httpx.Client(verify=_context(served), base_url=served.url) as client, pytest.raises(httpx.TransportError):
+    with (
+        httpx.Client(timeout=60, verify=_context(served), base_url=served.url) as client,
+        pytest.raises(httpx.TransportError),
+    ):
         client.get("/healthz")
-    with httpx.Client(verify=_context(served, served.authority.issue("gateway")), base_url=served.url) as client:
+    with httpx.Client(
+        timeout=60, verify=_context(served, served.authority.issue("gateway")), base_url=served.url
+    ) as client:
         assert client.get("/healthz").status_code == 200
 
 
@@ -89,7 +94,7 @@ def _serial(served) -> str:
 def test_certificates_are_reloaded(served):
     """After a reload new connections see the new certificate and open ones go on; bad files change nothing."""
     before = _serial(served)
-    with httpx.Client(verify=_context(served), base_url=served.url) as client:
+    with httpx.Client(timeout=60, verify=_context(served), base_url=served.url) as client:
         assert client.get("/healthz").status_code == 200
         new = served.authority.issue("new")
         served.pair.private_key.write_bytes(new.private_key.read_bytes())
@@ -111,7 +116,7 @@ def _reload(served) -> None:
         served.server._reloading.add_done_callback(lambda _: done.set())
 
     served.call(reload)
-    assert done.wait(5)
+    assert done.wait(60)
 
 
 def test_files_that_cannot_be_used_are_named(certificates, tmp_path: pathlib.Path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 import socket
 import time
 
@@ -13,6 +14,12 @@ POST = b"POST /v1/records HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\
 BODY = b'{"kind":"k"}'
 RECORD = POST + b"Content-Length: 12\r\n\r\n" + BODY
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Nobody is cut off while it is told no, where the machine holds it up: what is left is told in any case."""
+    monkeypatch.setitem(connection.TIMEOUT_S, "lingering", 60)
 
 
 def _receive_all(raw: socket.socket) -> bytes:
@@ -172,26 +179,25 @@ def test_an_answer_under_way_comes_before_the_refusal_behind_it(served):
 )
 def test_a_slow_caller_is_let_go(served, monkeypatch, phase, data, status):
     """Each phase has its deadline; a request that is begun and not finished is told so."""
-    monkeypatch.setitem(connection.TIMEOUT_S, phase, 0.5)
+    for each in connection.TIMEOUT_S:  # so that none but this one can be what ends it
+        monkeypatch.setitem(connection.TIMEOUT_S, each, 0.5 if each == phase else 300)
     started = time.monotonic()
 
     assert _statuses(_exchange(served, data)) == status
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_dripping_bytes_do_not_extend_the_deadline(served, monkeypatch):
     """One byte now and then does not keep a request open (slow loris)."""
     monkeypatch.setitem(connection.TIMEOUT_S, "reading", 0.5)
     with served.connect() as raw:
-        started = time.monotonic()
-        for byte in RECORD[:60]:
-            try:
-                raw.sendall(bytes([byte]))
-            except OSError:
+        for byte in RECORD[:-1]:
+            raw.sendall(bytes([byte]))
+            if select.select([raw], [], [], 0.2)[0]:
                 break
-            time.sleep(0.1)
+        else:
+            pytest.fail("a byte now and then kept the request open")
         assert _statuses(_receive_all(raw)) == [408]
-    assert time.monotonic() - started < 8
 
 
 def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
@@ -204,7 +210,7 @@ def test_a_caller_that_leaves_does_not_stop_its_decision(served, question):
         while not served.twin.waiting:
             time.sleep(0.01)
     served.call(served.twin.release.set)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not served.twin.calls and time.monotonic() < deadline:
         time.sleep(0.01)
 
@@ -231,5 +237,7 @@ def test_connections_over_the_limit_are_told_so(make_served):
         assert _statuses(kept.recv(4096)) == [200]
         with served.connect() as refused:
             assert _statuses(_receive_all(refused)) == [503]
-    time.sleep(0.1)
-    assert _statuses(_exchange(served, _closing(GET))) == [200]
+    deadline = time.monotonic() + 30
+    while (statuses := _statuses(_exchange(served, _closing(GET)))) == [503] and time.monotonic() < deadline:
+        time.sleep(0.05)  # until the server has noticed that the first one left
+    assert statuses == [200]
