@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 
-def stand_still(pid, timeout_s=10.0):
+def stand_still(pid, timeout_s=60.0):
     """Stop a process; return when every thread of it stands still."""
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + timeout_s
