@@ -87,7 +87,7 @@ def _authority(device, tmp_path):
         yield made
 
 
-def _until(condition, timeout_s=30.0):
+def _until(condition, timeout_s=60.0):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
