@@ -16,8 +16,11 @@ from sealgate.cli import _children
 from sealgate.cli._children import CHILDREN, Child, Supervisor
 from sealgate.demo.authority import Authority
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""The HTTP client leaves a socket whose connection was refused to the collector of garbage."""
+pytestmark = [
+    # The HTTP client leaves a socket whose connection was refused to the collector of garbage.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.timeout(400),  # many processes are started, on a machine that may be busy
+]
 
 
 @pytest.fixture
