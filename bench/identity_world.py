@@ -308,13 +308,13 @@ class World:
 
         thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
         thread.start()
-        if not up.wait(10):
+        if not up.wait(60):
             raise RuntimeError("the listener did not start")
         try:
             yield held[0][1].https_port
         finally:
             held[0][0].call_soon_threadsafe(held[0][1].stop)
-            thread.join(10)
+            thread.join(60)
 
 
 def _x509(authority: Authority) -> Json:
@@ -330,7 +330,7 @@ class Caller:
         context = ssl.create_default_context(cafile=str(world.authority))
         if certificate is not None:
             context.load_cert_chain(certificate)
-        self._connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
+        self._connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=60)
 
     def ask(self, credential: str | None) -> int:
         """Return the status of one request; 0 where the connection is refused already."""

@@ -3,9 +3,11 @@
 Processor time is read from the kernel for each process, because a busy machine stretches the clock.
 """
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -47,8 +49,8 @@ class World:
 
     def __enter__(self) -> Self:
         self.authority.start()
-        deadline = time.monotonic() + 20
-        while not self.collector.is_socket():
+        deadline = time.monotonic() + 60
+        while not (self.collector.is_socket() and _listens(self.otlp)):
             if time.monotonic() > deadline:
                 raise RuntimeError("the collector did not start")
             time.sleep(0.05)
@@ -113,10 +115,21 @@ def gauge(path: Path, name: str) -> float | None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Return a port that nobody listens on now, and that the kernel gives to nobody before it is used."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    while True:
+        port = random.SystemRandom().randrange(first_given // 2, first_given)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _listens(address: str) -> bool:
+    """Tell whether somebody takes connections there."""
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=10):
+        return True
+    return False
 
 
 def _configure(file: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:

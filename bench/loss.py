@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.harness import Options, Result
+from bench.ingest_world import children as descendants
 from bench.sealed_records import items_by_id
 from sealgate.adapters.configuration import loading
 from sealgate.adapters.evidence.service import open_service
@@ -75,12 +76,15 @@ class World:
 
     def kill_authority(self) -> None:
         """End the authority and all that belongs to it, and start it again."""
-        children = _children(self.authority.pid)
+        children, helpers = _children(self.authority.pid), descendants(self.authority.pid)
         os.kill(self.authority.pid, signal.SIGKILL)
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.kills["authority"] += 1
+        deadline = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in helpers) and time.monotonic() < deadline:
+            time.sleep(0.01)  # some of them keep its lock
         self.authority.stop()
         self.authority.start()
 
@@ -97,6 +101,10 @@ class World:
         self._clerk.wait()
         lines = self._notes.read_text().splitlines()
         return {line for line in lines if len(line) == 36}, lines.count("refused")
+
+    def refused(self) -> int:
+        """Return how many calls are known to have raised by now."""
+        return self._notes.read_text().splitlines().count("refused")
 
     def deliver(self, timeout_s: float) -> int:
         """Send all that waits, as a later process does; return what still waits."""
@@ -199,8 +207,12 @@ def _full(world: World, seconds: float) -> None:
     """Fill the spool while the server is away, once by its own bound and once by files that cannot grow."""
     world.authority.stop()
     for bounds in ({"spool_bytes": _SMALL_SPOOL_BYTES}, {"file_bytes": _FILE_BYTES}):
-        world.start_agent(max(seconds / 2, 1.0), **bounds)
-        world.finish_agents()
+        before = world.refused()
+        for _ in range(10):  # a slow disk may take longer to fill
+            world.start_agent(max(seconds / 2, 1.0), **bounds)
+            world.finish_agents()
+            if world.refused() > before:
+                break
     world.authority.start()
 
 

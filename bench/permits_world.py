@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from bench.ingest_world import children
 from sealgate.demo.authority import Authority, run
 
 APPROVERS: Final = ("boss", "second", "third")
@@ -76,11 +78,15 @@ class World:
         return int(lines[0].split()[1]), json.loads(await reader.readexactly(length))
 
     def kill(self) -> None:
-        """End the authority as a power cut would, and wait for its death."""
+        """End the authority as a power cut would, and wait for its death and that of its helpers, who keep its lock."""
         process = self.authority._process  # noqa: SLF001  # the demo's handle on the process that we started
+        helpers = children(self.authority.pid)
         os.kill(self.authority.pid, signal.SIGKILL)
         if process is not None:
             process.wait()
+        deadline = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in helpers) and time.monotonic() < deadline:
+            time.sleep(0.01)
         self.authority._process = None  # noqa: SLF001  # as above
 
 

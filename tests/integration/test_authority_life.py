@@ -141,12 +141,24 @@ def test_a_changed_policy_file_is_not_loaded(kit):
 
 
 class FailingDisk:
-    """Makes the journal's syncs fail or dawdle, as a full, broken or slow disk does; nobody else's."""
+    """Makes the journal's syncs fail or dawdle, as a full, broken or slow disk does; nobody else's.
+
+    Broken, it has no room for a new segment either: else the journal heals, for a moment, whenever that is tried.
+    """
 
     def __init__(self, monkeypatch):
         self.broken = False
         self.slow_s = 0.0
         monkeypatch.setattr(writer, "os", self)
+        create = writer.create_synced
+
+        def create_unless_full(path, data):
+            """Make a file, unless told otherwise."""
+            if self.broken:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            create(path, data)
+
+        monkeypatch.setattr(writer, "create_synced", create_unless_full)
         begin = KernelSync.begin
 
         def begin_by_us(sync, descriptor, done):
@@ -281,22 +293,27 @@ def test_a_clock_that_went_back_before_a_start_is_silence(kit):
 def test_a_clock_that_is_wrong_for_long_is_told_now_and_then(kit, caplog):
     """Once at first, not with every sweep; and again when it was right meanwhile and goes wrong again."""
 
+    def told(beginning):
+        """Count the lines that begin so."""
+        return len([entry for entry in caplog.records if entry.getMessage().startswith(beginning)])
+
     async def scenario():
         authority = await kit.started()
-        for _ in range(2):
+        for turn in (1, 2):
             kit.clock.shift_ms = -60_000
             assert (await authority.evaluate(question(), CALLER, None)).context.reason == "clock"
-            await asyncio.sleep(1.5)
+            await kit.until(lambda turn=turn: told("housekeeping:") >= turn and told("decisions are SILENCE") >= 1)
+            await asyncio.sleep(1.5)  # some sweeps more
             kit.clock.shift_ms = 0
             assert (await authority.evaluate(question(), CALLER, None)).decision
-            await asyncio.sleep(0.5)
+            await kit.until(lambda turn=turn: told("recording again") >= turn)  # a sweep has seen the right time
+            await asyncio.sleep(0.5)  # and is over
         await authority.stop()
 
     asyncio.run(scenario())
 
-    told = [entry.getMessage() for entry in caplog.records if "went back" in entry.getMessage()]
-    assert len([line for line in told if line.startswith("housekeeping:")]) == 2
-    assert 1 <= len([line for line in told if line.startswith("decisions are SILENCE")]) <= 2
+    assert told("housekeeping: the clock went back") == told("housekeeping:") == 2
+    assert 1 <= told("decisions are SILENCE: the clock went back") <= 2
 
 
 def test_a_pause_that_cannot_be_recorded_is_in_force_and_says_so(kit):
@@ -325,8 +342,8 @@ def test_a_slow_disk_meets_the_deadline_with_silence(kit, monkeypatch):
     disk = FailingDisk(monkeypatch)
 
     async def scenario():
-        authority = await kit.started(times=Times())
-        disk.slow_s = 0.6
+        authority = await kit.started(times=Times(deadline_ms=1500))  # by far enough to judge it on any machine
+        disk.slow_s = 3.0
         answer = await authority.evaluate(question(), CALLER, None)
         disk.slow_s = 0.0
         await kit.until(lambda: kit.journal.size >= 3)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bench import (
     agentdojo,
     at_rest,
@@ -22,6 +24,8 @@ from bench import (
 from bench.dojo_runs import read
 from bench.harness import Options
 from sealgate.privacy import Scanner
+
+pytestmark = pytest.mark.timeout(400)  # whole worlds are run, on a machine that may be busy
 
 
 def test_one_decision_record_for_each_proposed_call(data_folder):

@@ -6,7 +6,6 @@ import json
 import os
 import threading
 import time
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -23,7 +22,7 @@ from sealgate.model.evaluation import Context, Identity, OutcomeRequest, RedeemR
 from sealgate.model.tasks import TaskRequest
 from sealgate.ports.credentials import Secret
 
-from .conftest import CALLER, PATIENT, question
+from .conftest import CALLER, question
 
 ARGUMENTS = hashlib.sha256(canonical.encode_arguments({"to": "bob", "amount": 5})).hexdigest()
 STRANGER = Identity(principal="stranger", proof="unix_peer", agents=frozenset({"a9"}), roles=frozenset({"enforce"}))
@@ -54,7 +53,7 @@ class Database:
     def issue(self, order):
         """Make one."""
         self.started.set()
-        self.go.wait(10)
+        self.go.wait(100)
         self.alive[order.credential_id] = order
         if self.dies:
             raise UnavailableError("the connection broke after the statement")
@@ -156,11 +155,12 @@ def test_an_unredeemed_permit_gets_it_by_its_token(kit, database):
     """Before the redemption as well; it ends when nobody redeems the permit in time."""
 
     async def scenario():
-        authority = await build(kit, database, times=replace(PATIENT, permit_ttl_ms=3000))
+        authority = await build(kit, database)
         answer = await authority.evaluate(question(), CALLER, None)
         token = answer.context.permit.token
         given = await authority.issue_credential(CredentialRequest("db", permit=token), CALLER)
         assert given.expires_at <= answer.context.permit.expires_at
+        kit.clock.shift_ms += 31_000
         await kit.until(lambda: not authority.credentials())
         causes = [event.get("cause") for event in events(kit)]
         await authority.stop()
@@ -243,7 +243,7 @@ def test_a_pause_ends_all_and_refuses_new_ones(kit, database):
 
     took, code = run(scenario)
 
-    assert took < 2
+    assert took < 20  # and by themselves they would live for a minute
     assert code == "agent-paused"
 
 
@@ -258,7 +258,7 @@ def test_what_ends_while_the_backend_works_is_not_handed_out(kit, database, what
         asking = asyncio.ensure_future(
             authority.issue_credential(CredentialRequest("db", decision_id=decision), CALLER)
         )
-        await asyncio.to_thread(database.started.wait, 5)
+        await asyncio.to_thread(database.started.wait, 60)
         await (authority.pause("a1", "odd", CALLER) if what == "pause" else outcome(authority, decision))
         assert not database.revocations  # it would come too early
         database.go.set()
@@ -301,7 +301,7 @@ def test_a_caller_that_goes_away_leaves_nothing_alive(kit, database):
         asking = asyncio.ensure_future(
             authority.issue_credential(CredentialRequest("db", decision_id=decision), CALLER)
         )
-        await asyncio.to_thread(database.started.wait, 5)
+        await asyncio.to_thread(database.started.wait, 60)
         asking.cancel()
         await asyncio.sleep(0)
         database.go.set()
@@ -356,8 +356,9 @@ def test_a_failing_revocation_is_retried_and_visible(kit, database):
     assert run(scenario) == ["failing", "revoked"]
 
 
-def test_an_operator_and_the_agent_may_end_one_and_nobody_else(kit, database):
+def test_an_operator_and_the_agent_may_end_one_and_nobody_else(kit, database, monkeypatch):
     """By id; a stranger learns nothing; a second time there is nothing."""
+    monkeypatch.setattr(credential_endings, "_WAIT_S", 60)  # however long the disk takes for the record of it
 
     async def scenario():
         authority = await build(kit, database)
@@ -490,7 +491,7 @@ def test_an_end_that_takes_long_is_not_forgotten(kit, database, monkeypatch):
     monkeypatch.setattr(credential_endings, "_WAIT_S", 0.05)
     slow = threading.Event()
     end_at_once = database.revoke
-    database.revoke = lambda ended: slow.wait(10) and end_at_once(ended)
+    database.revoke = lambda ended: slow.wait(100) and end_at_once(ended)
 
     async def scenario():
         authority = await build(kit, database)
@@ -550,12 +551,11 @@ def test_a_crash_between_backend_and_record_leaves_nothing_alive(kit, database):
         asking = asyncio.ensure_future(
             authority.issue_credential(CredentialRequest("db", decision_id=decision), CALLER)
         )
-        await asyncio.to_thread(database.started.wait, 5)
+        await asyncio.to_thread(database.started.wait, 60)
         await crash(authority, kit)
         asking.cancel()
         database.go.set()
-        await asyncio.sleep(0.2)
-        assert len(database.alive) == 1
+        await kit.until(lambda: len(database.alive) == 1)
 
         authority = await build(kit, database)
         await kit.until(lambda: not database.alive and not authority.credentials())

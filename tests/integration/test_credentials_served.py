@@ -33,7 +33,7 @@ def _served(tmp_path_factory):
         yield both
 
 
-def until(condition, timeout_s=10):
+def until(condition, timeout_s=60):
     """Wait for a condition."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -44,7 +44,7 @@ def until(condition, timeout_s=10):
 def test_a_guarded_function_asks_for_its_credential(served, tmp_path):
     """`current_grant().credential(…)` inside the body; dead when the call is over; nothing outside of a body."""
     authority, database = served
-    client = Client(agent="a1", server="shop", socket=authority.socket, spool=tmp_path / "spool", timeout_s=10)
+    client = Client(agent="a1", server="shop", socket=authority.socket, spool=tmp_path / "spool", timeout_s=60)
     seen = []
 
     @client.guard

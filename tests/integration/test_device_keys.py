@@ -13,6 +13,8 @@ import pytest
 from sealgate.cli import _children
 from sealgate.demo.authority import Authority, program, run
 
+pytestmark = pytest.mark.timeout(400)  # many processes are started, on a machine that may be busy
+
 PIN, BODIES_PIN = "1234567890", "9876543210"
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/libsofthsm2.so")
 QUESTION = {
@@ -87,7 +89,7 @@ def _authority(device, tmp_path):
         yield made
 
 
-def _until(condition, timeout_s=30.0):
+def _until(condition, timeout_s=60.0):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

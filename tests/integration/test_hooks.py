@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ingest_world import free_port
 from sealgate.demo.authority import Authority, run
 from sealgate.hooks import canaries, daemon, doctor, frames, loopback, outputs, program, settings
 from sealgate.hooks import install as installation
@@ -23,6 +24,9 @@ from sealgate.hooks.events import HOSTS
 from sealgate.hooks.rows import ROWS
 
 PACK = Path(settings.__file__).with_name("pack")
+
+PATIENT_S = 60
+"""What a hook may take where time is not the question: the first one starts a daemon, on a machine that may be busy."""
 
 
 class World:
@@ -43,7 +47,7 @@ class World:
         data = canaries.event(host, tool, arguments, phase=phase, folder=str(self.workspace), call=call)
         return self.raw(host, data, phase=phase, **options)
 
-    def command(self, host, *, phase="before", folder=None, seconds=settings.SELF_TIMEOUT_S):
+    def command(self, host, *, phase="before", folder=None, seconds=PATIENT_S):
         """Return the command in the host's settings."""
         return settings.command(phase, host, folder or self.hooks, by=self.program, seconds=seconds)
 
@@ -73,7 +77,8 @@ def _world(request):
         pytest.skip("no Perl that `program.pl` runs with")
     folder = Path(tempfile.mkdtemp(prefix="sg-hk-"))
     world = World(folder, request.param)
-    with world.authority:
+    with world.authority, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "SELF_TIMEOUT_S", PATIENT_S)  # it waits for a hook a little longer
         world.authority.publish(PACK)
         yield world
         world.stop_daemon()
@@ -119,14 +124,16 @@ def test_the_outcome_is_reported(world, host):
     """After the call an outcome is in the log; an end that belongs to no permit is told and refuses nothing."""
     tool, arguments = canaries.SHELL[host], {"command": f"echo {host}"}
     assert world.call(host, tool, arguments, call=f"o-{host}").returncode == 0
-    before = world.authority.metric("sealgate_records_total") or world.authority.journal_bytes()
+    before = world.authority.metric_at_rest("sealgate_records_total")
 
     ended = world.call(host, tool, arguments, phase="after", call=f"o-{host}")
     again = world.call(host, tool, arguments, phase="after", call=f"o-{host}")
 
-    after = world.authority.metric("sealgate_records_total") or world.authority.journal_bytes()
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert after > before
+    deadline = time.monotonic() + 60
+    while world.authority.metric("sealgate_records_total") <= before:  # it may have gone by the spool
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert again.returncode == 1
     assert b"no permit" in again.stderr
 
@@ -322,7 +329,7 @@ def test_a_refusal_reads_its_input_first(world):
             assert hook.stdin is not None
             hook.stdin.write(data)  # BrokenPipeError where the hook did not read it
             hook.stdin.close()
-            assert hook.wait(timeout=20) == 2, row
+            assert hook.wait(timeout=100) == 2, row
 
 
 def test_the_perl_program_is_strict():
@@ -369,7 +376,7 @@ def test_rows_of_time_and_pipes(world, host):
         assert hanging.stdin is not None
         hanging.stdin.write(b"{")
         hanging.stdin.flush()
-        assert hanging.wait(timeout=10) == 2
+        assert hanging.wait(timeout=100) == 2
     data = canaries.event(host, canaries.SHELL[host], {"command": "sudo ls"}, folder=str(world.workspace))
     closed = f"({world.command(host)}) >&- 2>&-"
 
@@ -402,7 +409,7 @@ def test_install_doctor_uninstall(world, host, monkeypatch):
     def hook(*arguments):
         program = Path(shutil.which("sealgate", path=f"{Path(os.sys.executable).parent}"))
         return subprocess.run(
-            [program, "hook", *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
+            [program, "hook", *arguments], env=environ, capture_output=True, text=True, timeout=100, check=False
         )
 
     def bad():
@@ -468,16 +475,15 @@ def test_the_doctor_asks_codex_whether_it_runs_the_hook(world, tmp_path, state, 
 
 def test_claude_may_ask_over_http(world):
     """The loopback port gives the same decisions; without the secret, or about nonsense, it refuses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = world.folder / "http"
     chosen = settings.HookSettings(socket=str(world.authority.socket), spool=str(world.folder / "s2"), http_port=port)
     settings.write(folder, chosen)
     daemon.start(folder)
     try:
-        deadline = time.monotonic() + 20
-        while not (folder / "hook.sock").exists() and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while not (folder / "hook.sock").exists():
+            assert time.monotonic() < deadline
             time.sleep(0.05)
         address = loopback.addresses(port, folder)["before"]
         event = canaries.event("claude", "Bash", {"command": "ls"}, folder=str(world.workspace))
@@ -495,7 +501,7 @@ def post(address, data):
     """Return status and answer of one question over HTTP."""
     question = urllib.request.Request(address, data=data)  # noqa: S310  # our own address
     try:
-        with urllib.request.urlopen(question, timeout=10) as answer:  # noqa: S310  # as above
+        with urllib.request.urlopen(question, timeout=60) as answer:  # noqa: S310  # as above
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:

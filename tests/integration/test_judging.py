@@ -24,7 +24,7 @@ QUESTIONS = [
 
 async def ready(kit, judge):
     """Wait until the judge has loaded the policy set."""
-    await kit.until(lambda: judge._loaded != "", timeout_s=30)
+    await kit.until(lambda: judge._loaded != "", timeout_s=60)
 
 
 async def ask_all(authority, copies):

@@ -40,14 +40,14 @@ def socket(kit, tmp_path):
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
-    assert up.wait(10)
+    assert up.wait(60)
     yield path
     held[0].call_soon_threadsafe(held[1].stop)
-    thread.join(10)
+    thread.join(60)
 
 
 def _client(socket, tmp_path, agent):
-    return Client(agent=agent, server="bank", socket=socket, spool=tmp_path / "spool", timeout_s=5)
+    return Client(agent=agent, server="bank", socket=socket, spool=tmp_path / "spool", timeout_s=60)
 
 
 def test_a_managed_task_ends_at_the_authority(socket, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)  # many processes are started, on a machine that may be busy
 SEALGATE = str(Path(sys.executable).with_name("sealgate"))
 MARK = "the heron of slate waits at pier forty-one"
 """A sentence that no detector takes for personal data, so that a policy which keeps contents keeps it."""
@@ -49,12 +50,20 @@ def _writings(text):
 def _hits(folders, text):
     wanted = _writings(text)
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    return [(path.name, name) for path in files for name, form in wanted.items() if form in path.read_bytes()], files
+    return [(path.name, name) for path in files for name, form in wanted.items() if form in _content(path)], files
+
+
+def _content(path):
+    """Return what a file holds; nothing where it was only for a moment."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _run(folder, *arguments):
     command = [SEALGATE, *arguments, "--config", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     return done.stdout if done.returncode == 0 else ""
 
 
@@ -76,6 +85,12 @@ def _site(tmp_path):
         log.close()
 
 
+def _kinds(folder):
+    """Return the kinds of the task's rows."""
+    told = _run(folder, "search", "--task-id", "task-heron", "--reason", "test", "--json")
+    return {row["kind"] for row in json.loads(told)["page"]["rows"]} if told else set()
+
+
 def _agent(folder, tmp_path):
     environment = {
         **os.environ,
@@ -85,7 +100,7 @@ def _agent(folder, tmp_path):
         "SEALGATE_SPOOL": str(tmp_path / "spool"),
         "SEALGATE_PRIVACY": str(folder / "privacy.toml"),
     }
-    subprocess.run([sys.executable, "-c", AGENT], check=True, env=environment, timeout=60)
+    subprocess.run([sys.executable, "-c", AGENT], check=True, env=environment, timeout=100)
 
 
 def test_no_byte_on_disk_says_what_agents_said(site):
@@ -94,14 +109,15 @@ def test_no_byte_on_disk_says_what_agents_said(site):
     _agent(folder, tmp_path)  # perhaps before anything listens: then it waits in the spool
     waiting, _ = _hits([tmp_path], MARK)
     assert [hit for hit in waiting if hit[0] != "privacy.toml"] == []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while MARK not in _run(folder, "search", "--text", "heron of slate", "--reason", "test", "--json"):
         assert time.monotonic() < deadline, (tmp_path / "stderr.txt").read_text("utf-8")[-2000:]
         assert process.poll() is None
         _agent(folder, tmp_path)
         time.sleep(0.5)
-    rows = json.loads(_run(folder, "search", "--task-id", "task-heron", "--reason", "test", "--json"))["page"]["rows"]
-    assert {"input.received", "model.call", "reasoning"} <= {row["kind"] for row in rows}
+    while not _kinds(folder) >= {"input.received", "model.call", "reasoning"}:  # one after the other they get there
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     assert MARK in _run(folder, "trace", "task-heron", "--reason", "test", "--json")
 
     while_running, _ = _hits([tmp_path], MARK)

@@ -10,6 +10,7 @@ pytest.importorskip("agentdojo", reason="AgentDojo is not installed")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_one_suite_through_a_real_authority(tmp_path_factory: pytest.TempPathFactory):
     """User tasks are done, attacks that work without the gate are stopped, the flipped byte's record is named."""
     done = subprocess.run(
@@ -26,7 +27,7 @@ def test_one_suite_through_a_real_authority(tmp_path_factory: pytest.TempPathFac
         ],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
 

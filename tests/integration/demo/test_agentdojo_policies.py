@@ -14,6 +14,8 @@ from sealgate.model.decisions import Outcome
 from sealgate.policy.decision_point import DecisionPoint
 from sealgate.policy.verdicts import PolicyRequest
 
+pytestmark = pytest.mark.timeout(600)
+
 agent = pytest.importorskip("sealgate.demo.agentdojo.agent", reason="AgentDojo is not installed")
 pytest.importorskip("agentdojo", reason="AgentDojo is not installed")
 

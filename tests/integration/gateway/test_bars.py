@@ -5,7 +5,10 @@ import json
 import pytest
 
 from bench import mcp, mcp_refusals
+from sealgate.demo import authority as demo_authority
 from sealgate.demo.authority import Authority, program, run
+
+pytestmark = pytest.mark.timeout(400)  # many processes are started, on a machine that may be busy
 
 DENIED = {"result": {"isError": True, "content": [{"type": "text", "text": "It was not run."}]}}
 PASSED = {"result": {"isError": False, "content": []}}
@@ -20,6 +23,8 @@ def _gate(tmp_path):
 def test_names_and_definitions_that_could_be_taken_for_others_do_not_pass(gate, tmp_path, monkeypatch):
     """Hyphens, look-alikes, members given twice, tools redefined, renamed, added: refused and recorded each."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(demo_authority, "_REST_S", 0.5)  # the outcome of a call before may come late on a busy machine
+    monkeypatch.setattr(mcp_refusals, "_PATIENCE_S", 30)
     pins, policy = tmp_path / "pins.json", tmp_path / "policy"
     planned = mcp_refusals.Planned(tmp_path)
     options = ("--name", "planned", "--agent", "bench", "--socket", gate.socket, "--pins", pins)

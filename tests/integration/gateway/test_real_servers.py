@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from sealgate.demo.authority import Authority, program, run
+
+pytestmark = pytest.mark.timeout(400)  # many processes are started, on a machine that may be busy
 
 ROOT = Path(__file__).resolve().parents[3]
 POLICY = """
@@ -38,11 +41,19 @@ def client(home, command, mode, *steps):
         input=json.dumps(plan),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def counted(gate, metric, least):
+    """Return a count that comes to rest, once it is so large: outcomes are told behind the answers of calls."""
+    deadline = time.monotonic() + 60
+    while gate.metric(metric) < least and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return gate.metric_at_rest(metric)
 
 
 @pytest.fixture(scope="module", name="world")
@@ -95,7 +106,7 @@ def test_permitted_calls_reach_real_servers(home, world, mode):
     assert all("a.txt" in item["content"][0]["text"] for item in several)
     assert "a.txt" in status["content"][0]["text"]
     assert "UTC" in now["content"][0]["text"]
-    assert gate.metric_at_rest("sealgate_permits_reported_total") == before + 8
+    assert counted(gate, "sealgate_permits_reported_total", before + 8) == before + 8
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -112,7 +123,7 @@ def test_forbidden_calls_do_not(home, world, mode):
     refused = client(
         home, commands["filesystem"], mode, *(["call_tool", "read_text_file", {"path": path}] for path in paths)
     )
-    records = gate.metric_at_rest("sealgate_records_total") - before
+    records = counted(gate, "sealgate_records_total", before + 4) - before
     (linked,) = client(
         home, commands["filesystem"], mode, ["call_tool", "read_text_file", {"path": str(workspace / "link.txt")}]
     )
