@@ -125,7 +125,7 @@ def running(*, resolver=None, listeners=None, bounds=None, collector_bounds=None
 
     thread = threading.Thread(target=run)
     thread.start()
-    ready.wait(20)
+    assert ready.wait(60)
     if failed:
         thread.join()
         raise failed[0]
@@ -133,6 +133,6 @@ def running(*, resolver=None, listeners=None, bounds=None, collector_bounds=None
         yield world
     finally:
         world.stop()
-        thread.join(20)
+        thread.join(60)
     if failed:
         raise failed[0]
