@@ -153,7 +153,7 @@ async def test_where_rules_contradict_payload_and_receipt_part(kit):
     kit.clock.shift_ms = 19 * DAY_MS
     second = await authority.run_retention(A)
     kit.clock.shift_ms = 21 * DAY_MS
-    await kit.until(lambda: authority._parts.bundles.published() > 600)  # before that, statements stay
+    await kit.until(lambda: authority._parts.bundles.published() > 600, timeout_s=60)  # before that, statements stay
     third = await authority.run_retention(A)
 
     assert (first["bodies"], first["statements"]) == (300, 0)
@@ -213,6 +213,6 @@ async def test_what_the_log_has_not_read_yet_keeps_its_statement(kit):
     assert authority._parts.bundles.published() == size
     await authority.stop()
     again = await started(kit)
-    await kit.until(lambda: again._parts.bundles.published() > 600)
+    await kit.until(lambda: again._parts.bundles.published() > 600, timeout_s=60)
     assert (await again.run_retention(A))["statements"] > 300
     await again.stop()
