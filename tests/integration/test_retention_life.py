@@ -13,6 +13,8 @@ from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import DAY_MS, Terms
 
+from .conftest import SettableClock
+
 A = Identity(principal="anna", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
 B = Identity(principal="bert", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
 CLASSES = Classes(
@@ -24,11 +26,23 @@ CLASSES = Classes(
 )
 
 
+class FromNoon(SettableClock):
+    """The shifted clock, as if the test had begun at noon: what a test records is then of one day, under one key."""
+
+    def __init__(self):
+        self._noon_ms = (DAY_MS // 2 - super().unix_ms()) % DAY_MS
+
+    def unix_ms(self):
+        """Tell the shifted time."""
+        return super().unix_ms() + self._noon_ms
+
+
 def in_loop(test):
-    """Run a coroutine test in a loop of its own."""
+    """Run a coroutine test in a loop of its own, from noon on."""
 
     @functools.wraps(test)
     def run(kit):
+        kit.clock = FromNoon()
         asyncio.run(test(kit))
 
     return run
