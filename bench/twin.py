@@ -2,12 +2,13 @@
 
 It stands in for the authority where the server alone is tested or measured. It is not part of the product.
 
-Names decide: an action that begins with ``forbid`` is DENY, ``slow`` waits until it is released (``slow_1`` for a
-second, ``slow_forever`` for ever), ``broken_…`` raises what its name says; everything else is PERMIT.
+Names decide: an action that begins with ``forbid`` is DENY, ``slow`` waits until it is released (a process by
+SIGUSR1), ``broken_…`` raises what its name says; everything else is PERMIT.
 """
 
 import asyncio
 import base64
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +110,7 @@ class Twin:
             raise ERRORS[name]
         if name.startswith("slow"):
             self.waiting += 1
-            await (asyncio.sleep(1) if name == "slow_1" else self.release.wait())
+            await self.release.wait()
         self.calls.append((request_id or "", request))
         permitted = not name.startswith("forbid")
         receipt = self._record()
@@ -435,5 +436,10 @@ class Resolver:
 
 if __name__ == "__main__":
     listeners = Listeners(unix=UnixListener(Path(sys.argv[1])))
-    drained = serve(lambda: Server(authority_api(Twin(), listeners), Resolver(), listeners))
-    sys.exit(0 if drained else 3)
+
+    def _make() -> Server:
+        twin = Twin()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, twin.release.set)
+        return Server(authority_api(twin, listeners), Resolver(), listeners)
+
+    sys.exit(0 if serve(_make) else 3)

@@ -33,9 +33,10 @@ def running(tmp_path_factory):
 
 
 def options(running):
-    """What a client of that authority needs."""
+    """What a client of that authority needs, patient with a busy machine."""
     authority, folder = running
-    return {"agent": "banking-assistant", "server": "mail", "socket": authority.socket, "spool": folder / "spool"}
+    place = {"socket": authority.socket, "spool": folder / "spool"}
+    return {"agent": "banking-assistant", "server": "mail", "timeout_s": 30.0, **place}
 
 
 def test_a_task_tells_what_it_is_told(running):

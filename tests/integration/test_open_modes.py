@@ -11,6 +11,7 @@ from sealgate.model.errors import ConfigurationError, UnavailableError
 GUARDED = ("sealgate.toml", "keys", "journal", "lock.db", "data-keys.db", "staging", "log")
 
 
+@pytest.mark.timeout(600)  # fifteen starts
 def test_what_others_may_write_is_refused_at_the_start(tmp_path):
     """One open file or folder is enough, for the group as for everybody; with the right modes it starts."""
     with Authority(tmp_path / "a") as authority:

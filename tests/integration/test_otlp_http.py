@@ -64,7 +64,7 @@ def protobuf(*names):
 def post(world, body, content_type=JSON, path="/v1/traces", **headers):
     """Send a request with the good key unless another is named."""
     sent = {"authorization": KEY, "content-type": content_type, **headers}
-    return httpx.post(f"http://127.0.0.1:{world.http}{path}", content=body, headers=sent, timeout=20)
+    return httpx.post(f"http://127.0.0.1:{world.http}{path}", content=body, headers=sent, timeout=60)
 
 
 def test_json_with_hex_ids_and_decimal_strings_is_taken():
@@ -203,16 +203,16 @@ def test_unproven_local_senders_need_the_operators_word():
     headers = {"content-type": JSON}
     with running() as world:
         url = f"http://127.0.0.1:{world.http}/v1/traces"
-        assert httpx.post(url, json=request(span()), headers=headers).status_code == 401
+        assert httpx.post(url, json=request(span()), headers=headers, timeout=60).status_code == 401
     with running(resolver=LoopbackAdmission(Keys(), ("banker",))) as world:
         url = f"http://127.0.0.1:{world.http}/v1/traces"
-        assert httpx.post(url, json=request(span()), headers=headers).json() == {}
+        assert httpx.post(url, json=request(span()), headers=headers, timeout=60).json() == {}
         stranger = span(1)
         stranger["attributes"].append({"key": "sealgate.agent.id", "value": {"stringValue": "stranger"}})
-        answer = httpx.post(url, json=request(stranger), headers=headers).json()
+        answer = httpx.post(url, json=request(stranger), headers=headers, timeout=60).json()
         assert answer["partialSuccess"]["errorMessage"] == "subject-not-allowed: 1"
         wrong = {**headers, "authorization": "Bearer wrong"}
-        assert httpx.post(url, json=request(span()), headers=wrong).status_code == 401
+        assert httpx.post(url, json=request(span()), headers=wrong, timeout=60).status_code == 401
         assert [batch.proof for batch in world.authority.batches] == ["loopback"]
 
 

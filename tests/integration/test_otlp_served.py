@@ -25,21 +25,24 @@ from sealgate.telemetry.requests import Export
 from .test_otlp_exporters import spans
 from .test_otlp_http import request, span
 
+HOST = f"127.1.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
+"""Of this process alone, so that nobody takes a port between its choice and its use."""
+
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), 5):
         return True
     return False
 
 
 def _figures(path) -> str:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as client:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost", timeout=60) as client:
         return client.get("/metrics").text
 
 
@@ -48,19 +51,21 @@ def test_spans_of_an_exporter_are_durable_in_the_journal(tmp_path):
     """Both exporters' spans are acknowledged, counted by the authority, and their secrets are in no byte on disk."""
     place = tmp_path / "a"
     run("init", place, *Authority.INIT_OPTIONS)
-    http, grpc = _free_port(), _free_port()
+    http = _free_port()
+    while (grpc := _free_port()) == http:
+        pass
     file = place / "sealgate.toml"
-    section = f'[otlp]\nenabled = "yes"\nhttp = "127.0.0.1:{http}"\ngrpc = "127.0.0.1:{grpc}"\n'
+    section = f'[otlp]\nenabled = "yes"\nhttp = "{HOST}:{http}"\ngrpc = "{HOST}:{grpc}"\n'
     file.write_text(file.read_text().replace("[otlp]\n", section))
     key = run("keys", "api", "add", "exporter", "--agent", "banker", "--role", "observe", "--config", file).strip()
     with Authority(place) as authority:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (_listens(http) and _listens(grpc)):
             assert time.monotonic() < deadline, authority.log_file.read_text()
             time.sleep(0.05)
         headers = {"authorization": f"Bearer {key}"}
-        by_http = HttpExporter(endpoint=f"http://127.0.0.1:{http}/v1/traces", headers=headers)
-        by_grpc = GrpcExporter(endpoint=f"127.0.0.1:{grpc}", insecure=True, headers=headers)
+        by_http = HttpExporter(endpoint=f"http://{HOST}:{http}/v1/traces", headers=headers, timeout=60)
+        by_grpc = GrpcExporter(endpoint=f"{HOST}:{grpc}", insecure=True, headers=headers, timeout=60)
         assert by_http.export(spans()) is SpanExportResult.SUCCESS
         assert by_grpc.export(spans()) is SpanExportResult.SUCCESS
         assert by_http.export(spans("stranger")) is SpanExportResult.SUCCESS  # told by partial success

@@ -43,7 +43,7 @@ def _bodies(kit):
         kit.clock.shift_ms = -60_000  # behind the newest record: nothing can be recorded
         missed = await authority.evaluate(question(), CALLER, None)
         kit.clock.shift_ms = 1_000
-        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()), timeout_s=60)
         bodies = kit.bodies()
         await authority.stop()
         assert missed.context.reason == Reason.CLOCK

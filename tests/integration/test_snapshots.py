@@ -53,7 +53,7 @@ class Gated:
 
     def store_snapshot(self, sealed):
         """Wait at the gate, then store."""
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         self.stored.append(sealed)
         self._files.store_snapshot(sealed)
 

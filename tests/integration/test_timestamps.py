@@ -131,7 +131,7 @@ def _client():
     """A maker of adapters that are closed after the test."""
     with contextlib.ExitStack() as stack:
         yield lambda url, root: stack.enter_context(
-            contextlib.closing(HttpTimestampAuthority(url, (_pem(root),), timeout_s=5))
+            contextlib.closing(HttpTimestampAuthority(url, (_pem(root),), timeout_s=60))
         )
 
 
@@ -141,7 +141,7 @@ def test_timestamp_over_a_checkpoint(authority, serve, client):
 
     moment = verify_timestamp(token, MESSAGE, [_pem(authority.root)])
 
-    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=5)
     with pytest.raises(AlteredError):
         verify_timestamp(token, MESSAGE + b"x", [_pem(authority.root)])
     with pytest.raises(EncodingError):

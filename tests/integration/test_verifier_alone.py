@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "packages" / "verify"
 
 
 def _run(*command: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=110)
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=280)
 
 
 def _link_dependencies(requirements: list[str], folder: Path) -> None:
@@ -63,6 +63,7 @@ def _alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # the fixture builds and installs a package
 def test_the_verifier_works_where_the_server_cannot_be_imported(alone: Path, tmp_path: Path) -> None:
     """``import sealgate`` fails, and so do its frameworks, while a receipt and a whole log are verified."""
     log = make_log(300, keys=Keys("alone", witnesses=1), quorum=1)
@@ -83,6 +84,7 @@ def test_the_verifier_works_where_the_server_cannot_be_imported(alone: Path, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # the fixture builds and installs a package
 def test_the_page_is_in_the_package(alone: Path) -> None:
     """Who installs the verifier has the page too, and the command says where."""
     shown = _run(alone, "-I", "-m", "sealgate_verify.verifier", "page")

@@ -32,7 +32,7 @@ async def _live(kit):
         def included(authority=authority, record_id=record_id):
             return authority.receipt(record_id, CALLER)["state"] != "signed"
 
-        await kit.until(included)
+        await kit.until(included, timeout_s=60)
         given = authority.receipt(record_id, CALLER)
         if life == 1:
             transparent = authority._parts.receipts.transparent_statement(record_id, CALLER)

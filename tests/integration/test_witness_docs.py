@@ -21,7 +21,7 @@ def _environment():
 def test_a_log_is_witnessed_and_whoever_asks_for_more_is_told(tmp_path: Path, environment):
     """The exported log verifies with the witness's word; with a second witness that never saw it, it does not."""
     init, named, trusting, verified = re.findall(r"```sh\n(.*?)```\n", _PAGE.read_text("utf-8"), flags=re.DOTALL)
-    until = "for i in $(seq 300); do grep -qs {} {} && break; sleep 0.1; done\n"
+    until = "for i in $(seq 400); do grep -qs {} {} && break; sleep 0.1; done\n"
     listening, ready = until.format("running", "w1.log"), until.format("witness.example/w1", "sealgate/log/checkpoint")
     other = (
         "sealgate witness init w2 --name witness.example/w2 > w2.vkey\n"
@@ -32,8 +32,11 @@ def test_a_log_is_witnessed_and_whoever_asks_for_more_is_told(tmp_path: Path, en
         f"set -eum\ntrap '{_END}' EXIT\nsealgate init sealgate --origin witnessed.example/1\n"
         + init + listening + named + ready + trusting + verified + other
     )  # fmt: skip
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        script = script.replace("17390", str(listener.getsockname()[1]))
+    host = f"127.1.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"  # where nobody else takes the port meanwhile
+    with socket.create_server((host, 0)) as listener:
+        port = listener.getsockname()[1]
+    script = script.replace("--port 17390", f"--host {host} --port {port}").replace("127.0.0.1:17390", f"{host}:{port}")
+    assert "17390" not in script
 
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False

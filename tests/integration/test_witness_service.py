@@ -56,7 +56,7 @@ def _witness(tmp_path):
     finally:
         for server in servers:
             server.terminate()
-            server.wait(10)
+            server.wait(60)
             server.stderr.close()
 
 
@@ -64,7 +64,7 @@ def _witness(tmp_path):
 def _connect():
     """A maker of clients that are closed after the test."""
     with contextlib.ExitStack() as stack:
-        yield lambda prefix, key: stack.enter_context(contextlib.closing(WitnessClient(prefix, key)))
+        yield lambda prefix, key: stack.enter_context(contextlib.closing(WitnessClient(prefix, key, timeout_s=60)))
 
 
 def test_dialogue(witness, connect):

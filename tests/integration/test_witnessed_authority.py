@@ -29,11 +29,11 @@ def _running(*arguments, until):
             pytest.fail(f"did not start: {arguments}")
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def _wait(path, done):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if path.is_file() and (result := done(path.read_bytes())):
             return result
