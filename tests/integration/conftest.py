@@ -28,7 +28,6 @@ from sealgate.authority.recorder import Recorder
 from sealgate.authority.service import Authority
 from sealgate.authority.state import Memory
 from sealgate.authority.timekeeping import Timekeeper
-from sealgate.demo import authority as demo_authority
 from sealgate.ledger.log import Keys as LedgerKeys
 from sealgate.ledger.log import Ledger
 from sealgate.ledger.recovery import Stores
@@ -59,10 +58,6 @@ POLICIES = """
 @id("errs") permit (principal == Agent::"a2", action == Action::"pay", resource)
 when { context.input.amount + 9223372036854775807 > 0 };
 """
-# Authorities in processes of their own (``demo.authority``): how long one starts, stops and answers says how busy the
-# machine is. What must be quick is tested as such.
-demo_authority._START_TIMEOUT_S = demo_authority._STOP_TIMEOUT_S = demo_authority._EXCHANGE_TIMEOUT_S = 60.0
-
 PATIENT = Times(deadline_ms=20_000)
 """A disk that stands still for a moment must not turn a decision into SILENCE where a test asks what is decided."""
 

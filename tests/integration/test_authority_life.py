@@ -143,10 +143,11 @@ def test_a_changed_policy_file_is_not_loaded(kit):
 class FailingDisk:
     """Makes the journal's syncs fail or dawdle, as a full, broken or slow disk does; nobody else's.
 
-    Broken, it has no room for a new segment either: else the journal heals, for a moment, whenever that is tried.
+    Broken, it has no room for a new segment either, unless told otherwise: else the journal heals, for a moment,
+    whenever that is tried, until the next sync.
     """
 
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch, *, room=False):
         self.broken = False
         self.slow_s = 0.0
         monkeypatch.setattr(writer, "os", self)
@@ -154,7 +155,7 @@ class FailingDisk:
 
         def create_unless_full(path, data):
             """Make a file, unless told otherwise."""
-            if self.broken:
+            if self.broken and not room:
                 raise OSError(errno.ENOSPC, "No space left on device")
             create(path, data)
 
@@ -216,6 +217,32 @@ def test_a_full_disk_is_silence_then_a_gap_record(kit, monkeypatch):
     assert missing <= set(range(gap["seq_from"], gap["seq_to"] + 1))
     assert missing
     assert gap["missed"] == 4
+
+
+def test_a_lost_gap_record_is_no_missed_request(kit, monkeypatch):
+    """A disk that takes new files and syncs nothing loses gap records, too: their numbers are told, nothing else."""
+    disk = FailingDisk(monkeypatch, room=True)
+
+    async def scenario():
+        authority = await kit.started()
+        disk.broken = True
+        await authority.evaluate(question(), CALLER, None)
+        used = authority._parts.recorder._sealing.seq
+        await kit.until(lambda: authority._parts.recorder._sealing.seq >= used + 2)
+        disk.broken = False
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
+        bodies = kit.bodies()
+        await authority.stop()
+        return bodies
+
+    bodies = asyncio.run(scenario())
+
+    (gap,) = [body for body in bodies if body["kind"] == "capture.gap"]
+    seqs = {body["producer"]["seq"] for body in bodies}
+    missing = set(range(max(seqs) + 1)) - seqs
+    assert missing <= set(range(gap["seq_from"], gap["seq_to"] + 1))
+    assert len(missing) >= 3  # of the decision, and of two gap records at least
+    assert gap["missed"] == 1
 
 
 def test_a_publication_that_is_lost_changes_nothing(kit, monkeypatch):

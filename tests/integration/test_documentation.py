@@ -100,9 +100,10 @@ class World:
     def __init__(self, home: Path) -> None:
         self.home = home
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        patience = "SEALGATE_DECISIONS_DEADLINE_MS"  # see tests/conftest.py
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SEALGATE_")}
-        kept[patience] = os.environ[patience]
+        patience = {"SEALGATE_DECISIONS_DEADLINE_MS", "SEALGATE_TIMEOUT_S"}  # see tests/conftest.py
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("SEALGATE_") or name in patience
+        }
         self.environment = {**kept, "HOME": str(home), "PATH": path, "COLUMNS": "200", "KEY": "sg_x"}
         self.names: dict[str, str] = {}
         self.served: subprocess.Popen[bytes] | None = None

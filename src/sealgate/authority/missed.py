@@ -20,8 +20,11 @@ class Missed:
         self._take(seq)
 
     def join(self, newer: "Missed") -> None:
-        """Take over what was missed later: the gap record that was to tell of this one was lost itself."""
-        self.count += newer.count
+        """Take over what was missed later: the gap record that was to tell of this one was lost itself.
+
+        It is counted there, and nobody asked for it.
+        """
+        self.count += newer.count - 1
         self._take(newer.seq_from)
         self._take(newer.seq_to)
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import click
 
-from sealgate.cli import _certificates
+from sealgate.cli import _certificates, _receipts
 from sealgate.cli._calls import call, segment, vault_call
 from sealgate.cli._configuration import options
 from sealgate.cli._paths import GivenPath
@@ -132,10 +132,13 @@ def erase(
 @command.command()
 @click.argument("record_id")
 @click.option("--out", type=GivenPath(), help="Base name of the two files; the record id by default.")
+@_receipts.waiting
 @options
-def certificate(record_id: str, out: Path | None, config_path: Path | None, flags: tuple[str, ...]) -> None:
+def certificate(
+    record_id: str, out: Path | None, wait_s: float, config_path: Path | None, flags: tuple[str, ...]
+) -> None:
     """Write the certificate of the executed erasure RECORD_ID: .json for programs, .txt for people."""
-    made = _certificates.make(call(config_path, flags, "GET", f"/v1/receipts/{segment(record_id)}"))
+    made = _certificates.make(_receipts.receipt(record_id, wait_s, config_path, flags))
     base = out or Path(record_id)
     for ending, data in ((".json", made), (".txt", _certificates.text(made).encode())):
         path = base.with_name(base.name + ending)

@@ -18,9 +18,9 @@ from typing import Any, Final, Self
 
 from sealgate.model.errors import UnavailableError
 
-_START_TIMEOUT_S: Final = 20.0
-_STOP_TIMEOUT_S: Final = 20.0
-_EXCHANGE_TIMEOUT_S: Final = 10.0
+_START_TIMEOUT_S: Final = 60.0
+_STOP_TIMEOUT_S: Final = 60.0
+_EXCHANGE_TIMEOUT_S: Final = 60.0
 _REST_S: Final = 0.1
 
 MAX_SOCKET_PATH: Final = 100
