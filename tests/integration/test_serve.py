@@ -210,7 +210,6 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path):
 _SERVE = """
 import pathlib, sys, types
 from bench.twin import Resolver, Twin
-from sealgate.server.bounds import STOP_TIMEOUT_S
 from sealgate.server.listeners import Listeners, UnixListener
 
 def open_authority(configuration, flags):
