@@ -33,6 +33,8 @@ _AGENTS: Final = 2
 _SPOOL_BYTES: Final = 256 * 1024 * 1024
 _SMALL_SPOOL_BYTES: Final = 128 * 1024
 _FILE_BYTES: Final = 96 * 1024
+_LEAST: Final = 100
+"""Fewer items say nothing."""
 _KILLED: Final = ("agents", "collectors", "authorities")
 
 
@@ -102,9 +104,11 @@ class World:
         lines = self._notes.read_text().splitlines()
         return {line for line in lines if len(line) == 36}, lines.count("refused")
 
-    def refused(self) -> int:
-        """Return how many calls are known to have raised by now."""
-        return self._notes.read_text().splitlines().count("refused")
+    def told(self) -> tuple[int, int]:
+        """Return how many calls are known by now to have been acknowledged, and how many to have raised."""
+        lines = self._notes.read_text().splitlines()
+        refused = lines.count("refused")
+        return len(lines) - refused, refused
 
     def deliver(self, timeout_s: float) -> int:
         """Send all that waits, as a later process does; return what still waits."""
@@ -180,15 +184,16 @@ def _bars(figures: dict[str, int | float]) -> list[tuple[str, bool]]:
         ("nothing still waiting", figures["still_waiting"] > 0),
         ("a full disk is an error that the caller sees", figures["refused_when_full"] == 0),
         ("everything was killed", not all(figures[f"killed_{what}"] for what in _KILLED)),
-        ("something was recorded", figures["acknowledged_items"] < 100),
+        ("something was recorded", figures["acknowledged_items"] < _LEAST),
     ]
 
 
 def _kill_at_random(world: World, seconds: float) -> None:
     until = time.monotonic() + seconds
-    agents = [world.start_agent(seconds + 5) for _ in range(_AGENTS)]
+    patience = until + 60.0  # where the disk is slow
+    agents = [world.start_agent(seconds + 65) for _ in range(_AGENTS)]
     turn = 0
-    while time.monotonic() < until or turn < 6:
+    while time.monotonic() < until or turn < 6 or (world.told()[0] < _LEAST and time.monotonic() < patience):
         time.sleep(0.05 + world.moments.random() * 0.8)
         if turn % 6 == 5:
             world.kill_authority()
@@ -197,7 +202,7 @@ def _kill_at_random(world: World, seconds: float) -> None:
         else:
             number = world.moments.randrange(_AGENTS)
             world.kill_agent(agents[number])
-            agents[number] = world.start_agent(seconds + 5)
+            agents[number] = world.start_agent(seconds + 65)
         turn += 1
     for agent in agents:
         world.kill_agent(agent)
@@ -207,11 +212,11 @@ def _full(world: World, seconds: float) -> None:
     """Fill the spool while the server is away, once by its own bound and once by files that cannot grow."""
     world.authority.stop()
     for bounds in ({"spool_bytes": _SMALL_SPOOL_BYTES}, {"file_bytes": _FILE_BYTES}):
-        before = world.refused()
-        for _ in range(10):  # a slow disk may take longer to fill
+        _, before = world.told()
+        for _ in range(60):  # a slow disk may take longer to fill
             world.start_agent(max(seconds / 2, 1.0), **bounds)
             world.finish_agents()
-            if world.refused() > before:
+            if world.told()[1] > before:
                 break
     world.authority.start()
 

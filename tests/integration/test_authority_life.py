@@ -228,7 +228,7 @@ def test_a_lost_gap_record_is_no_missed_request(kit, monkeypatch):
         disk.broken = True
         await authority.evaluate(question(), CALLER, None)
         used = authority._parts.recorder._sealing.seq
-        await kit.until(lambda: authority._parts.recorder._sealing.seq >= used + 2)
+        await kit.until(lambda: authority._parts.recorder._sealing.seq >= used + 3)
         disk.broken = False
         await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
         bodies = kit.bodies()
