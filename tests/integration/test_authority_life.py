@@ -294,6 +294,28 @@ def test_a_clock_that_goes_back_is_silence(kit):
     assert (gap["missed"], gap["seq_from"]) == (1, None)
 
 
+def test_a_gap_record_that_has_no_time_yet_is_no_missed_request(kit, monkeypatch):
+    """While the clock is wrong the gap record is tried again and again: what was missed stays what it was."""
+
+    async def scenario():
+        authority = await kit.started()
+        recorder = authority._parts.recorder
+        tried, heal = [], recorder.heal
+        monkeypatch.setattr(recorder, "heal", lambda: (tried.append(recorder.missed.count), heal())[1])
+        kit.clock.shift_ms = -60_000
+        await authority.evaluate(question(), CALLER, None)
+        await kit.until(lambda: len(tried) >= 3)
+        kit.clock.shift_ms = 0
+        await kit.until(lambda: any(body["kind"] == "capture.gap" for body in kit.bodies()))
+        (gap,) = [body for body in kit.bodies() if body["kind"] == "capture.gap"]
+        await authority.stop()
+        return tried, gap
+
+    tried, gap = asyncio.run(scenario())
+
+    assert set(tried) == {gap["missed"]} == {1}
+
+
 def test_a_clock_that_went_back_before_a_start_is_silence(kit):
     """With the snapshot of a clean stop, and without one; no record is ever older than the one before it."""
 

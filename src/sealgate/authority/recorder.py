@@ -276,9 +276,13 @@ class Recorder:
         missed = self.missed
         if missed is None:
             return None
-        draft = self.draft(Kind.CAPTURE_GAP)
-        draft.fields = missed.members(self._epoch_hex)
         self.missed = None
+        try:
+            draft = self.draft(Kind.CAPTURE_GAP)
+        except UnavailableError:
+            self.missed = missed  # without this attempt, which nobody asked for
+            raise
+        draft.fields = missed.members(self._epoch_hex)
         future = self.record(draft)
         future.add_done_callback(lambda done: self._gap_done(done, missed))
         return future
