@@ -10,7 +10,6 @@ SIGKILL tests our order of operations, not the disk's promises: the page cache s
 covered by torn-tail tests and by syncing before anything is acknowledged, which ``syncs_per_...`` counts.
 """
 
-import contextlib
 import ctypes
 import os
 import random
@@ -30,9 +29,9 @@ from typing import Final
 from bench import crash_child
 from bench.harness import Options, Result
 from bench.ledger_world import LOG_KEY, Producer, World, make, open_world
-from sealgate.adapters.journals.file import nobody_else
+from bench.owning import wait_until_nobody_owns
 from sealgate.ledger.fsck import fsck
-from sealgate.model.errors import ConfigurationError, JournalError, SealgateError
+from sealgate.model.errors import JournalError, SealgateError
 from sealgate.proofs import tree
 from sealgate.proofs.tree import TreeHasher
 
@@ -258,7 +257,7 @@ def _tear(directory: Path, tally: Tally) -> None:
 def _recovered(directory: Path, tally: Tally, boot: int, *, context: str = "") -> bool:
     """Recover, check everything, append a little more; tell whether the log can go on."""
     try:
-        _wait_for_the_end(directory)
+        wait_until_nobody_owns(directory / "journal")  # a building process notices that its authority ended
         world = open_world(directory, segment_bytes=crash_child.SEGMENT_BYTES)
         try:
             world.ledger.step()
@@ -271,14 +270,6 @@ def _recovered(directory: Path, tally: Tally, boot: int, *, context: str = "") -
         tally.refused.append(f"{context} {error}".strip())
         return False
     return True
-
-
-def _wait_for_the_end(directory: Path) -> None:
-    """Wait until the journal is nobody's: a building process ends when it notices that its authority did."""
-    for _ in range(12_000):
-        with contextlib.suppress(ConfigurationError), nobody_else(directory / "journal"):
-            return
-        time.sleep(0.005)
 
 
 def _append(world: World, tally: Tally, *, boot: int, count: int) -> None:

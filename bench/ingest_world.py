@@ -50,7 +50,7 @@ class World:
     def __enter__(self) -> Self:
         self.authority.start()
         deadline = time.monotonic() + 60
-        while not (self.collector.is_socket() and _listens(self.otlp)):
+        while not (self.collector.is_socket() and listens(self.otlp)):
             if time.monotonic() > deadline:
                 raise RuntimeError("the collector did not start")
             time.sleep(0.05)
@@ -124,7 +124,7 @@ def free_port() -> int:
             return port
 
 
-def _listens(address: str) -> bool:
+def listens(address: str) -> bool:
     """Tell whether somebody takes connections there."""
     host, _, port = address.rpartition(":")
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=10):

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from bench.harness import Options, Result
-from bench.ingest_world import children as descendants
+from bench.owning import wait_until_nobody_owns
 from bench.sealed_records import items_by_id
 from sealgate.adapters.configuration import loading
 from sealgate.adapters.evidence.service import open_service
 from sealgate.adapters.keys.keyring import Keyring
 from sealgate.cli._wiring_evidence import places, store_bounds
+from sealgate.cli.init import JOURNAL
 from sealgate.demo.authority import Authority
 from sealgate.evidence.answers import Filter
 from sealgate.sdk import Client
@@ -78,16 +79,14 @@ class World:
 
     def kill_authority(self) -> None:
         """End the authority and all that belongs to it, and start it again."""
-        children, helpers = _children(self.authority.pid), descendants(self.authority.pid)
+        children = _children(self.authority.pid)
         os.kill(self.authority.pid, signal.SIGKILL)
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.kills["authority"] += 1
-        deadline = time.monotonic() + 10
-        while any(Path(f"/proc/{pid}").exists() for pid in helpers) and time.monotonic() < deadline:
-            time.sleep(0.01)  # some of them keep its lock
         self.authority.stop()
+        wait_until_nobody_owns(self.authority.data / JOURNAL)
         self.authority.start()
 
     def finish_agents(self) -> None:

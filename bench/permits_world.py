@@ -5,14 +5,14 @@ import json
 import os
 import signal
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from bench.ingest_world import children
+from bench.owning import wait_until_nobody_owns
+from sealgate.cli.init import JOURNAL
 from sealgate.demo.authority import Authority, run
 
 APPROVERS: Final = ("boss", "second", "third")
@@ -80,13 +80,10 @@ class World:
     def kill(self) -> None:
         """End the authority as a power cut would, and wait for its death and that of its helpers, who keep its lock."""
         process = self.authority._process  # noqa: SLF001  # the demo's handle on the process that we started
-        helpers = children(self.authority.pid)
         os.kill(self.authority.pid, signal.SIGKILL)
         if process is not None:
             process.wait()
-        deadline = time.monotonic() + 10
-        while any(Path(f"/proc/{pid}").exists() for pid in helpers) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until_nobody_owns(self.authority.data / JOURNAL)
         self.authority._process = None  # noqa: SLF001  # as above
 
 

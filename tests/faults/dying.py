@@ -3,12 +3,7 @@
 import asyncio
 import os
 import signal
-import time
-from pathlib import Path
 from typing import Final
-
-from sealgate.adapters.journals.file import nobody_else
-from sealgate.model.errors import ConfigurationError
 
 CALLS: Final = ("rename", "fsync", "fdatasync", "unlink", "pwrite")
 
@@ -43,15 +38,3 @@ def in_child(work, count=0) -> int:
         os._exit(0)
     work.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def wait_until_owned_by_nobody(journal: Path, timeout_s: float = 60) -> None:
-    """Wait for a killed authority's helping processes: those that hold the journal's lock end a moment later."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            with nobody_else(journal):
-                return
-        except ConfigurationError:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.dying import in_child, wait_until_owned_by_nobody
+from bench.owning import wait_until_nobody_owns
+from tests.faults.dying import in_child
 from tests.integration import archiving_world
 from tests.integration.archiving_world import copied, files, held, open_world
 
@@ -55,7 +56,7 @@ async def _held(folder):
 
 def _check(folder, expected, point) -> None:
     """All records are there now, and after the next run the archives are."""
-    wait_until_owned_by_nobody(folder / "journal")
+    wait_until_nobody_owns(folder / "journal")
     records, labels = asyncio.run(_held(folder))
     assert records == expected[0], point
     assert labels == expected[1][: len(labels)], point

@@ -18,11 +18,11 @@ import pytest
 
 from bench import postgres_server
 from bench.credential_world import ask, credential, permit, world
+from bench.owning import wait_until_nobody_owns
 from bench.sealed_records import bodies
 from sealgate.cli.init import JOURNAL
 from sealgate.demo.authority import Authority
 from sealgate.sdk import AuthorityUnreachable
-from tests.faults.dying import wait_until_owned_by_nobody
 
 CHILD = Path(__file__).with_name("credential_child.py")
 REFUSED = (pg8000.exceptions.DatabaseError, pg8000.exceptions.InterfaceError)
@@ -62,7 +62,7 @@ class Killed(Authority):
 
     def start(self):
         """Start again once nothing of the one that died holds the journal any more."""
-        wait_until_owned_by_nobody(self.data / JOURNAL)
+        wait_until_nobody_owns(self.data / JOURNAL)
         super().start()
 
     def plan(self, text):

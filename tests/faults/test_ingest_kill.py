@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from bench.ingest_world import children
+from bench.owning import wait_until_nobody_owns
 from sealgate.adapters.configuration import loading
 from sealgate.adapters.installation import DATA_KEYS
 from sealgate.adapters.journals.file import FileJournal
@@ -20,7 +21,6 @@ from sealgate.adapters.keys.keyring import Keyring
 from sealgate.authority.reader import Reader
 from sealgate.cli.init import JOURNAL
 from sealgate.demo.authority import Authority
-from tests.faults.dying import wait_until_owned_by_nobody
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 """The HTTP client leaves a socket whose connection was refused to the collector of garbage."""
@@ -114,7 +114,7 @@ def test_kill_9_of_either_loses_nothing_that_was_acknowledged(tmp_path):
             if number % 2:
                 os.kill(authority.pid, signal.SIGKILL)
                 authority.stop()
-                wait_until_owned_by_nobody(authority.data / JOURNAL)
+                wait_until_nobody_owns(authority.data / JOURNAL)
                 authority.start()
             else:
                 for child in children(authority.pid):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.ingest_world import children
+from bench.owning import wait_until_nobody_owns
 from sealgate.adapters.archiving import process
 from sealgate.adapters.archiving.process import LARGE
 from sealgate.adapters.journals.file import nobody_else
@@ -592,15 +593,7 @@ def test_it_ends_with_its_authority_and_keeps_others_out_until_then(folder, expe
     with pytest.raises(ConfigurationError, match="another process owns"), nobody_else(folder / "journal"):
         pass
     os.kill(pid, signal.SIGCONT)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with nobody_else(folder / "journal"):
-                break
-        except ConfigurationError:
-            time.sleep(0.01)
-    else:
-        pytest.fail("the archiving process did not end")
+    wait_until_nobody_owns(folder / "journal")
 
     async def scenario():
         world = await open_world(folder)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.ledger_world import ISSUER, LOG_KEY, ORIGIN, Producer, SeedSigner
+from bench.owning import wait_until_nobody_owns
 from sealgate.adapters.building import process
 from sealgate.adapters.building.process import MANY, ProcessBuilding
 from sealgate.adapters.journals.file import FileJournal, nobody_else
@@ -277,12 +278,4 @@ def test_it_ends_with_its_authority_and_keeps_others_out_until_then(tmp_path):
     with pytest.raises(ConfigurationError, match="another process owns"), nobody_else(tmp_path / "one" / "journal"):
         pass
     os.kill(pid, signal.SIGCONT)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with nobody_else(tmp_path / "one" / "journal"):
-                break
-        except ConfigurationError:
-            time.sleep(0.01)
-    else:
-        pytest.fail("the building process did not end")
+    wait_until_nobody_owns(tmp_path / "one" / "journal")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from .contents import content
+
 pytestmark = pytest.mark.timeout(400)  # many processes are started, on a machine that may be busy
 SEALGATE = str(Path(sys.executable).with_name("sealgate"))
 MARK = "the heron of slate waits at pier forty-one"
@@ -50,15 +52,7 @@ def _writings(text):
 def _hits(folders, text):
     wanted = _writings(text)
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    return [(path.name, name) for path in files for name, form in wanted.items() if form in _content(path)], files
-
-
-def _content(path):
-    """Return what a file holds; nothing where it was only for a moment."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
+    return [(path.name, name) for path in files for name, form in wanted.items() if form in content(path)], files
 
 
 def _run(folder, *arguments):

@@ -1,10 +1,8 @@
 """OTLP as a user runs it: `sealgate init`, `[otlp]`, a key, `sealgate serve`, the SDK's exporter; then the journal."""
 
 import asyncio
-import contextlib
 import json
 import os
-import socket
 import time
 
 import httpx
@@ -13,6 +11,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from bench.ingest_world import free_port, listens
 from sealgate.adapters.preparers import WorkerPreparer
 from sealgate.adapters.redaction import PolicyRedactor
 from sealgate.collector.preparing import Enrichment, Preparation
@@ -25,21 +24,6 @@ from sealgate.telemetry.requests import Export
 from .test_otlp_exporters import spans
 from .test_otlp_http import request, span
 
-HOST = f"127.1.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
-"""Of this process alone, so that nobody takes a port between its choice and its use."""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), 5):
-        return True
-    return False
-
 
 def _figures(path) -> str:
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost", timeout=60) as client:
@@ -51,21 +35,21 @@ def test_spans_of_an_exporter_are_durable_in_the_journal(tmp_path):
     """Both exporters' spans are acknowledged, counted by the authority, and their secrets are in no byte on disk."""
     place = tmp_path / "a"
     run("init", place, *Authority.INIT_OPTIONS)
-    http = _free_port()
-    while (grpc := _free_port()) == http:
-        pass
+    http = grpc = free_port()
+    while grpc == http:
+        grpc = free_port()
     file = place / "sealgate.toml"
-    section = f'[otlp]\nenabled = "yes"\nhttp = "{HOST}:{http}"\ngrpc = "{HOST}:{grpc}"\n'
+    section = f'[otlp]\nenabled = "yes"\nhttp = "127.0.0.1:{http}"\ngrpc = "127.0.0.1:{grpc}"\n'
     file.write_text(file.read_text().replace("[otlp]\n", section))
     key = run("keys", "api", "add", "exporter", "--agent", "banker", "--role", "observe", "--config", file).strip()
     with Authority(place) as authority:
         deadline = time.monotonic() + 60
-        while not (_listens(http) and _listens(grpc)):
+        while not all(listens(f"127.0.0.1:{port}") for port in (http, grpc)):
             assert time.monotonic() < deadline, authority.log_file.read_text()
             time.sleep(0.05)
         headers = {"authorization": f"Bearer {key}"}
-        by_http = HttpExporter(endpoint=f"http://{HOST}:{http}/v1/traces", headers=headers, timeout=60)
-        by_grpc = GrpcExporter(endpoint=f"{HOST}:{grpc}", insecure=True, headers=headers, timeout=60)
+        by_http = HttpExporter(endpoint=f"http://127.0.0.1:{http}/v1/traces", headers=headers, timeout=60)
+        by_grpc = GrpcExporter(endpoint=f"127.0.0.1:{grpc}", insecure=True, headers=headers, timeout=60)
         assert by_http.export(spans()) is SpanExportResult.SUCCESS
         assert by_grpc.export(spans()) is SpanExportResult.SUCCESS
         assert by_http.export(spans("stranger")) is SpanExportResult.SUCCESS  # told by partial success

@@ -9,6 +9,8 @@ import pytest
 
 from sealgate.demo.authority import Authority
 
+from .contents import content
+
 SECRET = "ann.example@mail.example.com"
 AGENT = f"""
 import json, sealgate
@@ -53,14 +55,6 @@ def _authority(tmp_path):
         yield authority
 
 
-def _content(path):
-    """Return what is in a file, nothing where the authority, which runs, has put another in its place meanwhile."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
 def test_the_tool_gets_what_the_agent_said(authority, tmp_path):
     """The guarded function runs with the raw values and its caller gets the raw result; no file holds them."""
     environment = {**os.environ, "SEALGATE_AGENT": "mailer", "SEALGATE_SOCKET": str(authority.socket)}
@@ -76,5 +70,5 @@ def test_the_tool_gets_what_the_agent_said(authority, tmp_path):
     assert ran == [[SECRET, f"Dear Ann, {SECRET} 4111 1111 1111 1111"]]
     assert answer == f"sent to {SECRET}"
     written = [path for root in (authority.folder, tmp_path / "spool") for path in root.rglob("*") if path.is_file()]
-    holding = [path for path in written if SECRET.encode() in _content(path)]
+    holding = [path for path in written if SECRET.encode() in content(path)]
     assert [path.parent.name for path in holding] == ["policies"]  # the published set names it: an operator wrote that

@@ -16,6 +16,8 @@ import pytest
 from sealgate.adapters.vault.redacting import VaultRedactor
 from sealgate.model.errors import UnavailableError
 
+from .contents import content
+
 RUN = (sys.executable, "-c", "from sealgate.cli import main; main()")
 VALUES = "email ada.lovelace@example.org\nphone +44 20 7946 0018\n"
 REASON = "fraud case 4711, asked for by legal"
@@ -133,14 +135,6 @@ def test_a_refusal_on_a_legal_ground_keeps_the_person(site):
     assert site.run("subject", "find", given="email kept@example.org\n").strip() == subject
 
 
-def _content(path):
-    """Return what is in a file, nothing where a process, which runs, has put another in its place meanwhile."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
 def test_no_value_is_readable_on_disk(site, subject):
     """No file of the installation holds a value in the clear; the token of the person is in no public file either."""
     found = [
@@ -148,11 +142,11 @@ def test_no_value_is_readable_on_disk(site, subject):
         for path in site.folder.rglob("*")
         if path.is_file()
         for plain in (b"lovelace@example.org", b"7946 0018", b"+442079460018", REASON.encode())
-        if plain in _content(path)
+        if plain in content(path)
     ]
 
     assert found == []
-    assert not any(subject.encode() in _content(path) for path in (site.folder / "log").rglob("*") if path.is_file())
+    assert not any(subject.encode() in content(path) for path in (site.folder / "log").rglob("*") if path.is_file())
 
 
 def test_the_how_to_works_as_written(site, tmp_path):

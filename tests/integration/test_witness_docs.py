@@ -2,12 +2,13 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bench.ingest_world import free_port
 
 _PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "witness-a-log.md"
 _END = "kill %1 %2 2>/dev/null; wait"
@@ -32,11 +33,7 @@ def test_a_log_is_witnessed_and_whoever_asks_for_more_is_told(tmp_path: Path, en
         f"set -eum\ntrap '{_END}' EXIT\nsealgate init sealgate --origin witnessed.example/1\n"
         + init + listening + named + ready + trusting + verified + other
     )  # fmt: skip
-    host = f"127.1.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"  # where nobody else takes the port meanwhile
-    with socket.create_server((host, 0)) as listener:
-        port = listener.getsockname()[1]
-    script = script.replace("--port 17390", f"--host {host} --port {port}").replace("127.0.0.1:17390", f"{host}:{port}")
-    assert "17390" not in script
+    script = script.replace("17390", str(free_port()))
 
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False
